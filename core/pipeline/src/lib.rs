@@ -1,1 +1,3 @@
-//! Paifang.
+//! The pipeline.
+#![forbid(unsafe_code)]
+pub mod units;
