@@ -1,0 +1,171 @@
+//! The engine: walks one call down its chain, to an origin, and back up.
+//!
+//! A call's whole order of events is in [`Engine::serve`]; each module here is one leg of it:
+//! `request` the walk down, `origin` the attempts, `upload` the request body's way, `response` the
+//! walk back up, `deliver` the response's way out, `tunnel` what follows a 101, `finish` the log.
+
+mod deliver;
+mod finish;
+mod origin;
+mod request;
+mod response;
+mod step;
+mod tunnel;
+mod upload;
+
+use crate::{
+    api::Api,
+    exchange::{Exchange, Response, StepState, Termination},
+    front::{Front, FrontError},
+    origin::{Origin, OriginError},
+    ports::Clock,
+    verdict::Rejection,
+};
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// Runs calls. One value serves a whole gateway.
+#[derive(Clone)]
+pub struct Engine {
+    clock: Arc<dyn Clock>,
+}
+
+/// How a served call ended, for its front.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Served {
+    /// Whether the whole response went out; otherwise the front has been told to abort.
+    pub termination: Termination,
+}
+
+impl Engine {
+    /// An engine that measures with `clock`.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock }
+    }
+
+    /// The engine's clock.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// Serves one call. Dropping the future aborts it; the `log` stage runs all the same.
+    pub async fn serve<F: Front, O: Origin>(
+        &self,
+        api: &Api,
+        origin: &O,
+        exchange: Exchange,
+        front: &mut F,
+    ) -> Served {
+        let mut run = Run::new(self, api, exchange);
+        let end = run.drive(front, origin).await;
+        let termination = match end {
+            Ok(()) => Termination::Completed,
+            Err(Stop::Gone) => Termination::ClientGone,
+            Err(Stop::OriginBrokeOff) => Termination::OriginBrokeOff,
+            Err(Stop::HandlerBrokeOff) => Termination::HandlerBrokeOff,
+        };
+        run.exchange.outcome.termination = termination;
+        if termination != Termination::Completed {
+            front.abort().await;
+        }
+        Served { termination }
+    }
+}
+
+/// One call on its way. Its drop is the end of the call: see `finish`.
+struct Run<'a> {
+    clock: &'a dyn Clock,
+    api: &'a Api,
+    exchange: Exchange,
+    /// How many steps from the top the walk down has passed.
+    passed: usize,
+    /// When the gateway stops waiting for a response head.
+    deadline: Instant,
+}
+
+/// Why a call ended before its response was out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// The client is gone.
+    Gone,
+    /// The origin failed after the response head had gone out.
+    OriginBrokeOff,
+    /// A step failed or aborted after the response head had gone out.
+    HandlerBrokeOff,
+}
+
+/// What can go wrong while a response may still be made.
+#[derive(Debug)]
+enum Trouble {
+    /// The client is gone.
+    Gone,
+    /// The origin failed; perhaps another attempt helps.
+    Origin(OriginError),
+    /// The gateway answers with this error.
+    Reject(Rejection),
+}
+
+impl From<FrontError> for Trouble {
+    fn from(error: FrontError) -> Self {
+        match error.code() {
+            Some(code) => Self::Reject(Rejection::new(code).internal(error.to_string())),
+            None => Self::Gone,
+        }
+    }
+}
+
+impl<'a> Run<'a> {
+    fn new(engine: &'a Engine, api: &'a Api, mut exchange: Exchange) -> Self {
+        exchange.states.resize_with(api.chain.steps().len(), StepState::default);
+        api.stats.enter();
+        let deadline = Instant::now() + api.limits.timeout;
+        let mut run = Self { clock: &*engine.clock, api, exchange, passed: 0, deadline };
+        run.tick();
+        run
+    }
+
+    /// The whole way of a call.
+    async fn drive<F: Front, O: Origin>(&mut self, front: &mut F, origin: &O) -> Result<(), Stop> {
+        match self.walk_down(front).await {
+            Ok(None) => {
+                self.passed = self.api.chain.steps().len();
+                self.serve_from_origin(front, origin).await
+            }
+            Ok(Some(response)) => self.answer(front, response).await,
+            Err(Trouble::Gone) => Err(Stop::Gone),
+            Err(Trouble::Reject(rejection)) => self.refuse(front, &rejection).await,
+            Err(Trouble::Origin(error)) => {
+                self.refuse(front, &Rejection::new(error.code).internal(error.detail)).await
+            }
+        }
+    }
+
+    /// Answers with an error of the table; the steps that the call has passed see it.
+    async fn refuse<F: Front>(&mut self, front: &mut F, rejection: &Rejection) -> Result<(), Stop> {
+        let response = self.render(rejection);
+        self.answer(front, response).await
+    }
+
+    /// The answer for an error, and its entry in the call's account.
+    fn render(&mut self, rejection: &Rejection) -> Response {
+        let outcome = &mut self.exchange.outcome;
+        outcome.error = Some(rejection.code);
+        outcome.error_detail = rejection
+            .internal
+            .clone()
+            .or_else(|| rejection.detail.as_ref().map(|detail| detail.clone().into_owned()));
+        self.api.error_pages.render(&self.exchange, rejection)
+    }
+
+    /// Reads the clock after something was waited for.
+    fn tick(&mut self) {
+        self.exchange.now = self.clock.now();
+    }
+
+    /// Begins the time for a response head anew.
+    fn extend_deadline(&mut self) {
+        self.deadline = Instant::now() + self.api.limits.timeout;
+    }
+}

@@ -1,0 +1,175 @@
+//! Attempts on the origin, until one has a response head or none may follow.
+
+use super::{Run, Stop, Trouble, upload::Upload};
+use crate::{
+    error,
+    exchange::{RequestHead, ResponseHead},
+    front::Front,
+    handler::UpstreamCall,
+    origin::{Origin, OriginCall, OriginError, OriginEvent, Replay},
+    stats::StepVerdict,
+    verdict::Rejection,
+};
+use http::StatusCode;
+
+/// A response head, and the attempt that its body comes from.
+pub(super) struct Reply<C> {
+    pub(super) call: C,
+    pub(super) head: ResponseHead,
+    pub(super) ended: bool,
+}
+
+impl Run<'_> {
+    /// Everything from the last step of the chain to the end of the call.
+    pub(super) async fn serve_from_origin<F: Front, O: Origin>(
+        &mut self,
+        front: &mut F,
+        origin: &O,
+    ) -> Result<(), Stop> {
+        let mut upload = match self.ready_upload(front) {
+            Ok(upload) => upload,
+            Err(trouble) => return self.give_up(front, trouble).await,
+        };
+        loop {
+            match self.attempt(front, origin, &mut upload).await {
+                Ok(reply)
+                    if self.repeats_status(reply.head.status, &upload) && origin.spend_retry() =>
+                {
+                    reply.call.finish(false).await;
+                }
+                Ok(reply) if reply.head.status == StatusCode::SWITCHING_PROTOCOLS => {
+                    return self.tunnel(front, reply).await;
+                }
+                Ok(reply) => return self.deliver(front, reply, upload).await,
+                Err(Trouble::Origin(failed))
+                    if self.repeats(&failed, &upload) && origin.spend_retry() =>
+                {
+                    tracing::debug!(api = %self.api.id, attempt = self.exchange.outcome.attempts, error = %failed, "trying again");
+                }
+                Err(trouble) => return self.give_up(front, trouble).await,
+            }
+        }
+    }
+
+    async fn give_up<F: Front>(&mut self, front: &mut F, trouble: Trouble) -> Result<(), Stop> {
+        match trouble {
+            Trouble::Gone => Err(Stop::Gone),
+            Trouble::Reject(rejection) => self.refuse(front, &rejection).await,
+            Trouble::Origin(failed) => {
+                tracing::info!(
+                    api = %self.api.id, code = failed.code.label, endpoint = ?self.exchange.outcome.endpoint,
+                    attempts = self.exchange.outcome.attempts, detail = %failed.detail, "no answer from the origin"
+                );
+                self.refuse(front, &Rejection::new(failed.code).internal(failed.detail)).await
+            }
+        }
+    }
+
+    /// One attempt: connect, `upstream` steps, request, response head.
+    async fn attempt<F: Front, O: Origin>(
+        &mut self,
+        front: &mut F,
+        origin: &O,
+        upload: &mut Upload,
+    ) -> Result<Reply<O::Call>, Trouble> {
+        self.exchange.outcome.attempts += 1;
+        let attempt = self.exchange.outcome.attempts;
+        self.tick();
+        let opened = self.exchange.now;
+        let mut call = {
+            let deadline = tokio::time::sleep_until(self.deadline);
+            tokio::select! {
+                biased;
+                call = origin.open(&self.exchange, attempt) => call.map_err(Trouble::Origin)?,
+                () = front.closed() => return Err(Trouble::Gone),
+                () = deadline => return Err(Trouble::Origin(OriginError::new(
+                    error::CONNECT_TIMEOUT, Replay::Never, "the call's time is up",
+                ))),
+            }
+        };
+        self.exchange.outcome.endpoint = call.endpoint();
+        let head = self.upstream_head(call.endpoint(), attempt).map_err(Trouble::Reject)?;
+        self.send_request(&mut call, head, upload).await.map_err(Trouble::Origin)?;
+        loop {
+            match self.next_event(front, &mut call, upload, true).await? {
+                // The client's 100 is the gateway's own affair: it was sent when the body was due.
+                OriginEvent::Info(head) if head.status == StatusCode::CONTINUE => {}
+                OriginEvent::Info(head) => front.send_info(head).await?,
+                OriginEvent::Head(head, ended) => {
+                    self.tick();
+                    self.exchange.outcome.origin_head_nanos = Some(self.exchange.now.since(opened));
+                    return Ok(Reply { call, head, ended });
+                }
+                OriginEvent::Frame(_) => {
+                    return Err(Trouble::Origin(OriginError::new(
+                        error::UPSTREAM_MALFORMED,
+                        Replay::Never,
+                        "a body before the head",
+                    )));
+                }
+            }
+        }
+    }
+
+    /// The head for one attempt: a copy, where an `upstream` step wants to change it.
+    fn upstream_head(
+        &mut self,
+        endpoint: Option<std::net::SocketAddr>,
+        attempt: u32,
+    ) -> Result<Option<RequestHead>, Rejection> {
+        let api = self.api;
+        if api.chain.upstream.is_empty() {
+            return Ok(None);
+        }
+        let mut head = self.exchange.head.clone();
+        self.tick();
+        for &index in &api.chain.upstream {
+            let index = usize::from(index);
+            if !self.takes_part(index) {
+                continue;
+            }
+            let before = self.exchange.trace.is_some().then(|| head.headers.clone());
+            let result = self.run_step(index, |handler, exchange| {
+                handler.upstream(
+                    &mut UpstreamCall { exchange, step: index, endpoint, attempt },
+                    &mut head,
+                )
+            });
+            match result.and_then(|result| result) {
+                Ok(()) => {
+                    let began = self.exchange.now;
+                    self.tick();
+                    let changes = before.as_ref().map(|before| (before, &head.headers));
+                    self.count_from(began, index, "upstream", StepVerdict::Continue, changes);
+                }
+                Err(failure) => {
+                    if let Some(rejection) = self.judge(index, "upstream", &failure) {
+                        return Err(rejection);
+                    }
+                }
+            }
+        }
+        Ok(Some(head))
+    }
+
+    /// Whether a failed attempt is made again.
+    fn repeats(&self, failed: &OriginError, upload: &Upload) -> bool {
+        let harmless = match failed.replay {
+            Replay::Safe => true,
+            Replay::IfIdempotent => self.api.retry.idempotent(self.exchange.method()),
+            Replay::Never => false,
+        };
+        harmless && self.another_attempt(upload)
+    }
+
+    /// Whether an attempt that answered with this status is made again.
+    fn repeats_status(&self, status: StatusCode, upload: &Upload) -> bool {
+        self.api.retry.statuses.contains(&status)
+            && self.api.retry.idempotent(self.exchange.method())
+            && self.another_attempt(upload)
+    }
+
+    fn another_attempt(&self, upload: &Upload) -> bool {
+        upload.replayable && self.exchange.outcome.attempts < self.api.retry.attempts
+    }
+}

@@ -1,0 +1,136 @@
+//! The Origin port: what answers a call when the chain has let it pass.
+//!
+//! An HTTP upstream, a local service, a function. One [`Origin`] value serves all calls; each
+//! attempt opens an [`OriginCall`].
+
+use crate::{
+    body::Frame,
+    error::{self, ErrorCode},
+    exchange::{Exchange, RequestHead, ResponseHead},
+    front::BodySize,
+};
+use std::{borrow::Cow, future::Future, net::SocketAddr};
+
+/// What comes from an origin.
+#[derive(Debug)]
+pub enum OriginEvent {
+    /// An interim response (1xx except 101).
+    Info(ResponseHead),
+    /// The final head, and whether the response ends with it.
+    Head(ResponseHead, bool),
+    /// A piece of the body.
+    Frame(Frame),
+}
+
+/// Whether a failed attempt may be made again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replay {
+    /// The origin cannot have processed anything.
+    Safe,
+    /// It may have; only calls that are idempotent may be made again.
+    IfIdempotent,
+    /// Never.
+    Never,
+}
+
+/// Why an origin did not answer.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{}: {detail}", code.title)]
+pub struct OriginError {
+    /// The row of the error table.
+    pub code: &'static ErrorCode,
+    /// Whether the attempt may be repeated.
+    pub replay: Replay,
+    /// For the logs, never for the client.
+    pub detail: String,
+}
+
+impl OriginError {
+    /// An error with its row.
+    pub fn new(code: &'static ErrorCode, replay: Replay, detail: impl Into<String>) -> Self {
+        Self { code, replay, detail: detail.into() }
+    }
+}
+
+/// Answers calls.
+pub trait Origin: Send + Sync {
+    /// One attempt.
+    type Call: OriginCall;
+
+    /// Chooses an endpoint and connects to it. `attempt` counts from 1; a second attempt should
+    /// prefer another endpoint.
+    fn open(
+        &self,
+        call: &Exchange,
+        attempt: u32,
+    ) -> impl Future<Output = Result<Self::Call, OriginError>> + Send;
+
+    /// Whether the retry budget allows one more attempt now. Asking spends it.
+    fn spend_retry(&self) -> bool {
+        true
+    }
+}
+
+/// One attempt on an origin. The future of `recv` must be cancel-safe.
+pub trait OriginCall: Send {
+    /// The endpoint, where there is one.
+    fn endpoint(&self) -> Option<SocketAddr>;
+
+    /// Sends the head. The origin sets framing headers by `body`, and forwarding headers by what
+    /// it knows of the call.
+    fn send_head(
+        &mut self,
+        call: &Exchange,
+        head: Cow<'_, RequestHead>,
+        body: BodySize,
+    ) -> impl Future<Output = Result<(), OriginError>> + Send;
+
+    /// Sends a piece of the body; the frame with `end` finishes it.
+    fn send(&mut self, frame: Frame) -> impl Future<Output = Result<(), OriginError>> + Send;
+
+    /// The next event. After the end of the response it is not called again.
+    fn recv(&mut self) -> impl Future<Output = Result<OriginEvent, OriginError>> + Send;
+
+    /// The attempt is over. `complete` says that request and response ended as they should, so
+    /// that the connection may serve others; otherwise the origin is told to stop.
+    fn finish(self, complete: bool) -> impl Future<Output = ()> + Send;
+}
+
+/// An origin for APIs that have none: every call that reaches it gets `no_origin`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoOrigin;
+
+impl Origin for NoOrigin {
+    type Call = Never;
+
+    async fn open(&self, _: &Exchange, _: u32) -> Result<Never, OriginError> {
+        Err(OriginError::new(error::NO_ORIGIN, Replay::Never, "the API has no origin"))
+    }
+}
+
+/// A call that cannot be.
+#[derive(Debug)]
+pub enum Never {}
+
+impl OriginCall for Never {
+    fn endpoint(&self) -> Option<SocketAddr> {
+        match *self {}
+    }
+    async fn send_head(
+        &mut self,
+        _: &Exchange,
+        _: Cow<'_, RequestHead>,
+        _: BodySize,
+    ) -> Result<(), OriginError> {
+        match *self {}
+    }
+    async fn send(&mut self, _: Frame) -> Result<(), OriginError> {
+        match *self {}
+    }
+    async fn recv(&mut self) -> Result<OriginEvent, OriginError> {
+        match *self {}
+    }
+    async fn finish(self, _: bool) {
+        match self {}
+    }
+}

@@ -1,0 +1,15 @@
+//! Ports: what the pipeline and its handlers are given by whoever hosts them.
+//!
+//! [`crate::Front`] makes calls and [`crate::Origin`] answers them; the ports here are the
+//! capabilities between: time, background work and state.
+
+mod clock;
+mod spawn;
+mod store;
+
+pub use clock::{Clock, Nanos, SystemClock};
+pub use spawn::{BoxFuture, Spawn, TokioSpawn};
+pub use store::{
+    Answer, Concurrency, ConcurrencySpec, LimitDecision, LimitSpec, Limiter, NonceSpec,
+    NonceVerdict, Nonces, Permit, ReleasePermit, StateKey, Store, StoreError,
+};

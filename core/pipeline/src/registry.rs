@@ -1,0 +1,241 @@
+//! Plugins and their registry: from a name and a piece of config to a handler.
+
+use crate::{
+    chain::StateUse,
+    error::ErrorCode,
+    exchange::{Apps, SlotName},
+    handler::Handler,
+    ports::{Clock, StateKey, Store},
+    secret::{Secret, SecretRef, Secrets},
+};
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::{collections::BTreeMap, sync::Arc};
+
+/// A native plugin: makes handlers from typed config. Building is pure; background work belongs
+/// in [`Handler::start`].
+pub trait Plugin: Send + Sync + 'static {
+    /// The step's config. Use `deny_unknown_fields`, units in types, and documented defaults:
+    /// the JSON Schema and the docs page come from this type.
+    type Config: DeserializeOwned + JsonSchema;
+
+    /// The step's name in YAML.
+    fn kind(&self) -> &'static str;
+
+    /// Rows that this plugin adds to the error table.
+    fn errors(&self) -> &'static [&'static ErrorCode] {
+        &[]
+    }
+
+    /// Makes a handler.
+    ///
+    /// # Errors
+    /// What is wrong with the config, and where.
+    fn build(&self, config: Self::Config, context: &BuildContext<'_>)
+    -> Result<Built, ConfigError>;
+}
+
+/// What a plugin may use while building.
+pub struct BuildContext<'a> {
+    /// Id of the API whose chain the step stands in.
+    pub api: &'a str,
+    /// Id of the step.
+    pub step: &'a str,
+    /// All apps of the snapshot.
+    pub apps: &'a Arc<Apps>,
+    /// State that outlives the snapshot.
+    pub store: &'a dyn Store,
+    /// The clocks.
+    pub clock: &'a Arc<dyn Clock>,
+    /// Secrets behind references.
+    pub secrets: &'a dyn Secrets,
+}
+
+impl BuildContext<'_> {
+    /// The key of this step's state: its own, or shared under a name.
+    #[must_use]
+    pub fn state_key(&self, share: Option<&str>) -> StateKey {
+        share.map_or_else(|| StateKey::of_step(self.api, self.step), StateKey::shared)
+    }
+
+    /// The secret behind a reference that stands at `pointer` in the step's config.
+    ///
+    /// # Errors
+    /// What is missing, at `pointer`.
+    pub fn secret(&self, reference: &SecretRef, pointer: &str) -> Result<Secret, ConfigError> {
+        self.secrets.resolve(reference).map_err(|message| ConfigError::at(pointer, message))
+    }
+}
+
+/// A handler, and what its chain must know about it.
+pub struct Built {
+    /// What runs.
+    pub handler: Arc<dyn Handler>,
+    /// Slots that it writes: two writers of one slot in a chain are a load error.
+    pub writes: Vec<SlotName>,
+    /// Whether it may write a slot that a step above has written (`override: true`).
+    pub overrides: bool,
+    /// State that it keeps between calls.
+    pub states: Vec<StateUse>,
+    /// Whether it answers every call that reaches it, so that the API needs no origin.
+    pub always_answers: bool,
+}
+
+impl Built {
+    /// A handler that writes no slot, keeps no state and lets calls pass.
+    pub fn new(handler: impl Handler) -> Self {
+        Self {
+            handler: Arc::new(handler),
+            writes: Vec::new(),
+            overrides: false,
+            states: Vec::new(),
+            always_answers: false,
+        }
+    }
+
+    /// Declares a slot that it writes.
+    #[must_use]
+    pub fn writes(mut self, slot: SlotName) -> Self {
+        self.writes.push(slot);
+        self
+    }
+
+    /// Declares state that it keeps.
+    #[must_use]
+    pub fn keeps(mut self, key: StateKey, fingerprint: impl Into<String>) -> Self {
+        self.states.push(StateUse { key, fingerprint: fingerprint.into() });
+        self
+    }
+
+    /// Declares that it answers every call.
+    #[must_use]
+    pub fn always_answers(mut self) -> Self {
+        self.always_answers = true;
+        self
+    }
+}
+
+/// What is wrong with a step's config. Only the config loader knows files and lines; a plugin
+/// points into its own piece.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ConfigError {
+    /// JSON pointer (RFC 6901) into the step's config; empty for the whole.
+    pub pointer: String,
+    /// What is wrong.
+    pub message: String,
+    /// How to mend it.
+    pub help: Option<String>,
+}
+
+impl ConfigError {
+    /// An error at a JSON pointer, such as `/rate`.
+    pub fn at(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), message: message.into(), help: None }
+    }
+
+    /// Adds how to mend it.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// A plugin whose config type is hidden: what the registry holds. Implemented for every
+/// [`Plugin`]; the WASM host makes its own.
+pub trait DynPlugin: Send + Sync + 'static {
+    /// The step's name in YAML.
+    fn kind(&self) -> &str;
+
+    /// Rows that this plugin adds to the error table.
+    fn errors(&self) -> &'static [&'static ErrorCode];
+
+    /// JSON Schema of the step's config.
+    fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema;
+
+    /// Makes a handler from untyped config; `null` stands for "nothing given".
+    ///
+    /// # Errors
+    /// What is wrong with the config, and where.
+    fn build(&self, config: &Value, context: &BuildContext<'_>) -> Result<Built, ConfigError>;
+}
+
+impl<P: Plugin> DynPlugin for P {
+    fn kind(&self) -> &str {
+        Plugin::kind(self)
+    }
+
+    fn errors(&self) -> &'static [&'static ErrorCode] {
+        Plugin::errors(self)
+    }
+
+    fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        generator.subschema_for::<P::Config>()
+    }
+
+    fn build(&self, config: &Value, context: &BuildContext<'_>) -> Result<Built, ConfigError> {
+        let empty = Value::Object(serde_json::Map::new());
+        let config = if config.is_null() { &empty } else { config };
+        let typed = serde_path_to_error::deserialize(config)
+            .map_err(|error| ConfigError::at(pointer(error.path()), error.inner().to_string()))?;
+        Plugin::build(self, typed, context)
+    }
+}
+
+/// A serde path as a JSON pointer.
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    let mut pointer = String::new();
+    for segment in path {
+        match segment {
+            Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
+            Segment::Map { key } => {
+                pointer.push('/');
+                pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+            }
+            // Enum variants are no level of their own in an untagged tree; unknown parts end it.
+            Segment::Enum { variant } => pointer.push_str(&format!("/{variant}")),
+            Segment::Unknown => break,
+        }
+    }
+    pointer
+}
+
+/// All plugins that a gateway knows, by name.
+#[derive(Clone, Default)]
+pub struct Registry {
+    plugins: BTreeMap<Arc<str>, Arc<dyn DynPlugin>>,
+}
+
+/// Two plugins have the same name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("two plugins are called `{0}`")]
+pub struct DuplicatePlugin(pub Arc<str>);
+
+impl Registry {
+    /// Adds a plugin.
+    ///
+    /// # Errors
+    /// When its name is taken: native and WASM handlers share one namespace.
+    pub fn add(&mut self, plugin: Arc<dyn DynPlugin>) -> Result<(), DuplicatePlugin> {
+        let kind: Arc<str> = plugin.kind().into();
+        if self.plugins.contains_key(&kind) {
+            return Err(DuplicatePlugin(kind));
+        }
+        self.plugins.insert(kind, plugin);
+        Ok(())
+    }
+
+    /// The plugin of that name.
+    #[must_use]
+    pub fn get(&self, kind: &str) -> Option<&Arc<dyn DynPlugin>> {
+        self.plugins.get(kind)
+    }
+
+    /// All plugins, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Arc<dyn DynPlugin>)> {
+        self.plugins.iter().map(|(kind, plugin)| (&**kind, plugin))
+    }
+}
