@@ -7,7 +7,6 @@ use crate::{
     ports::BoxFuture,
 };
 use http::{HeaderName, HeaderValue};
-use smallvec::SmallVec;
 use std::{borrow::Cow, future::Future};
 
 /// What a step resumes with after waiting: a closure that gets the call back and decides.
@@ -107,7 +106,7 @@ pub struct Rejection {
     /// A sentence for the client; must not contain secrets.
     pub detail: Option<Cow<'static, str>>,
     /// Headers to add, such as `Retry-After`.
-    pub headers: SmallVec<[(HeaderName, HeaderValue); 4]>,
+    pub headers: Vec<(HeaderName, HeaderValue)>,
     /// More for the logs, never for the client.
     pub internal: Option<String>,
 }
@@ -116,7 +115,7 @@ impl Rejection {
     /// A rejection that says just what the row says.
     #[must_use]
     pub fn new(code: &'static ErrorCode) -> Self {
-        Self { code, detail: None, headers: SmallVec::new(), internal: None }
+        Self { code, detail: None, headers: Vec::new(), internal: None }
     }
 
     /// Adds a sentence for the client.
