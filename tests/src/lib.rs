@@ -1,1 +1,3 @@
-//! Paifang.
+//! What the tests of this crate share.
+
+pub mod tidy;
