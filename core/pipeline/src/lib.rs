@@ -46,7 +46,7 @@ pub use handler::{
     Connection, Handler, LogCall, RequestBodyCall, RequestCall, ResponseBodyCall, ResponseCall,
     Stages, UpstreamCall,
 };
-pub use origin::{Never, NoOrigin, Origin, OriginCall, OriginError, OriginEvent, Replay};
+pub use origin::{Backlog, Never, NoOrigin, Origin, OriginCall, OriginError, OriginEvent, Replay};
 pub use problem::{ErrorPages, ErrorTemplate};
 pub use registry::{
     BuildContext, Built, ConfigError, DuplicatePlugin, DynPlugin, Plugin, Registry,

@@ -9,7 +9,17 @@ use crate::{
     exchange::{Exchange, RequestHead, ResponseHead},
     front::BodySize,
 };
-use std::{borrow::Cow, future::Future, net::SocketAddr};
+use std::{
+    borrow::Cow,
+    future::Future,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    task::{Context, Poll},
+};
 
 /// What comes from an origin.
 #[derive(Debug)]
@@ -85,7 +95,14 @@ pub trait OriginCall: Send {
         body: BodySize,
     ) -> impl Future<Output = Result<(), OriginError>> + Send;
 
-    /// Sends a piece of the body; the frame with `end` finishes it.
+    /// How much was taken by `send` and is not on the wire yet; asked once an attempt. `recv`
+    /// drives it out. Without it an origin that answers while it reads could block the call: we
+    /// would wait for it to read, it for us.
+    fn backlog(&self) -> Backlog {
+        Backlog::default()
+    }
+
+    /// Sends a piece of the body; the frame with `end` finishes it. May take it into the backlog.
     fn send(&mut self, frame: Frame) -> impl Future<Output = Result<(), OriginError>> + Send;
 
     /// The next event. After the end of the response it is not called again.
@@ -94,6 +111,39 @@ pub trait OriginCall: Send {
     /// The attempt is over. `complete` says that request and response ended as they should, so
     /// that the connection may serve others; otherwise the origin is told to stop.
     fn finish(self, complete: bool) -> impl Future<Output = ()> + Send;
+}
+
+/// Bytes that an attempt has taken and not sent. While it is full, no more is read from the client.
+#[derive(Debug, Clone, Default)]
+pub struct Backlog(Option<Arc<AtomicUsize>>);
+
+impl Backlog {
+    /// Beyond so many bytes a backlog is full.
+    pub const LIMIT: usize = 64 << 10;
+
+    /// A backlog whose bytes are counted in `pending`.
+    #[must_use]
+    pub fn new(pending: Arc<AtomicUsize>) -> Self {
+        Self(Some(pending))
+    }
+
+    fn is_full(&self) -> bool {
+        self.0.as_ref().is_some_and(|pending| pending.load(Relaxed) >= Self::LIMIT)
+    }
+
+    /// `future`, not polled while the backlog is full. Whatever drains the backlog must be polled
+    /// by the same task: it does the waking.
+    pub(crate) async fn gate<T>(&self, future: impl Future<Output = T> + Send) -> T {
+        struct Gate<'a, F>(&'a Backlog, Pin<&'a mut F>);
+        impl<F: Future> Future for Gate<'_, F> {
+            type Output = F::Output;
+            fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+                if self.0.is_full() { Poll::Pending } else { self.1.as_mut().poll(cx) }
+            }
+        }
+        let mut future = std::pin::pin!(future);
+        Gate(self, future.as_mut()).await
+    }
 }
 
 /// An origin for APIs that have none: every call that reaches it gets `no_origin`.

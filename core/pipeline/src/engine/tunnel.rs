@@ -27,8 +27,10 @@ impl Run<'_> {
         self.exchange.outcome.upgraded = true;
         self.send_head(front, answer.head, BodySize::Unknown).await?;
         let mut client_open = true;
+        let backlog = call.backlog();
         let ending = loop {
             tokio::select! {
+                biased;
                 event = call.recv() => match event {
                     Ok(OriginEvent::Frame(frame)) => {
                         let end = frame.end;
@@ -43,7 +45,7 @@ impl Run<'_> {
                         break Err(Stop::OriginBrokeOff);
                     }
                 },
-                inbound = front.recv(), if client_open => match inbound {
+                inbound = backlog.gate(front.recv()), if client_open => match inbound {
                     Ok(Inbound::Frame(frame)) => {
                         self.exchange.outcome.request_bytes += frame.data.len() as u64;
                         // A half-closed client may still be owed the origin's last bytes.

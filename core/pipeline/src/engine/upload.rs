@@ -6,7 +6,7 @@ use crate::{
     body::Frame,
     exchange::{Exchange, RequestHead},
     front::{BodySize, Front, Inbound},
-    origin::{OriginCall, OriginError, OriginEvent, Replay},
+    origin::{Backlog, OriginCall, OriginError, OriginEvent, Replay},
 };
 use smallvec::SmallVec;
 
@@ -25,6 +25,8 @@ pub(super) struct Upload {
     pub(super) size: BodySize,
     /// `begin_body` was called.
     begun: bool,
+    /// What this attempt's origin has taken and not sent.
+    backlog: Backlog,
 }
 
 impl Run<'_> {
@@ -40,6 +42,7 @@ impl Run<'_> {
             replayable: true,
             size: BodySize::Empty,
             begun: false,
+            backlog: Backlog::default(),
         };
         let steps = self.api.chain.steps().len();
         if let Some(body) = &self.exchange.body {
@@ -95,6 +98,7 @@ impl Run<'_> {
         let head = head.map_or(Cow::Borrowed(&self.exchange.head), Cow::Owned);
         call.send_head(&self.exchange, head, upload.size).await?;
         upload.broken = false;
+        upload.backlog = call.backlog();
         if upload.size != BodySize::Empty {
             for frame in upload.first.clone() {
                 if call.send(frame).await.is_err() {
@@ -129,7 +133,7 @@ impl Run<'_> {
             let inbound = tokio::select! {
                 biased;
                 event = call.recv() => return event.map_err(Trouble::Origin),
-                inbound = front.recv(), if read_client => inbound?,
+                inbound = upload.backlog.gate(front.recv()), if read_client => inbound?,
                 () = deadline, if awaiting_head => {
                     let detail = format!("no response head within {:?}", self.api.limits.timeout);
                     return Err(Trouble::Origin(OriginError::new(
