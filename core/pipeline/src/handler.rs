@@ -180,6 +180,23 @@ macro_rules! view {
                 kept.downcast_mut()
             }
 
+            /// Keeps a value that is in a box already, so that pools need no allocation.
+            pub fn keep_boxed<T: Send + Sync + 'static>(&mut self, value: Box<T>) {
+                self.exchange.states[self.step].kept = Some(value);
+            }
+
+            /// Takes back what this step has kept; `None` where that is nothing or no `T`.
+            pub fn take_kept<T: 'static>(&mut self) -> Option<Box<T>> {
+                let kept = &mut self.exchange.states[self.step].kept;
+                match kept.take()?.downcast() {
+                    Ok(value) => Some(value),
+                    Err(other) => {
+                        *kept = Some(other);
+                        None
+                    }
+                }
+            }
+
             /// Holds a place among the calls in flight until the call has ended.
             pub fn hold(&mut self, permit: Permit) {
                 self.exchange.states[self.step].permit = Some(permit);

@@ -49,7 +49,7 @@ pub use handler::{
 pub use origin::{Backlog, Never, NoOrigin, Origin, OriginCall, OriginError, OriginEvent, Replay};
 pub use problem::{ErrorPages, ErrorTemplate};
 pub use registry::{
-    BuildContext, Built, ConfigError, DuplicatePlugin, DynPlugin, Plugin, Registry,
+    BuildContext, Built, ConfigError, DuplicatePlugin, DynPlugin, Plugin, PluginCounter, Registry,
 };
 pub use secret::{Secret, SecretRef, Secrets};
 pub use verdict::{

@@ -28,12 +28,30 @@ pub trait Plugin: Send + Sync + 'static {
         &[]
     }
 
+    /// What this plugin counts over all its steps, for metrics. Read at every scrape.
+    fn counters(&self) -> Vec<PluginCounter> {
+        Vec::new()
+    }
+
     /// Makes a handler.
     ///
     /// # Errors
     /// What is wrong with the config, and where.
     fn build(&self, config: Self::Config, context: &BuildContext<'_>)
     -> Result<Built, ConfigError>;
+}
+
+/// A number that a plugin counts over all its steps and that never falls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PluginCounter {
+    /// The metric's name, `paifang_<plugin>_…_total`.
+    pub name: &'static str,
+    /// What it counts, one sentence.
+    pub help: &'static str,
+    /// A label that tells several counters of one name apart: its name and value.
+    pub label: Option<(&'static str, String)>,
+    /// The count.
+    pub value: u64,
 }
 
 /// What a plugin may use while building.
@@ -152,6 +170,11 @@ pub trait DynPlugin: Send + Sync + 'static {
     /// Rows that this plugin adds to the error table.
     fn errors(&self) -> &'static [&'static ErrorCode];
 
+    /// What the plugin counts over all its steps, for metrics.
+    fn counters(&self) -> Vec<PluginCounter> {
+        Vec::new()
+    }
+
     /// JSON Schema of the step's config.
     fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema;
 
@@ -169,6 +192,10 @@ impl<P: Plugin> DynPlugin for P {
 
     fn errors(&self) -> &'static [&'static ErrorCode] {
         Plugin::errors(self)
+    }
+
+    fn counters(&self) -> Vec<PluginCounter> {
+        Plugin::counters(self)
     }
 
     fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
