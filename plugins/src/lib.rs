@@ -1,1 +1,11 @@
-//! Paifang.
+//! The built-in plugins, a folder each: its handler in `mod.rs`, its config in `config.rs`, its
+//! tests beside them, its page in `docs/plugins/`.
+//!
+//! What several of them share stands at the top: [`template`]s filled from a call, and whole
+//! answers made of them. A plugin knows the pipeline and nothing else: no transport, no config
+//! file, no environment.
+#![forbid(unsafe_code)]
+
+mod standard;
+
+pub use standard::register;
