@@ -2,7 +2,10 @@
 //! changed and when all have.
 
 use super::{Args, conf, peer::Peer, reload, report::Report, stats::Spread};
-use crate::{failure::Result, say};
+use crate::{
+    failure::{Failure, Result},
+    say,
+};
 
 /// How many APIs there are, in files of a hundred.
 const APIS: usize = 10_000;
@@ -32,6 +35,9 @@ pub(crate) fn measure(args: &Args, report: &mut Report) -> Result<()> {
         }
         all.push(milliseconds(&gateway)?);
         say::note(&format!("round {number}/{}", args.rounds));
+    }
+    if Spread::of(&all).median <= 0.0 {
+        return Err(Failure::Failed("every file changed, yet the reload used no CPU".to_owned()));
     }
     let row =
         |what: &str, rounds: &[f64]| vec![what.to_owned(), format!("{:.0}", Spread::of(rounds))];

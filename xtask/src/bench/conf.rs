@@ -129,13 +129,20 @@ pub(crate) fn path_script(dir: &Path, count: usize) -> Result<PathBuf> {
     Ok(file)
 }
 
-/// A wrk script under which each connection rests for `milliseconds` before a request.
+/// The same, with connections that rest for `milliseconds` before each request. wrk rests whole
+/// milliseconds, so a part of the rests is one longer.
 ///
 /// # Errors
 /// When the file cannot be written.
-pub(crate) fn delay_script(dir: &Path, milliseconds: u32) -> Result<PathBuf> {
-    let file = dir.join("delay.lua");
-    tree::write(&file, &format!("function delay() return {milliseconds} end\n"))?;
+pub(crate) fn resting_script(dir: &Path, count: usize, milliseconds: f64) -> Result<PathBuf> {
+    let paths = tree::read(&path_script(dir, count)?)?;
+    let (whole, part) = (milliseconds.floor(), milliseconds.fract());
+    let file = dir.join("resting.lua");
+    let delay = format!(
+        "function delay() if math.random() < {part:.3} then return {whole} + 1 end \
+         return {whole} end\n"
+    );
+    tree::write(&file, &format!("{paths}{delay}"))?;
     Ok(file)
 }
 

@@ -11,7 +11,7 @@ use super::{
     load::{LOAD_CORE, Load, PROXY_CORE, Seen},
 };
 use crate::{
-    failure::Result,
+    failure::{Failure, Result},
     server::{self, Server},
     setup, tree,
 };
@@ -134,11 +134,16 @@ impl Peer {
     /// Loads the peer and takes the CPU time that it used meanwhile.
     ///
     /// # Errors
-    /// When the load fails or the peer is gone.
+    /// When the load fails or the peer is gone, or any answer is not the upstream's: refusing is cheaper
+    /// than proxying, so such a round measures nothing.
     pub(crate) fn round(&self, load: &Load) -> Result<Round> {
         let before = self.cpu_seconds()?;
         let seen = load.run()?;
         let used = self.cpu_seconds()? - before;
+        if seen.failed > 0 {
+            let (name, failed, all) = (&self.name, seen.failed, seen.requests);
+            return Err(Failure::Failed(format!("{name}: {failed} of {all} answers are failures")));
+        }
         Ok(Round { cpu: used * 1e6 / seen.requests, seen })
     }
 

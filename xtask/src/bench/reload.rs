@@ -79,18 +79,20 @@ pub(crate) fn measure(args: &Args, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// wrk has no fixed rate, but its connections can rest: with `c` of them resting `d` seconds, the
-/// rate is about `c / d`.
+/// wrk has no fixed rate, but its connections can rest before each request: `c` of them, each with
+/// a cycle of rest and answer of `t`, make `c / t` requests. How long an answer takes at half load
+/// shows only there, so the rest is set twice.
 fn half_load(args: &Args, gateway: &Peer, dir: &Path, full: Seen) -> Result<Load> {
-    let rest = f64::from(args.connections) / (full.rate / 2.0) * 1_000.0;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few ms")]
-    let delay = conf::delay_script(dir, rest.round().max(1.0) as u32)?;
-    let paths = conf::path_script(dir, APIS)?;
-    // wrk takes one script.
-    let both = dir.join("half.lua");
-    tree::write(&both, &format!("{}{}", tree::read(&delay)?, tree::read(&paths)?))?;
-    let mut load = gateway.load(args.connections, args.seconds);
-    load.script = Some(both);
+    let cycle = |rate: f64| f64::from(args.connections) / rate * 1_000.0;
+    let wanted = cycle(full.rate / 2.0);
+    let mut rest = wanted;
+    let mut load = gateway.load(args.connections, 2);
+    for _ in 0..2 {
+        load.script = Some(conf::resting_script(dir, APIS, rest)?);
+        rest = (rest + wanted - cycle(load.run()?.rate)).max(0.0);
+    }
+    load.script = Some(conf::resting_script(dir, APIS, rest)?);
+    load.seconds = args.seconds;
     Ok(load)
 }
 

@@ -41,7 +41,6 @@ pub(crate) fn measure(args: &Args, report: &mut Report) -> Result<()> {
 
     let mut rows = Vec::new();
     for (i, peer) in peers.iter().enumerate() {
-        let failed: u64 = rounds[i].iter().map(|round| round.seen.failed).sum();
         rows.push(vec![
             peer.name.clone(),
             format!("{:.0}", instructions[i]),
@@ -49,14 +48,13 @@ pub(crate) fn measure(args: &Args, report: &mut Report) -> Result<()> {
             Spread::of(&cpu[i]).to_string(),
             format!("{:.2}", Spread::of_ratios(&cpu[i], &cpu[0])),
             format!("{:.0}", peer.resident()?),
-            failed.to_string(),
         ]);
     }
     report.table(
         "Route lookup",
         "Instructions by callgrind: two runs that differ only in their number of lookups. CPU per \
          request as above, every call to another API.",
-        &["", "instructions", "x 10 APIs", "CPU µs", "x 10 APIs", "MiB", "failed"],
+        &["", "instructions", "x 10 APIs", "CPU µs", "x 10 APIs", "MiB"],
         &rows,
     );
     let ratio = instructions[2] / instructions[0];
