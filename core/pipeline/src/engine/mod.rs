@@ -60,17 +60,21 @@ impl Engine {
     ) -> Served {
         let mut run = Run::new(self, api, exchange);
         let end = run.drive(front, origin).await;
-        let termination = match end {
-            Ok(()) => Termination::Completed,
-            Err(Stop::Gone) => Termination::ClientGone,
-            Err(Stop::OriginBrokeOff) => Termination::OriginBrokeOff,
-            Err(Stop::HandlerBrokeOff) => Termination::HandlerBrokeOff,
-        };
-        run.exchange.outcome.termination = termination;
-        if termination != Termination::Completed {
-            front.abort().await;
-        }
-        Served { termination }
+        run.end(front, end).await
+    }
+
+    /// Serves a call that has no origin to go to: it walks down the chain, and where no step
+    /// answers, `rejection` does. For requests that match no API, and for APIs that are offline.
+    pub async fn refuse<F: Front>(
+        &self,
+        api: &Api,
+        rejection: &Rejection,
+        exchange: Exchange,
+        front: &mut F,
+    ) -> Served {
+        let mut run = Run::new(self, api, exchange);
+        let end = run.drive_to(front, rejection).await;
+        run.end(front, end).await
     }
 }
 
@@ -134,12 +138,39 @@ impl<'a> Run<'a> {
                 self.serve_from_origin(front, origin).await
             }
             Ok(Some(response)) => self.answer(front, response).await,
-            Err(Trouble::Gone) => Err(Stop::Gone),
-            Err(Trouble::Reject(rejection)) => self.refuse(front, &rejection).await,
-            Err(Trouble::Origin(error)) => {
-                self.refuse(front, &Rejection::new(error.code).internal(error.detail)).await
-            }
+            Err(trouble) => self.give_up(front, trouble).await,
         }
+    }
+
+    /// The like, where an error stands in the origin's place.
+    async fn drive_to<F: Front>(
+        &mut self,
+        front: &mut F,
+        rejection: &Rejection,
+    ) -> Result<(), Stop> {
+        match self.walk_down(front).await {
+            Ok(None) => {
+                self.passed = self.api.chain.steps().len();
+                self.refuse(front, rejection).await
+            }
+            Ok(Some(response)) => self.answer(front, response).await,
+            Err(trouble) => self.give_up(front, trouble).await,
+        }
+    }
+
+    /// Writes down how the call ended; a response that is not whole is broken off.
+    async fn end<F: Front>(&mut self, front: &mut F, end: Result<(), Stop>) -> Served {
+        let termination = match end {
+            Ok(()) => Termination::Completed,
+            Err(Stop::Gone) => Termination::ClientGone,
+            Err(Stop::OriginBrokeOff) => Termination::OriginBrokeOff,
+            Err(Stop::HandlerBrokeOff) => Termination::HandlerBrokeOff,
+        };
+        self.exchange.outcome.termination = termination;
+        if termination != Termination::Completed {
+            front.abort().await;
+        }
+        Served { termination }
     }
 
     /// Answers with an error of the table; the steps that the call has passed see it.

@@ -51,7 +51,12 @@ impl Run<'_> {
         }
     }
 
-    async fn give_up<F: Front>(&mut self, front: &mut F, trouble: Trouble) -> Result<(), Stop> {
+    /// Ends a call that cannot go on.
+    pub(super) async fn give_up<F: Front>(
+        &mut self,
+        front: &mut F,
+        trouble: Trouble,
+    ) -> Result<(), Stop> {
         match trouble {
             Trouble::Gone => Err(Stop::Gone),
             Trouble::Reject(rejection) => self.refuse(front, &rejection).await,
