@@ -1,1 +1,3 @@
 //! Paifang.
+
+pub mod edge;

@@ -1,0 +1,377 @@
+//! The set of listeners, changed as a whole: a reload binds what is new first, and only when everything could be
+//! bound does anything change.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::runtime::Handle;
+use tokio::sync::{Mutex, OwnedMutexGuard, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::accept::{ListenerShared, run};
+use super::handler::{ConnectionHandler, DrainState, ErasedHandler};
+use super::settings::{ListenerSpec, ProxyProtocol};
+use super::stats::EdgeStats;
+
+/// The gateway's listeners and their connections. Dropping it closes them all at once; for less
+/// than that see [`Edge::drain`].
+pub struct Edge {
+    handler: Arc<dyn ErasedHandler>,
+    runtime: Handle,
+    /// Held through a whole transaction, so that two reloads don't mix.
+    state: Arc<Mutex<State>>,
+    /// For those who only look.
+    published: Arc<ArcSwap<Vec<Arc<ListenerShared>>>>,
+}
+
+#[derive(Default)]
+struct State {
+    running: Vec<Running>,
+    /// Removed listeners whose connections are still ending.
+    retired: Vec<Running>,
+    stopped: bool,
+}
+
+/// A listener at work. Dropping it drops its connections.
+struct Running {
+    key: Key,
+    shared: Arc<ListenerShared>,
+    drain: watch::Sender<DrainState>,
+    /// Told when the socket is closed.
+    closed: Option<oneshot::Receiver<()>>,
+    /// Its sender is dropped with the last connection.
+    ended: watch::Receiver<()>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// What makes a listener of the next set the same as one of this set.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Key {
+    /// A socket is its address; its name is but a setting.
+    Fixed(SocketAddr),
+    /// Port 0 is a wish for a port, told from others by name.
+    AnyPort(Arc<str>, SocketAddr),
+}
+
+impl Key {
+    fn of(spec: &ListenerSpec) -> Self {
+        match spec.address.port() {
+            0 => Self::AnyPort(Arc::clone(&spec.name), spec.address),
+            _ => Self::Fixed(spec.address),
+        }
+    }
+}
+
+/// A set of listeners that could be bound. Nothing serves yet; dropping it closes the new sockets and leaves the edge
+/// as it was.
+pub struct Prepared {
+    state: OwnedMutexGuard<State>,
+    handler: Arc<dyn ErasedHandler>,
+    runtime: Handle,
+    published: Arc<ArcSwap<Vec<Arc<ListenerShared>>>>,
+    specs: Vec<(Key, ListenerSpec)>,
+    bound: HashMap<Key, (TcpListener, SocketAddr)>,
+}
+
+/// A listener as it is now.
+#[derive(Clone, Debug)]
+pub struct ListenerStatus {
+    /// Its name in config.
+    pub name: Arc<str>,
+    /// Where it really listens; the port is never 0.
+    pub address: SocketAddr,
+    /// Whether it speaks TLS.
+    pub tls: bool,
+    /// Connections held now, those still in their handshake included.
+    pub active: u32,
+    /// Its counts.
+    pub stats: Arc<EdgeStats>,
+}
+
+/// Why a set of listeners can't be.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// Two listeners have one name.
+    #[error("two listeners are named {name}")]
+    SameName {
+        /// The name.
+        name: Arc<str>,
+    },
+    /// Two listeners have one address.
+    #[error("listeners {first} and {second} have the same address {address}")]
+    SameAddress {
+        /// One's name.
+        first: Arc<str>,
+        /// The other's.
+        second: Arc<str>,
+        /// Their address.
+        address: SocketAddr,
+    },
+    /// The PROXY header is required, but nobody is trusted to send it: no connection could pass.
+    #[error("listener {name} requires the PROXY protocol but trusts no proxy")]
+    NobodyTrusted {
+        /// The listener's name.
+        name: Arc<str>,
+    },
+    /// The system refused the address. One that overlaps a running listener's (`0.0.0.0` and `127.0.0.1`
+    /// with one port) is in use until that one is gone: take two reloads.
+    #[error("listener {name} cannot listen on {address}: {source}")]
+    Bind {
+        /// The listener's name.
+        name: Arc<str>,
+        /// Its address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The edge was drained; it takes no listeners any more.
+    #[error("the edge has stopped")]
+    Stopped,
+}
+
+impl Edge {
+    /// An edge without listeners. `handler` serves all connections; they, and the accepting, run on `runtime`, which
+    /// must have I/O and time enabled.
+    pub fn new<H: ConnectionHandler>(handler: Arc<H>, runtime: Handle) -> Self {
+        Self { handler, runtime, state: Arc::default(), published: Arc::default() }
+    }
+
+    /// Checks a set and binds what is new in it; waits for a transaction under way. Clients may connect to the new
+    /// sockets from now on, but nobody answers before [`Prepared::commit`].
+    ///
+    /// # Errors
+    /// Then nothing has changed.
+    pub async fn prepare(&self, specs: Vec<ListenerSpec>) -> Result<Prepared, ListenError> {
+        check(&specs)?;
+        let state = Arc::clone(&self.state).lock_owned().await;
+        if state.stopped {
+            return Err(ListenError::Stopped);
+        }
+        let specs: Vec<(Key, ListenerSpec)> =
+            specs.into_iter().map(|spec| (Key::of(&spec), spec)).collect();
+        let alive = state.running.iter().filter(|running| !running.task.is_finished());
+        let kept: HashSet<&Key> = alive.map(|running| &running.key).collect();
+        // Sockets register with the runtime they are made in.
+        let _context = self.runtime.enter();
+        let bound = specs
+            .iter()
+            .filter(|(key, _)| !kept.contains(key))
+            .map(|(key, spec)| {
+                let listener =
+                    bind(spec.address, spec.backlog).map_err(|source| ListenError::Bind {
+                        name: Arc::clone(&spec.name),
+                        address: spec.address,
+                        source,
+                    })?;
+                Ok((key.clone(), listener))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Prepared {
+            state,
+            handler: Arc::clone(&self.handler),
+            runtime: self.runtime.clone(),
+            published: Arc::clone(&self.published),
+            specs,
+            bound,
+        })
+    }
+
+    /// [`Self::prepare`] and [`Prepared::commit`].
+    ///
+    /// # Errors
+    /// Then nothing has changed.
+    pub async fn apply(
+        &self,
+        specs: Vec<ListenerSpec>,
+        drain: Duration,
+    ) -> Result<(), ListenError> {
+        self.prepare(specs).await?.commit(drain).await;
+        Ok(())
+    }
+
+    /// The listeners now, in the order of the set. Never waits.
+    pub fn listeners(&self) -> Vec<ListenerStatus> {
+        self.published.load().iter().map(|shared| status(shared)).collect()
+    }
+
+    /// Stops for good: closes all listening sockets, tells the connections, waits for them up to `timeout`, drops the rest.
+    /// Returns how many were dropped. Called again while it runs, the shorter deadline holds for both.
+    pub async fn drain(&self, timeout: Duration) -> u64 {
+        let until = Instant::now() + timeout;
+        let leaving = {
+            let mut state = self.state.lock().await;
+            state.stopped = true;
+            let state = &mut *state;
+            state.retired.append(&mut state.running);
+            state.retired.iter().for_each(|running| running.drain_until(until));
+            state.retired.iter().map(|running| running.ended.clone()).collect::<Vec<_>>()
+        };
+        for mut ended in leaving {
+            // Nothing is ever sent: the error is the end.
+            while ended.changed().await.is_ok() {}
+        }
+        self.published.store(Arc::default());
+        let mut state = self.state.lock().await;
+        let dropped = state.retired.iter().map(|running| running.shared.stats.aborted.get()).sum();
+        state.retired.clear();
+        dropped
+    }
+}
+
+impl Prepared {
+    /// Goes live: new listeners begin to accept, kept ones take their new settings for connections to come, removed
+    /// ones close; their connections are told, and dropped after `drain`. Returns when the removed sockets are
+    /// closed, without waiting for connections. Certificates, limits and deadlines of open connections stay as they were; whom to
+    /// believe changes for them too. A kept socket keeps its backlog.
+    pub async fn commit(mut self, drain: Duration) {
+        let state = &mut *self.state;
+        let mut old: HashMap<Key, Running> =
+            state.running.drain(..).map(|running| (running.key.clone(), running)).collect();
+        for (key, spec) in self.specs {
+            let running = match (self.bound.remove(&key), old.remove(&key)) {
+                (Some(bound), _) => start(key, spec, bound, &self.handler, &self.runtime),
+                (None, Some(running)) => {
+                    running.take(spec);
+                    running
+                }
+                // What wasn't running was bound, under the lock that is still held.
+                (None, None) => continue,
+            };
+            state.running.push(running);
+        }
+        state.retired.retain(|running| !running.task.is_finished());
+        let until = Instant::now() + drain;
+        let closed: Vec<_> = old
+            .values_mut()
+            .filter_map(|running| {
+                running.drain_until(until);
+                running.closed.take()
+            })
+            .collect();
+        state.retired.extend(old.into_values());
+        let live = state.running.iter().map(|running| Arc::clone(&running.shared)).collect();
+        self.published.store(Arc::new(live));
+        for closed in closed {
+            // An error is a task that is gone, and its socket with it.
+            let _ = closed.await;
+        }
+    }
+
+    /// The addresses of the set in its order, with the ports that port 0 was given.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        let address = |key: &Key, spec: &ListenerSpec| {
+            match self.bound.get(key) {
+                Some((_, address)) => Some(*address),
+                None => self
+                    .state
+                    .running
+                    .iter()
+                    .find(|running| running.key == *key)
+                    .map(|running| running.shared.local_addr),
+            }
+            .unwrap_or(spec.address)
+        };
+        self.specs.iter().map(|(key, spec)| address(key, spec)).collect()
+    }
+}
+
+impl Running {
+    fn drain_until(&self, until: Instant) {
+        self.drain.send_if_modified(|state| match state {
+            DrainState::Draining { until: earlier } if *earlier <= until => false,
+            state => {
+                *state = DrainState::Draining { until };
+                true
+            }
+        });
+    }
+
+    /// Takes new settings.
+    fn take(&self, mut spec: ListenerSpec) {
+        let old = self.shared.spec.load();
+        spec.tls = match (spec.tls, &old.tls) {
+            (Some(new), Some(old)) => Some(new.succeeding(old)),
+            (tls, _) => tls,
+        };
+        self.shared.trust.store(Arc::new(spec.trust.clone()));
+        self.shared.spec.store(Arc::new(spec));
+    }
+}
+
+fn check(specs: &[ListenerSpec]) -> Result<(), ListenError> {
+    let mut names = HashSet::new();
+    let mut addresses: HashMap<Key, &ListenerSpec> = HashMap::new();
+    for spec in specs {
+        if !names.insert(&spec.name) {
+            return Err(ListenError::SameName { name: Arc::clone(&spec.name) });
+        }
+        if let Some(first) = addresses.insert(Key::of(spec), spec) {
+            return Err(ListenError::SameAddress {
+                first: Arc::clone(&first.name),
+                second: Arc::clone(&spec.name),
+                address: spec.address,
+            });
+        }
+        if spec.proxy_protocol == ProxyProtocol::Required && spec.trust.proxies.is_empty() {
+            return Err(ListenError::NobodyTrusted { name: Arc::clone(&spec.name) });
+        }
+    }
+    Ok(())
+}
+
+/// `SO_REUSEADDR` lets a restart bind although connections of the last run still linger; it doesn't let two processes
+/// listen on one address.
+fn bind(address: SocketAddr, backlog: u32) -> io::Result<(TcpListener, SocketAddr)> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    let listener = socket.listen(backlog)?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+fn start(
+    key: Key,
+    spec: ListenerSpec,
+    (listener, local_addr): (TcpListener, SocketAddr),
+    handler: &Arc<dyn ErasedHandler>,
+    runtime: &Handle,
+) -> Running {
+    let shared = Arc::new(ListenerShared::new(local_addr, spec));
+    let (drain, watch_drain) = watch::channel(DrainState::Running);
+    let (say_closed, closed) = oneshot::channel();
+    let (end, ended) = watch::channel(());
+    let accepting =
+        run(listener, Arc::clone(&shared), Arc::clone(handler), watch_drain, say_closed);
+    let task = runtime.spawn(async move {
+        accepting.await;
+        drop(end);
+    });
+    Running { key, shared, drain, closed: Some(closed), ended, task }
+}
+
+fn status(shared: &ListenerShared) -> ListenerStatus {
+    let spec = shared.spec.load();
+    ListenerStatus {
+        name: Arc::clone(&spec.name),
+        address: shared.local_addr,
+        tls: spec.tls.is_some(),
+        active: shared.counts.total(),
+        stats: Arc::clone(&shared.stats),
+    }
+}

@@ -1,0 +1,299 @@
+//! The stream that a connection is served on: plain or TLS, with all that Pingora's HTTP sessions ask of one,
+//! so that `Box::new(stream)` is a `pingora_core::protocols::Stream`.
+//!
+//! *Small first writes are held.* A response's head and body come as two writes; sent apart they cost two system calls, and
+//! under TLS two records. So the first write after a flush, if small, waits for the next write, flush or shutdown and
+//! goes out with it, in one gathered write. Only one write is ever held: a second one sends both. Who writes a head whose
+//! body will take a while must flush, as with any buffered writer.
+
+use std::io::{self, IoSlice};
+use std::os::fd::AsRawFd;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use pingora_core::protocols::l4::socket::SocketAddr as PingoraAddr;
+use pingora_core::protocols::raw_connect::ProxyDigest;
+use pingora_core::protocols::tls::SslDigest;
+use pingora_core::protocols::{
+    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
+    TimingDigest, UniqueID, UniqueIDType,
+};
+use smallvec::SmallVec;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+
+use super::transport::{Transport, read_ahead};
+
+/// The longest write that is held, in bytes: most heads fit, and a copy of this size is cheaper than a system call.
+const HOLD_MAX: usize = 4096;
+/// How long [`Shutdown::shutdown`] may take to send what is unsent, and then to wait for the client to close.
+const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
+const LINGER_DEADLINE: Duration = Duration::from_secs(1);
+/// What a closing connection still reads and drops, at most.
+const LINGER_BYTES: usize = 1024 * 1024;
+
+/// A client's connection. See the module for how writes are gathered.
+pub struct EdgeStream {
+    inner: Inner,
+    /// What [`Peek::try_peek`] looked at.
+    peeked: Bytes,
+    held: Vec<u8>,
+    /// Whether the next write may be held: none came since the last flush.
+    may_hold: bool,
+    socket: Arc<SocketDigest>,
+    tls: Option<(Arc<SslDigest>, Option<ALPN>)>,
+}
+
+enum Inner {
+    Plain(Transport),
+    /// Boxed: a session is some kilobyte, and a plain connection shouldn't pay for it.
+    Tls(Box<TlsStream<Transport>>),
+}
+
+impl EdgeStream {
+    /// A plain connection whose first bytes were read already: they are read again from here.
+    pub fn plain(tcp: TcpStream, ahead: Bytes) -> Self {
+        let socket = socket_digest(&tcp);
+        Self::new(Inner::Plain(Transport::new(tcp, ahead)), socket, None)
+    }
+
+    /// A TLS connection after its handshake. `digest` is for Pingora's sessions.
+    pub(super) fn tls(stream: TlsStream<Transport>, digest: SslDigest) -> Self {
+        let (transport, session) = stream.get_ref();
+        let socket = socket_digest(transport.tcp());
+        let alpn = match session.alpn_protocol() {
+            Some(b"h2") => Some(ALPN::H2),
+            Some(b"http/1.1") => Some(ALPN::H1),
+            _ => None,
+        };
+        Self::new(Inner::Tls(Box::new(stream)), socket, Some((Arc::new(digest), alpn)))
+    }
+
+    fn new(
+        inner: Inner,
+        socket: SocketDigest,
+        tls: Option<(Arc<SslDigest>, Option<ALPN>)>,
+    ) -> Self {
+        let socket = Arc::new(socket);
+        Self { inner, peeked: Bytes::new(), held: Vec::new(), may_hold: true, socket, tls }
+    }
+
+    fn tcp(&self) -> &TcpStream {
+        match &self.inner {
+            Inner::Plain(transport) => transport.tcp(),
+            Inner::Tls(stream) => stream.get_ref().0.tcp(),
+        }
+    }
+
+    /// Sends what is held together with `bufs`; ready with the count of bytes taken from `bufs`.
+    fn poll_send(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        while !self.held.is_empty() {
+            let sent = ready!(self.poll_send_held(cx, bufs))?;
+            match sent.checked_sub(self.held.len()) {
+                _ if sent == 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                None => drop(self.held.drain(..sent)),
+                Some(taken) => {
+                    self.held = Vec::new();
+                    if taken > 0 {
+                        return Poll::Ready(Ok(taken));
+                    }
+                }
+            }
+        }
+        match bufs {
+            [] => Poll::Ready(Ok(0)),
+            [one] => self.inner.writer().poll_write(cx, one),
+            many => self.inner.writer().poll_write_vectored(cx, many),
+        }
+    }
+
+    /// One gathered write; ready with the count of bytes sent, those of `held` first.
+    fn poll_send_held(
+        &mut self,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let mut slices: SmallVec<[IoSlice<'_>; 8]> = SmallVec::new();
+        slices.push(IoSlice::new(&self.held));
+        // As many as fit without allocating; the caller comes back with the rest.
+        slices.extend(bufs.iter().take(7).copied());
+        self.inner.writer().poll_write_vectored(cx, &slices)
+    }
+
+    /// Takes the first write after a flush, if it is small.
+    fn hold(&mut self, bufs: &[IoSlice<'_>]) -> Option<usize> {
+        if !std::mem::take(&mut self.may_hold) {
+            return None;
+        }
+        let length = bufs.iter().map(|buf| buf.len()).sum();
+        if length == 0 || length > HOLD_MAX {
+            return None;
+        }
+        self.held.reserve_exact(length);
+        bufs.iter().for_each(|buf| self.held.extend_from_slice(buf));
+        Some(length)
+    }
+
+    /// Reads and drops what the client still sends. A socket closed with unread bytes resets the connection, and
+    /// the reset overtakes the response on its way (RFC 9112 section 9.6).
+    async fn linger(&self) {
+        let tcp = self.tcp();
+        let mut left = LINGER_BYTES;
+        while left > 0 && tcp.readable().await.is_ok() {
+            let mut sink = [0; 8192];
+            match tcp.try_read(&mut sink) {
+                Ok(0) => return,
+                Ok(read) => left = left.saturating_sub(read),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn writer(&mut self) -> Pin<&mut (dyn AsyncWrite + Unpin)> {
+        match self {
+            Self::Plain(transport) => Pin::new(transport),
+            Self::Tls(stream) => Pin::new(&mut **stream),
+        }
+    }
+}
+
+fn socket_digest(tcp: &TcpStream) -> SocketDigest {
+    let digest = SocketDigest::from_raw_fd(tcp.as_raw_fd());
+    // Set now: later the descriptor may be another connection's.
+    let _ = digest.peer_addr.set(tcp.peer_addr().ok().map(PingoraAddr::Inet));
+    let _ = digest.local_addr.set(tcp.local_addr().ok().map(PingoraAddr::Inet));
+    digest
+}
+
+impl AsyncRead for EdgeStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if read_ahead(&mut self.peeked, buf) {
+            return Poll::Ready(Ok(()));
+        }
+        match &mut self.inner {
+            Inner::Plain(transport) => Pin::new(transport).poll_read(cx, buf),
+            Inner::Tls(stream) => Pin::new(&mut **stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for EdgeStream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.hold(bufs) {
+            Some(length) => Poll::Ready(Ok(length)),
+            None => self.poll_send(cx, bufs),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_send(cx, &[]))?;
+        ready!(self.inner.writer().poll_flush(cx))?;
+        self.may_hold = true;
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_send(cx, &[]))?;
+        self.inner.writer().poll_shutdown(cx)
+    }
+}
+
+#[async_trait]
+impl Shutdown for EdgeStream {
+    /// Sends what is unsent and the end of the stream, then waits a moment for the client to close.
+    async fn shutdown(&mut self) {
+        let sent = tokio::time::timeout(SHUTDOWN_DEADLINE, AsyncWriteExt::shutdown(self)).await;
+        if let Ok(Ok(())) = sent {
+            // Either way the connection is at its end; there is nobody left to tell.
+            let _ = tokio::time::timeout(LINGER_DEADLINE, self.linger()).await;
+        }
+    }
+}
+
+#[async_trait]
+impl Peek for EdgeStream {
+    async fn try_peek(&mut self, buf: &mut [u8]) -> io::Result<bool> {
+        self.read_exact(buf).await?;
+        let mut peeked = BytesMut::from(&*buf);
+        peeked.extend_from_slice(&self.peeked);
+        self.peeked = peeked.freeze();
+        Ok(true)
+    }
+}
+
+impl UniqueID for EdgeStream {
+    fn id(&self) -> UniqueIDType {
+        self.tcp().as_raw_fd()
+    }
+}
+
+impl Ssl for EdgeStream {
+    fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
+        self.tls.as_ref().map(|(digest, _)| Arc::clone(digest))
+    }
+
+    fn selected_alpn_proto(&self) -> Option<ALPN> {
+        self.tls.as_ref().and_then(|(_, alpn)| alpn.clone())
+    }
+}
+
+impl GetTimingDigest for EdgeStream {
+    /// Empty: a session asks for it at every request, and the times are in [`ConnInfo`](super::ConnInfo).
+    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
+        Vec::new()
+    }
+}
+
+impl GetProxyDigest for EdgeStream {
+    /// None: that is about proxies on the way to an upstream.
+    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
+        None
+    }
+}
+
+impl GetSocketDigest for EdgeStream {
+    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
+        Some(Arc::clone(&self.socket))
+    }
+}
+
+impl std::fmt::Debug for EdgeStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EdgeStream")
+            .field("fd", &self.id())
+            .field("tls", &self.tls.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[path = "stream_tests.rs"]
+mod tests;

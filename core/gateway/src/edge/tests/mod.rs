@@ -1,0 +1,11 @@
+//! The edge over real sockets.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod drain;
+mod limits;
+mod protocol;
+mod proxy;
+mod reload;
+pub(in crate::edge) mod support;
+mod tls;

@@ -1,0 +1,83 @@
+//! Telling h2c from HTTP/1 on plain listeners.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::support::*;
+use crate::edge::*;
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+fn sniffing(name: &str) -> ListenerSpec {
+    ListenerSpec { h2c: true, ..plain(name) }
+}
+
+/// Sends `pieces` one after the other; returns what was decided, and what the server then reads.
+async fn decide(pieces: &[&[u8]]) -> (Protocol, Vec<u8>) {
+    let mut edge = TestEdge::with(vec![sniffing("a")]).await;
+    let mut client = edge.connect("a").await;
+    client.set_nodelay(true).unwrap();
+    for piece in pieces {
+        client.write_all(piece).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    client.shutdown().await.unwrap();
+    let mut served = edge.served().await;
+    let mut bytes = Vec::new();
+    soon(served.stream.read_to_end(&mut bytes)).await.unwrap();
+    (served.info.protocol, bytes)
+}
+
+#[tokio::test]
+async fn the_preface_is_http2_and_stays_readable() {
+    let whole = [PREFACE, b"frames"].concat();
+    assert_eq!(decide(&[&whole]).await, (Protocol::Http2, whole.clone()));
+    let bytes: Vec<&[u8]> = whole.chunks(1).collect();
+    assert_eq!(decide(&bytes).await, (Protocol::Http2, whole));
+}
+
+#[tokio::test]
+async fn anything_else_is_http1_and_stays_readable() {
+    for request in
+        ["GET / HTTP/1.1\r\n\r\n", "POST / HTTP/1.1\r\n\r\n", "PRI * HTTP/1.1\r\n\r\n", "PRI"]
+    {
+        let expected = (Protocol::Http1, request.as_bytes().to_vec());
+        assert_eq!(decide(&[request.as_bytes()]).await, expected, "{request}");
+    }
+}
+
+#[tokio::test]
+async fn without_h2c_nothing_is_waited_for() {
+    let mut edge = TestEdge::with(vec![plain("a")]).await;
+    let mut client = edge.connect("a").await;
+    let mut served = edge.served().await;
+    assert_eq!(served.info.protocol, Protocol::Http1);
+    client.write_all(b"PRI ").await.unwrap();
+    let mut bytes = [0; 4];
+    soon(served.stream.read_exact(&mut bytes)).await.unwrap();
+    assert_eq!(&bytes, b"PRI ");
+}
+
+#[tokio::test]
+async fn who_says_nothing_is_cut() {
+    let mut spec = sniffing("a");
+    spec.deadlines.first_bytes = Duration::from_millis(30);
+    let edge = TestEdge::with(vec![spec]).await;
+    let mut silent = edge.connect("a").await;
+    let mut half = edge.connect("a").await;
+    half.write_all(b"PRI *").await.unwrap();
+    assert_eq!(closed(&mut silent).await, b"");
+    assert_eq!(closed(&mut half).await, b"");
+    until(2, || edge.stats("a").refused(Refusal::SilentTimeout)).await;
+    until(0, || edge.active("a").into()).await;
+}
+
+#[tokio::test]
+async fn who_leaves_at_once_is_forgotten() {
+    let edge = TestEdge::with(vec![sniffing("a")]).await;
+    drop(edge.connect("a").await);
+    until(1, || edge.stats("a").accepted.get()).await;
+    until(0, || edge.active("a").into()).await;
+    assert_eq!(edge.stats("a").served.get(), 0);
+}
