@@ -37,9 +37,9 @@ pub use chain::{Chain, ChainError, MAX_STEPS, OnFailure, StateUse, Step};
 pub use engine::{Engine, Served};
 pub use error::ErrorCode;
 pub use exchange::{
-    App, AppKey, Apps, CallTrace, Exchange, Facts, FrontKind, Identity, Outcome, Param, Params,
-    RequestHead, Response, ResponseHead, Scheme, Slot, SlotName, Slots, Termination, TlsFacts,
-    TraceEvent,
+    App, AppKey, Apps, CallTrace, Exchange, Facts, FrontKind, HostName, Identity, Outcome, Param,
+    Params, RequestHead, Response, ResponseHead, Scheme, Slot, SlotName, Slots, Termination,
+    TlsFacts, TraceEvent,
 };
 pub use front::{BodySize, Front, FrontError, Inbound};
 pub use handler::{

@@ -62,14 +62,18 @@ pub struct TlsFacts {
 
 /// The host that a call is for: lower case, no port, no trailing dot. At most 255 bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct HostName(SmallVec<[u8; 56]>);
+pub struct HostName(SmallVec<[u8; 56]>);
 
 impl HostName {
-    pub(crate) fn new(host: &str) -> Self {
+    /// A host in normal form; no allocation up to 56 bytes.
+    #[must_use]
+    pub fn new(host: &str) -> Self {
         Self(SmallVec::from_slice(host.as_bytes()))
     }
 
-    pub(crate) fn as_str(&self) -> &str {
+    /// The host as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
@@ -83,13 +87,17 @@ pub struct Facts {
     pub front: FrontKind,
     /// Encrypted or not.
     pub scheme: Scheme,
-    pub(crate) host: HostName,
+    /// The host the call is for, in normal form.
+    pub host: HostName,
     /// The other end of the connection.
     pub peer: SocketAddr,
     /// This end of the connection.
     pub local: SocketAddr,
     /// The client, after PROXY protocol and trusted forwarding headers; unforgeable.
     pub client_ip: IpAddr,
+    /// Whether the peer is a proxy that the listener trusts, so that what it says of the client
+    /// may be handed on.
+    pub peer_trusted: bool,
     /// What TLS told, where there is TLS.
     pub tls: Option<Arc<TlsFacts>>,
     /// When the head had arrived, on the monotonic clock.
@@ -114,23 +122,39 @@ impl Facts {
         self
     }
 
-    /// Facts of a call that came in without a transport, at `received`: loopback, no host, zero
-    /// entropy. Embedders and tests start from here and set what they know.
+    /// Facts of a call over a connection; the client is the peer until it is known better, and
+    /// entropy is zero until it is set.
     #[must_use]
-    pub fn embedded(received: Nanos, received_unix: Duration) -> Self {
-        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+    pub fn new(
+        listener: Arc<str>,
+        front: FrontKind,
+        peer: SocketAddr,
+        local: SocketAddr,
+        received: Nanos,
+        received_unix: Duration,
+    ) -> Self {
         Self {
-            listener: Arc::from("embedded"),
-            front: FrontKind::Embedded,
+            listener,
+            front,
             scheme: Scheme::Http,
             host: HostName::default(),
-            peer: nowhere,
-            local: nowhere,
-            client_ip: nowhere.ip(),
+            peer,
+            local,
+            client_ip: peer.ip(),
+            peer_trusted: false,
             tls: None,
             received,
             received_unix,
             entropy: 0,
         }
+    }
+
+    /// Facts of a call that came in without a transport, at `received`: loopback, no host.
+    /// Embedders and tests start from here and set what they know.
+    #[must_use]
+    pub fn embedded(received: Nanos, received_unix: Duration) -> Self {
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let listener = Arc::from("embedded");
+        Self::new(listener, FrontKind::Embedded, nowhere, nowhere, received, received_unix)
     }
 }

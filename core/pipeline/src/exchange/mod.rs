@@ -12,7 +12,7 @@ mod slots;
 mod state;
 mod tracing;
 
-pub use facts::{Facts, FrontKind, Scheme, TlsFacts};
+pub use facts::{Facts, FrontKind, HostName, Scheme, TlsFacts};
 pub use identity::{App, AppKey, Apps, Identity};
 pub use outcome::{Outcome, Termination};
 pub use params::{Param, Params};
