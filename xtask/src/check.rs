@@ -61,6 +61,9 @@ fn checks() -> Vec<(String, Command)> {
         checks.push((format!("format of {folder}"), format));
         checks.push((format!("lints of {folder}"), lints));
     }
+    let mut format = run::cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml"]);
+    format.args(["--", "--check"]);
+    checks.push(("format of fuzz".to_owned(), format));
     if run::succeeds("cargo", &["deny", "--version"]) {
         let deny = run::cargo(&["deny", "--workspace", "check"]);
         checks.push(("licences, advisories, bans, sources".to_owned(), deny));

@@ -3,7 +3,7 @@
 //! Finds are kept under fuzz/artifacts; the corpora are replayed by ordinary tests, which need
 //! neither nightly nor cargo-fuzz.
 
-use std::process::Command;
+use std::{fs, path::PathBuf, process::Command};
 
 use crate::{
     failure::{Failure, Result},
@@ -42,13 +42,23 @@ pub(crate) fn task(args: &Args) -> Result<()> {
     for name in chosen {
         say::step(&format!("fuzzing {name} for {} s", args.seconds));
         let limit = format!("-max_total_time={}", args.seconds);
-        let mut command = nightly(&["fuzz", "run", name, "--", &limit, "-timeout=10"]);
+        let mut command = nightly(&["fuzz", "run", name]);
+        command.arg(learned(name)?).arg(format!("fuzz/corpus/{name}"));
+        command.args(["--", &limit, "-timeout=10"]);
         if let Err(failure) = run::shown(&mut command) {
             say::note(&failure.to_string());
             broken.push(name.clone());
         }
     }
     if broken.is_empty() { Ok(()) } else { Err(Failure::Failed(broken.join(", "))) }
+}
+
+/// libFuzzer writes what it learns into the first folder that it is given. The second is ours, and
+/// takes only what somebody has chosen.
+fn learned(name: &str) -> Result<PathBuf> {
+    let dir = tree::root().join("fuzz/target/learned").join(name);
+    fs::create_dir_all(&dir).map_err(|e| Failure::file(&dir, &e))?;
+    Ok(dir)
 }
 
 fn nightly_is_there() -> Result<()> {

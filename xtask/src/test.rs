@@ -84,7 +84,8 @@ fn phases(args: &Args) -> Vec<Phase> {
 
 fn workspace(nextest: bool, filter: &[String]) -> Phase {
     let (command, stream) = if nextest {
-        (run::cargo(&["nextest", "run", "--workspace", "--no-fail-fast"]), Stream::Err)
+        let config = ["nextest", "run", "--config-file", "xtask/nextest.toml", "--workspace"];
+        (run::cargo(&config), Stream::Err)
     } else {
         (run::cargo(&["test", "--workspace", "--no-fail-fast"]), Stream::Out)
     };

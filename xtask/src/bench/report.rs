@@ -76,13 +76,14 @@ impl Report {
 fn machine() -> Vec<(&'static str, String)> {
     let said = |program: &str, args: &[&str]| {
         let output = run::captured(Command::new(program).args(args).current_dir(tree::root()));
-        output.map_or_else(|_| "not known".to_owned(), |output| output.text.trim().to_owned())
+        let output = output.ok().filter(|output| output.success);
+        output.map_or_else(|| "not known".to_owned(), |output| output.text.trim().to_owned())
     };
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     vec![
-        ("commit", said("git", &["rev-parse", "--short", "HEAD"])),
+        ("commit", said("git", &["describe", "--always", "--dirty"])),
         ("processor", format!("{} x {}", cores, model.map_or("not known", |(_, model)| model))),
         ("kernel", said("uname", &["-sr"])),
         ("compiler", said("rustc", &["--version"])),
