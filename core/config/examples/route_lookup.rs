@@ -33,7 +33,9 @@ fn main() {
     let mut out = std::io::stdout().lock();
     let _ = std::io::Write::write_fmt(
         &mut out,
-        format_args!("{routes} routes built in {built:?}; {found} of {lookups} found in {spent:?}\n"),
+        format_args!(
+            "{routes} routes built in {built:?}; {found} of {lookups} found in {spent:?}\n"
+        ),
     );
 }
 
@@ -70,11 +72,7 @@ fn path(n: usize, shop: &str) -> String {
     }
 }
 
-fn look_up(
-    table: &RouteTable<u32, usize>,
-    requests: &[(String, String)],
-    lookups: usize,
-) -> usize {
+fn look_up(table: &RouteTable<u32, usize>, requests: &[(String, String)], lookups: usize) -> usize {
     let headers = HeaderMap::new();
     let mut found = 0;
     for (host, path) in requests.iter().cycle().take(lookups) {
