@@ -1,1 +1,25 @@
-//! Paifang.
+//! Config and releases: from YAML files to one immutable snapshot that a gateway can serve.
+//!
+//! The way of a config through this crate, each stage a module of its own:
+//!
+//! 1. [`source`] reads the files, follows includes, merges overlays, fills in variables: one tree.
+//! 2. [`yaml`] is the tree; every node knows its file, line and column.
+//! 3. [`model`] reads the tree into types.
+//! 4. [`check`] holds the parts against each other.
+//! 5. [`route`] finds the API that a request belongs to.
+//!
+//! [`load`] does the first four.
+//!
+//! Whatever is wrong at any stage becomes a [`diag::Diagnostic`], all at once. Nothing here knows
+//! a transport, reads the process environment, or has state of its own.
+
+pub mod check;
+pub mod diag;
+mod load;
+pub mod model;
+pub mod route;
+pub mod schema;
+pub mod source;
+pub mod yaml;
+
+pub use load::{Loaded, load};

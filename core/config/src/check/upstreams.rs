@@ -1,0 +1,147 @@
+//! Upstreams.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::range::{HOUR, MILLI, number, time};
+use crate::diag::{Problem, Problems};
+use crate::model::{Config, Endpoint, HealthCheck, Retry, Upstream};
+use crate::yaml::{Located, Span};
+
+pub(super) fn check(config: &Config, problems: &mut Problems) {
+    retry(&config.defaults.retry, problems);
+    for (name, upstream) in &config.upstreams {
+        if upstream.whole {
+            endpoints(&upstream.endpoints, name, upstream.span, problems);
+        }
+        alone(upstream, upstream.span, problems);
+    }
+}
+
+fn endpoints(all: &[Endpoint], name: &str, span: Span, problems: &mut Problems) {
+    if all.is_empty() {
+        problems.push(Problem::new(span, format!("the upstream `{name}` has no endpoint")));
+        return;
+    }
+    let mut seen = HashMap::new();
+    for endpoint in all {
+        number(&endpoint.weight, 0, 1000, problems);
+        let span = endpoint.address.span();
+        if let Some(first) = seen.insert(endpoint.address.value(), span) {
+            problems.push(
+                Problem::new(span, format!("two endpoints at {}", endpoint.address))
+                    .related(first, "first here")
+                    .help("give one of them a greater `weight` instead"),
+            );
+        }
+    }
+    if all.iter().all(|endpoint| *endpoint.weight == 0) {
+        problems.push(Problem::new(
+            span,
+            format!("every endpoint of the upstream `{name}` has weight 0"),
+        ));
+    }
+}
+
+fn alone(upstream: &Upstream, span: Span, problems: &mut Problems) {
+    let hour = HOUR;
+    let timeouts = &upstream.timeouts;
+    for value in [&timeouts.connect, &timeouts.first_byte, &timeouts.idle, &timeouts.write] {
+        time(value, MILLI, hour, problems);
+    }
+    time(&upstream.dns.min_ttl, Duration::from_secs(1), hour, problems);
+    time(&upstream.dns.max_ttl, Duration::from_secs(1), 24 * hour, problems);
+    if upstream.dns.min_ttl.get() > upstream.dns.max_ttl.get() {
+        problems.push(Problem::new(
+            pick(upstream.dns.min_ttl.span(), span),
+            format!(
+                "`min_ttl` ({}) is longer than `max_ttl` ({})",
+                upstream.dns.min_ttl, upstream.dns.max_ttl
+            ),
+        ));
+    }
+    number(&upstream.pool.size, 0, 100_000, problems);
+    time(&upstream.pool.idle, Duration::from_secs(1), hour, problems);
+    retry(&upstream.retry, problems);
+    host(upstream.host.as_ref(), problems);
+    if let Some(check) = &upstream.health_check {
+        health(check, span, problems);
+    }
+    if let Some(tls) = &upstream.tls {
+        match (&tls.client_cert, &tls.client_key) {
+            (Some(lonely), None) | (None, Some(lonely)) => problems.push(Problem::new(
+                lonely.span(),
+                "`client_cert` and `client_key` belong together",
+            )),
+            _ => {}
+        }
+        let nameless = upstream.endpoints.iter().find(|one| one.address.name().is_none());
+        if let (Some(endpoint), None, true) = (nameless, &tls.sni, tls.verify) {
+            problems.push(
+                Problem::new(endpoint.address.span(), "TLS to an address without a name to verify")
+                    .help("set `tls.sni` to the name in the server's certificate"),
+            );
+        }
+    }
+}
+
+fn health(check: &HealthCheck, span: Span, problems: &mut Problems) {
+    if !check.path.starts_with('/') || check.path.bytes().any(|b| b <= b' ' || b == 0x7f) {
+        problems.push(Problem::new(
+            check.path.span(),
+            format!("`{}` is not a path: it begins with `/` and holds no blanks", check.path),
+        ));
+    }
+    time(&check.interval, Duration::from_millis(100), HOUR, problems);
+    time(&check.timeout, Duration::from_millis(10), Duration::from_secs(60), problems);
+    if check.timeout.get() > check.interval.get() {
+        problems.push(Problem::new(
+            pick(check.timeout.span(), pick(check.interval.span(), span)),
+            format!(
+                "a probe's `timeout` ({}) is longer than the `interval` ({})",
+                check.timeout, check.interval
+            ),
+        ));
+    }
+    number(&check.healthy_after, 1, 100, problems);
+    number(&check.unhealthy_after, 1, 100, problems);
+    for status in &check.status {
+        number(status, 200, 599, problems);
+    }
+    host(check.host.as_ref(), problems);
+}
+
+/// What an attempt may be repeated for.
+pub(super) fn retry(retry: &Retry, problems: &mut Problems) {
+    if let Some(attempts) = &retry.attempts {
+        number(attempts, 1, 10, problems);
+    }
+    for status in retry.statuses.iter().flatten() {
+        if **status != 429 && !(500..=599).contains(&**status) {
+            problems.push(Problem::new(
+                status.span(),
+                format!("expected 429 or 500 to 599, found {status}"),
+            ));
+        }
+    }
+    if let Some(buffer) = &retry.body_buffer
+        && buffer.bytes() > 16 << 20
+    {
+        problems
+            .push(Problem::new(buffer.span(), format!("expected at most 16MiB, found {buffer}")));
+    }
+}
+
+/// A `Host` to send.
+fn host(host: Option<&Located<String>>, problems: &mut Problems) {
+    if let Some(host) = host
+        && host.parse::<http::uri::Authority>().is_err()
+    {
+        problems.push(Problem::new(host.span(), format!("`{}` is not a host", host.value())));
+    }
+}
+
+/// The place of a value that may be a default.
+fn pick(span: Span, other: Span) -> Span {
+    if span == Span::NONE { other } else { span }
+}

@@ -1,0 +1,40 @@
+//! The YAML as types: every key of a config file, its unit, its default, its limits.
+//!
+//! The types say what may be written (the JSON Schema comes from them) and hold it as it was
+//! written; what it means together, [`crate::check`] and [`crate::compile`] find out.
+
+mod api;
+mod apps;
+mod config;
+mod defaults;
+mod header;
+mod id;
+mod listener;
+mod many;
+mod net;
+mod ops;
+mod retry;
+mod secret;
+mod step;
+#[cfg(test)]
+mod tests;
+mod upstream;
+
+pub use api::{Api, ApiState, Match};
+pub use apps::{App, AppKey, ErrorPage};
+pub use config::{Config, KEYS, Named};
+pub use defaults::Defaults;
+pub use header::HeaderMatch;
+pub use id::Id;
+pub use listener::{
+    Alpn, Certificate, ClientCa, Limits, Listener, ListenerTls, ProxyProtocol, TlsVersion,
+};
+pub use many::Many;
+pub use net::{Cidr, HostPort, ListenAddress};
+pub use ops::{Admin, EncodedSlashes, Log, LogFormat, Paths, Releases, Reload, Shutdown};
+pub use retry::{Retry, RetryBudget};
+pub use secret::SecretAt;
+pub use step::{RESERVED, Step, StepBody, Steps};
+pub use upstream::{
+    Balance, Dns, Endpoint, HealthCheck, Pool, Protocol, Upstream, UpstreamTimeouts, UpstreamTls,
+};

@@ -1,0 +1,213 @@
+//! Upstreams: what answers calls.
+
+use std::path::PathBuf;
+
+use paifang_pipeline::units::HumanDuration;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{HostPort, Retry, RetryBudget};
+use crate::yaml::Located;
+
+/// A group of servers that answer alike.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Upstream {
+    /// Its servers, at least one. A DNS name stands for all its addresses.
+    pub endpoints: Vec<Endpoint>,
+    /// How calls are spread.
+    #[serde(default)]
+    pub balance: Balance,
+    /// What is spoken.
+    #[serde(default)]
+    pub protocol: Protocol,
+    /// TLS towards the servers; plain text where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<UpstreamTls>,
+    /// The `Host` that servers see. Default: the client's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<Located<String>>,
+    /// Regular probes; every server counts as healthy where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_check: Option<HealthCheck>,
+    /// How long to wait for a server.
+    #[serde(default)]
+    pub timeouts: UpstreamTimeouts,
+    /// How DNS names are resolved.
+    #[serde(default)]
+    pub dns: Dns,
+    /// When attempts are repeated. Default: that of `defaults`.
+    #[serde(default)]
+    pub retry: Retry,
+    /// How many repetitions it bears.
+    #[serde(default)]
+    pub retry_budget: RetryBudget,
+    /// Connections that are kept for later calls.
+    #[serde(default)]
+    pub pool: Pool,
+}
+
+/// One server.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Endpoint {
+    /// Host and port.
+    pub address: Located<HostPort>,
+    /// Its share of the calls beside the others: 0 (none) to 1000. Default 1.
+    #[serde(default = "one")]
+    pub weight: Located<u32>,
+}
+
+fn one() -> Located<u32> {
+    1.into()
+}
+
+/// How calls are spread over the servers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Balance {
+    /// In turn, by weight. The default.
+    #[default]
+    RoundRobin,
+}
+
+/// What is spoken with the servers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// HTTP/2 where TLS negotiates it (ALPN), else HTTP/1.1. The default.
+    #[default]
+    Auto,
+    /// HTTP/1.1.
+    H1,
+    /// HTTP/2; without TLS by prior knowledge.
+    H2,
+}
+
+/// TLS towards servers.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct UpstreamTls {
+    /// Certificates to trust, a PEM file. Default: those of the system.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca: Option<Located<PathBuf>>,
+    /// The name that is asked for and verified. Default: the endpoint's host name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sni: Option<Located<String>>,
+    /// Whether certificates are verified. Default true; false is for tests.
+    pub verify: bool,
+    /// Our certificate chain, a PEM file; together with `client_key`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_cert: Option<Located<PathBuf>>,
+    /// Its private key, a PEM file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_key: Option<Located<PathBuf>>,
+}
+
+impl Default for UpstreamTls {
+    fn default() -> Self {
+        Self { ca: None, sni: None, verify: true, client_cert: None, client_key: None }
+    }
+}
+
+/// Regular probes of every server.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HealthCheck {
+    /// The path that is fetched with GET.
+    pub path: Located<String>,
+    /// Time between probes. 100ms to 1h. Default 5s.
+    #[serde(default = "five_seconds")]
+    pub interval: Located<HumanDuration>,
+    /// How long a probe may take. 10ms to 1m, at most the interval. Default 2s.
+    #[serde(default = "two_seconds")]
+    pub timeout: Located<HumanDuration>,
+    /// Good probes in a row after which a server is used again: 1 to 100. Default 2.
+    #[serde(default = "two")]
+    pub healthy_after: Located<u32>,
+    /// Bad probes in a row after which it is not: 1 to 100. Default 3.
+    #[serde(default = "three")]
+    pub unhealthy_after: Located<u32>,
+    /// Statuses of good probes. Default: 200 to 299.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub status: Vec<Located<u16>>,
+    /// The `Host` of the probe. Default: the upstream's `host`, else the endpoint's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<Located<String>>,
+}
+
+fn five_seconds() -> Located<HumanDuration> {
+    HumanDuration::from_secs(5).into()
+}
+
+fn two_seconds() -> Located<HumanDuration> {
+    HumanDuration::from_secs(2).into()
+}
+
+fn two() -> Located<u32> {
+    2.into()
+}
+
+fn three() -> Located<u32> {
+    3.into()
+}
+
+/// How long to wait for a server. Each 1ms to 1h.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct UpstreamTimeouts {
+    /// For a connection, TLS included. Default 2s.
+    pub connect: Located<HumanDuration>,
+    /// From the sent request to the response head. Default 30s.
+    pub first_byte: Located<HumanDuration>,
+    /// Between two pieces of the response. Default 60s.
+    pub idle: Located<HumanDuration>,
+    /// For a piece of the request to be taken. Default 30s.
+    pub write: Located<HumanDuration>,
+}
+
+impl Default for UpstreamTimeouts {
+    fn default() -> Self {
+        Self {
+            connect: HumanDuration::from_secs(2).into(),
+            first_byte: HumanDuration::from_secs(30).into(),
+            idle: HumanDuration::from_secs(60).into(),
+            write: HumanDuration::from_secs(30).into(),
+        }
+    }
+}
+
+/// How long resolved names are kept: the record's TTL, within these bounds.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Dns {
+    /// At least. 1s to 1h. Default 5s.
+    pub min_ttl: Located<HumanDuration>,
+    /// At most. 1s to 24h. Default 5m.
+    pub max_ttl: Located<HumanDuration>,
+}
+
+impl Default for Dns {
+    fn default() -> Self {
+        Self {
+            min_ttl: HumanDuration::from_secs(5).into(),
+            max_ttl: HumanDuration::from_secs(300).into(),
+        }
+    }
+}
+
+/// Connections that are kept for later calls.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Pool {
+    /// Idle connections to all servers together: 0 to 100000. Default 256.
+    pub size: Located<u32>,
+    /// How long an idle one is kept. 1s to 1h. Default 60s.
+    pub idle: Located<HumanDuration>,
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self { size: 256.into(), idle: HumanDuration::from_secs(60).into() }
+    }
+}
