@@ -1,7 +1,7 @@
 //! The YAML layer: text in, a tree of nodes out, each knowing where it stands in which file.
 //!
 //! Everything the rest of the crate reads of YAML goes through here, so that the parser can be
-//! exchanged in one place (docs/adr/0002-yaml-parser.md). What comes out is plain: maps with text
+//! exchanged in one place (docs/adr/0003-yaml-parser.md). What comes out is plain: maps with text
 //! keys, lists, scalars. Tags, duplicate keys, merge keys, keys that are not text, several
 //! documents, self-referring or exploding aliases are refused with their place.
 //!
