@@ -60,6 +60,39 @@ async fn without_h2c_nothing_is_waited_for() {
 }
 
 #[tokio::test]
+async fn a_pingora_session_serves_two_requests_on_it() {
+    use pingora_core::protocols::http::ServerSession;
+    use pingora_http::ResponseHeader;
+
+    let mut edge = TestEdge::with(vec![sniffing("a")]).await;
+    let mut client = edge.connect("a").await;
+    let request = b"GET /x HTTP/1.1\r\nhost: a.example\r\n\r\n";
+    client.write_all(request).await.unwrap();
+    let mut stream: pingora_core::protocols::Stream = Box::new(edge.served().await.stream);
+    for round in 0..2 {
+        let mut session = ServerSession::new_http1(stream);
+        assert!(soon(session.read_request()).await.unwrap());
+        assert_eq!(session.req_header().uri.path(), "/x");
+        session.set_keepalive(Some(60));
+        let mut head = ResponseHeader::build(200, None).unwrap();
+        head.insert_header("content-length", "4").unwrap();
+        session.write_response_header(Box::new(head)).await.unwrap();
+        session.write_response_body(b"body".as_slice().into(), true).await.unwrap();
+        let reused = soon(session.finish()).await.unwrap();
+        // Head and body left in one piece, so they are read in one.
+        let mut answer = vec![0; 4096];
+        let length = soon(client.read(&mut answer)).await.unwrap();
+        let answer = String::from_utf8(answer[..length].to_vec()).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        assert!(answer.ends_with("\r\n\r\nbody"), "{answer}");
+        if round == 0 {
+            client.write_all(request).await.unwrap();
+        }
+        (stream, _) = reused.expect("kept alive").into_parts();
+    }
+}
+
+#[tokio::test]
 async fn who_says_nothing_is_cut() {
     let mut spec = sniffing("a");
     spec.deadlines.first_bytes = Duration::from_millis(30);
