@@ -11,22 +11,24 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// Sums up every closing line in a test runner's output, coloured or not.
-    pub(crate) fn read(output: &str) -> Self {
+    /// Sums up the closing lines of `cargo test`, one for each test program, coloured or not.
+    pub(crate) fn of_cargo(output: &str) -> Self {
         let mut sum = Self::default();
-        for line in output.lines() {
-            let line = plain(line);
-            let line = line.trim();
-            let counts = if let Some(rest) = line.strip_prefix("test result: ") {
-                rest.split_once(". ").map(|(_, counts)| counts)
-            } else if line.starts_with("Summary [") {
-                line.split_once(" run: ").map(|(_, counts)| counts)
-            } else {
-                None
-            };
-            sum += counts.map(Self::counts).unwrap_or_default();
+        for line in output.lines().map(plain) {
+            // What a failed test printed is indented or stands elsewhere.
+            let result = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". "));
+            sum += result.map(|(_, counts)| Self::counts(counts)).unwrap_or_default();
         }
         sum
+    }
+
+    /// Reads nextest's one closing line; what failed tests printed before it, closing lines of their
+    /// own among it, counts nothing.
+    pub(crate) fn of_nextest(output: &str) -> Self {
+        let lines = output.lines().rev().map(plain);
+        let mut closing = lines.filter(|line| line.trim_start().starts_with("Summary ["));
+        let line = closing.next().unwrap_or_default();
+        line.split_once(" run: ").map(|(_, counts)| Self::counts(counts)).unwrap_or_default()
     }
 
     /// `3 passed (1 slow), 1 failed, 2 skipped` or `3 passed; 1 failed; 2 ignored; …`.
@@ -79,20 +81,30 @@ mod tests {
     #[test]
     fn cargo_test_lines_add_up() {
         let output = "test a ... ok\n\
-            test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 9 filtered out; finished in 0.00s\n\
-            test result: FAILED. 2 passed; 5 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.00s\n";
-        assert_eq!(Tally::read(output), Tally { passed: 5, failed: 5, skipped: 1 });
+            \x1b[1mtest result: ok\x1b[0m. 3 passed; 0 failed; 1 ignored; 0 measured; 9 filtered out\n\
+            test result: FAILED. 2 passed; 5 failed; 0 ignored; 0 measured; 0 filtered out\n";
+        assert_eq!(Tally::of_cargo(output), Tally { passed: 5, failed: 5, skipped: 1 });
     }
 
     #[test]
     fn a_nextest_summary_counts_once_whatever_its_remarks() {
         let output = "\x1b[31;1m     Summary\x1b[0m [   1.3s] 12/14 tests run: \
             \x1b[1m9\x1b[0m passed (2 slow, 1 flaky), 2 failed, 1 timed out, 4 skipped";
-        assert_eq!(Tally::read(output), Tally { passed: 9, failed: 3, skipped: 4 });
+        assert_eq!(Tally::of_nextest(output), Tally { passed: 9, failed: 3, skipped: 4 });
+    }
+
+    #[test]
+    fn what_a_failed_test_printed_under_nextest_counts_nothing() {
+        let output = "    test result: FAILED. 0 passed; 1 failed; 0 ignored\n\
+            test result: FAILED. 0 passed; 1 failed; 0 ignored\n\
+            \x20    Summary [   0.010s] 2 tests run: 1 passed, 1 failed, 0 skipped\n\
+            \x20       FAIL [   0.009s] (2/2) a bad\nerror: test run failed\n";
+        assert_eq!(Tally::of_nextest(output), Tally { passed: 1, failed: 1, skipped: 0 });
     }
 
     #[test]
     fn other_lines_count_nothing() {
-        assert_eq!(Tally::read("7 passed\nSummary of things\n"), Tally::default());
+        assert_eq!(Tally::of_cargo("7 passed\n"), Tally::default());
+        assert_eq!(Tally::of_nextest("Summary of 7 passed\n"), Tally::default());
     }
 }

@@ -32,6 +32,7 @@ pub(crate) struct Args {
 struct Phase {
     name: String,
     command: Command,
+    /// Where the runner counts: cargo test on its output, nextest on its errors.
     stream: Stream,
 }
 
@@ -47,8 +48,10 @@ pub(crate) fn task(args: &Args) -> Result<()> {
     for mut phase in phases(args) {
         say::step(&phase.name);
         let output = run::tee(&mut phase.command, phase.stream)?;
-        let tally = Tally::read(&output.text);
-        total += tally;
+        total += match phase.stream {
+            Stream::Out => Tally::of_cargo(&output.text),
+            Stream::Err => Tally::of_nextest(&output.text),
+        };
         if !output.success {
             broken.push(phase.name);
         }
