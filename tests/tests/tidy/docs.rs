@@ -8,8 +8,10 @@ use paifang_tests::tidy::{root, sources};
 use crate::no_faults;
 
 /// Folders under plugins/src that hold no plugin, each with what it holds.
-const NO_PLUGINS: &[(&str, &str)] =
-    &[("template", "the texts that several plugins fill from a call")];
+const NO_PLUGINS: &[(&str, &str)] = &[
+    ("answer", "whole answers that several plugins give"),
+    ("template", "the texts that several plugins fill from a call"),
+];
 
 /// The documents that a newcomer looks for.
 const ROOT: &[&str] =

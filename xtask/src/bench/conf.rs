@@ -40,10 +40,10 @@ fn head(dir: &Path, ports: Ports, upstream: u16) -> String {
     let store = store.display();
     format!(
         "version: 1\n\
-         listeners:\n  - {{ name: bench, address: 127.0.0.1:{public} }}\n\
-         admin: {{ address: 127.0.0.1:{admin} }}\n\
+         listeners:\n  - {{ name: bench, address: \"127.0.0.1:{public}\" }}\n\
+         admin: {{ address: \"127.0.0.1:{admin}\" }}\n\
          releases: {{ directory: {store} }}\n\
-         upstreams:\n  bench: {{ endpoints: [ {{ address: 127.0.0.1:{upstream} }} ] }}\n"
+         upstreams:\n  bench: {{ endpoints: [ {{ address: \"127.0.0.1:{upstream}\" }} ] }}\n"
     )
 }
 
@@ -56,7 +56,7 @@ pub(crate) fn one_api(dir: &Path, ports: Ports, upstream: u16, handlers: &str) -
     let _ = write!(
         text,
         "apps:\n  bench: {{ keys: [ {{ id: k1, secret: {{ env: BENCH_KEY }} }} ] }}\n\
-         apis:\n  - id: bench\n    match: {{ path: \"/{{rest*}}\" }}\n    \
+         apis:\n  - id: bench\n    match: {{ path_prefix: / }}\n    \
          handlers: [ {handlers} ]\n    upstream: bench\n"
     );
     let file = dir.join("paifang.yaml");

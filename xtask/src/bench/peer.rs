@@ -47,9 +47,9 @@ impl Peer {
     /// When it does not come up.
     pub(crate) fn gateway(name: &str, config: &Path, ports: conf::Ports) -> Result<Self> {
         let program = tree::binary("release", "paifang");
-        let config_arg = config.display().to_string();
-        let mut peer =
-            Self::start(name, PROXY_CORE, &program, &["run", &config_arg], ports.public)?;
+        let config = config.display().to_string();
+        let args = ["run", "--workers", "1", "--config", &config];
+        let mut peer = Self::start(name, PROXY_CORE, &program, &args, ports.public)?;
         peer.admin = Some(ports.admin);
         Ok(peer)
     }

@@ -9,7 +9,7 @@ mod steps;
 use std::{
     fs,
     io::{self, BufRead, IsTerminal},
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
 };
@@ -106,11 +106,12 @@ fn build() -> Result<()> {
     Ok(())
 }
 
-fn copied_config() -> Result<std::path::PathBuf> {
+fn copied_config() -> Result<PathBuf> {
     let dir = tree::scratch("demo")?;
     let shipped = tree::root().join("conf/demo.yaml");
-    let copy = dir.join("demo.yaml");
-    fs::copy(&shipped, &copy).map_err(|e| Failure::file(&shipped, &e))?;
+    // Releases are kept beside the copy; the shipped config leaves no files where it lies.
+    let text = format!("{}\nreleases: {{ directory: releases }}\n", tree::read(&shipped)?);
+    tree::write(&dir.join("demo.yaml"), &text)?;
     Ok(dir)
 }
 
@@ -124,7 +125,7 @@ fn start(dir: &Path) -> Result<(Server, Server)> {
     let mut gateway = Server::start(
         "the gateway",
         Command::new(tree::binary("debug", "paifang"))
-            .arg("run")
+            .args(["run", "--config"])
             .arg(dir.join("demo.yaml"))
             .envs(steps::SECRETS.iter().copied()),
         &dir.join("gateway.log"),
