@@ -6,6 +6,13 @@
 //! file, no environment.
 #![forbid(unsafe_code)]
 
+pub mod answer;
+pub mod errors;
+mod fields;
+pub mod respond;
 mod standard;
+pub mod template;
+#[cfg(test)]
+mod testing;
 
 pub use standard::register;

@@ -1,0 +1,53 @@
+//! Header fields that config names: which names are names, and which are not to be touched.
+
+use crate::template::{HeaderTemplate, Rules, Text};
+use http::HeaderName;
+use paifang_pipeline::ConfigError;
+
+/// Fields that belong to one connection or to framing (RFC 9110 section 7.6.1, RFC 9112 section 6):
+/// the gateway sets them itself, whatever a handler does.
+const MANAGED: &[&str] = &[
+    "connection",
+    "content-length",
+    "expect",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// A config error's place: a pointer with one more key.
+pub(crate) fn pointer(base: &str, key: &str) -> String {
+    format!("{base}/{}", key.replace('~', "~0").replace('/', "~1"))
+}
+
+/// The name of a field that a handler may change.
+///
+/// # Errors
+/// It is no name, or the gateway's own.
+pub(crate) fn name(text: &str, at: &str) -> Result<HeaderName, ConfigError> {
+    let name = HeaderName::from_bytes(text.as_bytes())
+        .map_err(|_| ConfigError::at(at, format!("`{text}` is no header's name")))?;
+    if MANAGED.contains(&name.as_str()) || name.as_str().starts_with("proxy-") {
+        let message = format!("`{name}` belongs to a connection, not to a message");
+        return Err(ConfigError::at(at, message)
+            .help("the gateway sets such headers itself, by what the body and the peers need"));
+    }
+    Ok(name)
+}
+
+/// A field with its value's template; `at` points to the value.
+///
+/// # Errors
+/// See [`name`]; or the template is wrong.
+pub(crate) fn field(
+    text: &str,
+    value: &Text,
+    at: &str,
+    rules: Rules,
+) -> Result<(HeaderName, HeaderTemplate), ConfigError> {
+    let name = name(text, at)?;
+    let value = HeaderTemplate::compile(&value.0, rules).map_err(|error| error.at_pointer(at))?;
+    Ok((name, value))
+}
