@@ -9,6 +9,7 @@
 pub mod answer;
 pub mod errors;
 mod fields;
+pub mod mock;
 pub mod respond;
 mod standard;
 pub mod template;
