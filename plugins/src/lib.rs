@@ -10,6 +10,7 @@ pub mod answer;
 pub mod errors;
 mod fields;
 pub mod mock;
+pub mod redirect;
 pub mod respond;
 mod standard;
 pub mod template;

@@ -9,7 +9,10 @@ use std::sync::Arc;
 /// # Errors
 /// When a name is taken already.
 pub fn register(registry: &mut Registry) -> Result<(), DuplicatePlugin> {
-    let all: Vec<Arc<dyn DynPlugin>> =
-        vec![Arc::new(crate::mock::Mock), Arc::new(crate::respond::Respond)];
+    let all: Vec<Arc<dyn DynPlugin>> = vec![
+        Arc::new(crate::mock::Mock),
+        Arc::new(crate::redirect::Redirect),
+        Arc::new(crate::respond::Respond),
+    ];
     all.into_iter().try_for_each(|plugin| registry.add(plugin))
 }

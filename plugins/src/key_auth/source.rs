@@ -1,0 +1,186 @@
+//! Finding the key in a request, and taking it out.
+
+use super::config;
+use http::{
+    HeaderName, Uri,
+    header::AUTHORIZATION,
+    uri::{InvalidUri, InvalidUriParts, PathAndQuery},
+};
+use paifang_pipeline::{ConfigError, Exchange, RequestHead};
+use percent_encoding::percent_decode;
+use smallvec::SmallVec;
+
+const MAX_SOURCES: usize = 8;
+
+/// One place to look at.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    Header(HeaderName),
+    Query(Box<[u8]>),
+    /// Compared without regard to case (RFC 9110 section 11.1).
+    Scheme(Box<str>),
+}
+
+/// A key, as the client sent it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Presented<'a> {
+    /// The place it was found at.
+    pub(super) source: usize,
+    pub(super) key: Key<'a>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Key<'a> {
+    Plain(&'a [u8]),
+    /// Decoded from a query parameter.
+    Decoded(SmallVec<[u8; 256]>),
+}
+
+impl Key<'_> {
+    pub(super) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Plain(bytes) => bytes,
+            Self::Decoded(bytes) => bytes,
+        }
+    }
+}
+
+/// There is no one key.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum NoKey {
+    Missing,
+    Ambiguous,
+}
+
+/// Reads the option `from`.
+pub(super) fn sources(from: &[config::Source]) -> Result<Box<[Source]>, ConfigError> {
+    if !(1..=MAX_SOURCES).contains(&from.len()) {
+        let message = format!("a key has 1 to {MAX_SOURCES} places, not {}", from.len());
+        return Err(ConfigError::at("/from", message));
+    }
+    let mut sources: Vec<Source> = Vec::new();
+    for (index, source) in from.iter().enumerate() {
+        let (kind, name) = match source {
+            config::Source::Header(name) => ("header", name),
+            config::Source::Query(name) => ("query", name),
+            config::Source::Scheme(name) => ("scheme", name),
+        };
+        let pointer = format!("/from/{index}/{kind}");
+        // A scheme is a token, like a header's name (RFC 9110 section 11.1).
+        let token = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|_| ConfigError::at(&pointer, format!("`{name}` is no {kind}'s name")));
+        let source = match source {
+            config::Source::Header(_) => match token? {
+                AUTHORIZATION => {
+                    return Err(ConfigError::at(&pointer, "the key is only a part of this header")
+                        .help("write `{ scheme: ApiKey }`, or another scheme"));
+                }
+                name => Source::Header(name),
+            },
+            config::Source::Scheme(name) => token.map(|_| Source::Scheme(name.as_str().into()))?,
+            config::Source::Query(name) if name.is_empty() => {
+                return Err(ConfigError::at(&pointer, "a query parameter has a name"));
+            }
+            config::Source::Query(name) => Source::Query(name.as_bytes().into()),
+        };
+        if sources.contains(&source) {
+            return Err(ConfigError::at(&pointer, "this place stands here twice"));
+        }
+        sources.push(source);
+    }
+    Ok(sources.into())
+}
+
+/// The key of a request: exactly one, at one of the places.
+pub(super) fn find<'a>(sources: &[Source], call: &'a Exchange) -> Result<Presented<'a>, NoKey> {
+    let mut found = None;
+    for (index, source) in sources.iter().enumerate() {
+        let mut one = |key| match found.replace(Presented { source: index, key }) {
+            None => Ok(()),
+            Some(_) => Err(NoKey::Ambiguous),
+        };
+        match source {
+            Source::Header(name) => call
+                .headers()
+                .get_all(name)
+                .iter()
+                .try_for_each(|value| one(Key::Plain(value.as_bytes())))?,
+            Source::Scheme(scheme) => {
+                let mut fields = call.headers().get_all(AUTHORIZATION).iter();
+                let Some(field) = fields.next() else { continue };
+                if fields.next().is_some() {
+                    return Err(NoKey::Ambiguous);
+                }
+                if let Some(key) = after_scheme(field.as_bytes(), scheme) {
+                    one(Key::Plain(key))?;
+                }
+            }
+            Source::Query(name) => pieces(call.query())
+                .filter(|piece| is_named(piece, name))
+                .try_for_each(|piece| one(Key::Decoded(value(piece).collect())))?,
+        }
+    }
+    found.ok_or(NoKey::Missing)
+}
+
+/// Takes the key out of the request: every value of its header, or its query parameter.
+pub(super) fn hide(source: &Source, head: &mut RequestHead) -> Result<(), HideError> {
+    match source {
+        Source::Header(name) => drop(head.headers.remove(name)),
+        Source::Scheme(_) => drop(head.headers.remove(AUTHORIZATION)),
+        Source::Query(name) => {
+            let uri = &head.uri;
+            let mut target = String::with_capacity(uri.path().len() + 64);
+            target.push_str(uri.path());
+            let others = pieces(uri.query()).filter(|piece| !is_named(piece, name));
+            for (index, piece) in others.enumerate() {
+                target.push(if index == 0 { '?' } else { '&' });
+                target.push_str(piece);
+            }
+            let mut parts = std::mem::take(&mut head.uri).into_parts();
+            parts.path_and_query = Some(PathAndQuery::try_from(target)?);
+            head.uri = Uri::from_parts(parts)?;
+        }
+    }
+    Ok(())
+}
+
+/// A target without the key is no target; cannot happen, since parts of a target make targets.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum HideError {
+    #[error("the target without the key: {0}")]
+    Target(#[from] InvalidUri),
+    #[error("the URI without the key: {0}")]
+    Uri(#[from] InvalidUriParts),
+}
+
+/// `Scheme SP+ key`; the key as it is, without white space around it.
+fn after_scheme<'a>(field: &'a [u8], scheme: &str) -> Option<&'a [u8]> {
+    let (name, rest) = field.split_at_checked(scheme.len())?;
+    let is_scheme = name.eq_ignore_ascii_case(scheme.as_bytes());
+    match rest {
+        [] if is_scheme => Some(b""),
+        [b' ', key @ ..] if is_scheme => Some(key.trim_ascii()),
+        _ => None,
+    }
+}
+
+fn pieces(query: Option<&str>) -> impl Iterator<Item = &str> {
+    query.into_iter().flat_map(|query| query.split('&'))
+}
+
+fn is_named(piece: &str, name: &[u8]) -> bool {
+    let raw = piece.split('=').next().unwrap_or_default();
+    decode(raw).eq(name.iter().copied())
+}
+
+fn value(piece: &str) -> impl Iterator<Item = u8> {
+    decode(piece.split_once('=').map_or("", |(_, value)| value))
+}
+
+/// Form decoding: `+` is a space, `%20` too. So a name is found however it is spelt.
+fn decode(text: &str) -> impl Iterator<Item = u8> {
+    text.split('+').enumerate().flat_map(|(index, part)| {
+        (index > 0).then_some(b' ').into_iter().chain(percent_decode(part.as_bytes()))
+    })
+}
