@@ -89,11 +89,13 @@ async fn a_pause_does_not_delay_the_end() {
     let (say_closed, closed) = oneshot::channel();
     let running =
         tokio::spawn(run(flaky, Arc::clone(&shared), Arc::new(Ignore), drain, say_closed));
+    let began = tokio::time::Instant::now();
     while shared.stats.accept_errors.get() < 9 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    // It pauses for a second now.
+    // It paused eight times, and pauses for a second now.
     let before = tokio::time::Instant::now();
+    assert!(before - began >= Duration::from_millis(2270));
     say.send_replace(DrainState::Draining { until: before });
     closed.await.unwrap();
     running.await.unwrap();

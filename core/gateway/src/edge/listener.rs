@@ -11,7 +11,6 @@ use arc_swap::ArcSwap;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, OwnedMutexGuard, oneshot, watch};
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::accept::{ListenerShared, run};
@@ -38,7 +37,8 @@ struct State {
     stopped: bool,
 }
 
-/// A listener at work. Dropping it drops its connections.
+/// A listener at work. Dropping it closes the socket and drops the connections: its task sees that nobody is left
+/// to say otherwise.
 struct Running {
     key: Key,
     shared: Arc<ListenerShared>,
@@ -47,13 +47,6 @@ struct Running {
     closed: Option<oneshot::Receiver<()>>,
     /// Its sender is dropped with the last connection.
     ended: watch::Receiver<()>,
-    task: JoinHandle<()>,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
 }
 
 /// What makes a listener of the next set the same as one of this set.
@@ -161,7 +154,7 @@ impl Edge {
         }
         let specs: Vec<(Key, ListenerSpec)> =
             specs.into_iter().map(|spec| (Key::of(&spec), spec)).collect();
-        let alive = state.running.iter().filter(|running| !running.task.is_finished());
+        let alive = state.running.iter().filter(|running| !running.has_ended());
         let kept: HashSet<&Key> = alive.map(|running| &running.key).collect();
         // Sockets register with the runtime they are made in.
         let _context = self.runtime.enter();
@@ -251,7 +244,7 @@ impl Prepared {
             };
             state.running.push(running);
         }
-        state.retired.retain(|running| !running.task.is_finished());
+        state.retired.retain(|running| !running.has_ended());
         let until = Instant::now() + drain;
         let closed: Vec<_> = old
             .values_mut()
@@ -296,6 +289,10 @@ impl Running {
                 true
             }
         });
+    }
+
+    fn has_ended(&self) -> bool {
+        self.ended.has_changed().is_err()
     }
 
     /// Takes new settings.
@@ -358,11 +355,11 @@ fn start(
     let (end, ended) = watch::channel(());
     let accepting =
         run(listener, Arc::clone(&shared), Arc::clone(handler), watch_drain, say_closed);
-    let task = runtime.spawn(async move {
+    runtime.spawn(async move {
         accepting.await;
         drop(end);
     });
-    Running { key, shared, drain, closed: Some(closed), ended, task }
+    Running { key, shared, drain, closed: Some(closed), ended }
 }
 
 fn status(shared: &ListenerShared) -> ListenerStatus {

@@ -14,6 +14,7 @@
 mod accept;
 mod address;
 mod client_ip;
+mod gather;
 mod handler;
 mod info;
 mod limits;

@@ -1,10 +1,7 @@
 //! The stream that a connection is served on: plain or TLS, with all that Pingora's HTTP sessions ask of one,
 //! so that `Box::new(stream)` is a `pingora_core::protocols::Stream`.
-//!
-//! *Small first writes are held.* A response's head and body come as two writes; sent apart they cost two system calls, and
-//! under TLS two records. So the first write after a flush, if small, waits for the next write, flush or shutdown and
-//! goes out with it, in one gathered write. Only one write is ever held: a second one sends both. Who writes a head whose
-//! body will take a while must flush, as with any buffered writer.
+//! Small first writes are held back for what follows them: see [`Gather`]. Who writes a head whose body will take a while
+//! must flush, as with any buffered writer.
 
 use std::io::{self, IoSlice};
 use std::os::fd::AsRawFd;
@@ -22,15 +19,13 @@ use pingora_core::protocols::{
     ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
     TimingDigest, UniqueID, UniqueIDType,
 };
-use smallvec::SmallVec;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
+use super::gather::Gather;
 use super::transport::{Transport, read_ahead};
 
-/// The longest write that is held, in bytes: most heads fit, and a copy of this size is cheaper than a system call.
-const HOLD_MAX: usize = 4096;
 /// How long [`Shutdown::shutdown`] may take to send what is unsent, and then to wait for the client to close.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
 const LINGER_DEADLINE: Duration = Duration::from_secs(1);
@@ -42,9 +37,7 @@ pub struct EdgeStream {
     inner: Inner,
     /// What [`Peek::try_peek`] looked at.
     peeked: Bytes,
-    held: Vec<u8>,
-    /// Whether the next write may be held: none came since the last flush.
-    may_hold: bool,
+    gather: Gather,
     socket: Arc<SocketDigest>,
     tls: Option<(Arc<SslDigest>, Option<ALPN>)>,
 }
@@ -80,7 +73,7 @@ impl EdgeStream {
         tls: Option<(Arc<SslDigest>, Option<ALPN>)>,
     ) -> Self {
         let socket = Arc::new(socket);
-        Self { inner, peeked: Bytes::new(), held: Vec::new(), may_hold: true, socket, tls }
+        Self { inner, peeked: Bytes::new(), gather: Gather::new(), socket, tls }
     }
 
     fn tcp(&self) -> &TcpStream {
@@ -88,55 +81,6 @@ impl EdgeStream {
             Inner::Plain(transport) => transport.tcp(),
             Inner::Tls(stream) => stream.get_ref().0.tcp(),
         }
-    }
-
-    /// Sends what is held together with `bufs`; ready with the count of bytes taken from `bufs`.
-    fn poll_send(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        while !self.held.is_empty() {
-            let sent = ready!(self.poll_send_held(cx, bufs))?;
-            match sent.checked_sub(self.held.len()) {
-                _ if sent == 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                None => drop(self.held.drain(..sent)),
-                Some(taken) => {
-                    self.held = Vec::new();
-                    if taken > 0 {
-                        return Poll::Ready(Ok(taken));
-                    }
-                }
-            }
-        }
-        match bufs {
-            [] => Poll::Ready(Ok(0)),
-            [one] => self.inner.writer().poll_write(cx, one),
-            many => self.inner.writer().poll_write_vectored(cx, many),
-        }
-    }
-
-    /// One gathered write; ready with the count of bytes sent, those of `held` first.
-    fn poll_send_held(
-        &mut self,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let mut slices: SmallVec<[IoSlice<'_>; 8]> = SmallVec::new();
-        slices.push(IoSlice::new(&self.held));
-        // As many as fit without allocating; the caller comes back with the rest.
-        slices.extend(bufs.iter().take(7).copied());
-        self.inner.writer().poll_write_vectored(cx, &slices)
-    }
-
-    /// Takes the first write after a flush, if it is small.
-    fn hold(&mut self, bufs: &[IoSlice<'_>]) -> Option<usize> {
-        if !std::mem::take(&mut self.may_hold) {
-            return None;
-        }
-        let length = bufs.iter().map(|buf| buf.len()).sum();
-        if length == 0 || length > HOLD_MAX {
-            return None;
-        }
-        self.held.reserve_exact(length);
-        bufs.iter().for_each(|buf| self.held.extend_from_slice(buf));
-        Some(length)
     }
 
     /// Reads and drops what the client still sends. A socket closed with unread bytes resets the connection, and
@@ -203,10 +147,8 @@ impl AsyncWrite for EdgeStream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match self.hold(bufs) {
-            Some(length) => Poll::Ready(Ok(length)),
-            None => self.poll_send(cx, bufs),
-        }
+        let Self { inner, gather, .. } = &mut *self;
+        gather.poll_write(inner.writer(), cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -214,15 +156,14 @@ impl AsyncWrite for EdgeStream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_send(cx, &[]))?;
-        ready!(self.inner.writer().poll_flush(cx))?;
-        self.may_hold = true;
-        Poll::Ready(Ok(()))
+        let Self { inner, gather, .. } = &mut *self;
+        gather.poll_flush(inner.writer(), cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_send(cx, &[]))?;
-        self.inner.writer().poll_shutdown(cx)
+        let Self { inner, gather, .. } = &mut *self;
+        ready!(gather.poll_flush(inner.writer(), cx))?;
+        inner.writer().poll_shutdown(cx)
     }
 }
 

@@ -1,0 +1,123 @@
+//! Gathering a response's head and body into one write.
+//!
+//! They come as two writes; sent apart they cost two system calls, and under TLS two records. So the first write after
+//! a flush, if small, is held, and goes out with the next write, or at the next flush. Only one write is ever held: a second
+//! one sends both, so nothing is delayed for longer than its writer wants.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use smallvec::SmallVec;
+use tokio::io::AsyncWrite;
+
+/// The longest write that is held, in bytes: most heads fit, and a copy of this size is cheaper than a system call.
+pub(super) const HOLD_MAX: usize = 4096;
+
+/// Slices of one write, so that none is allocated for: the held one and seven more.
+const SLICES: usize = 8;
+
+type Writer<'w> = Pin<&'w mut (dyn AsyncWrite + Unpin)>;
+
+/// The write that is held, if one is.
+#[derive(Debug)]
+pub(super) struct Gather {
+    held: Vec<u8>,
+    /// Whether the next write may be held: none came since the last flush.
+    may_hold: bool,
+}
+
+impl Gather {
+    pub(super) fn new() -> Self {
+        Self { held: Vec::new(), may_hold: true }
+    }
+
+    /// Holds `bufs`, or writes what is held and then `bufs`. Ready with the count of bytes taken from `bufs`.
+    pub(super) fn poll_write(
+        &mut self,
+        writer: Writer<'_>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.hold(bufs) {
+            Some(length) => Poll::Ready(Ok(length)),
+            None => self.poll_send(writer, cx, bufs),
+        }
+    }
+
+    /// Writes what is held, and flushes `writer`.
+    pub(super) fn poll_flush(
+        &mut self,
+        mut writer: Writer<'_>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        ready!(self.poll_send(writer.as_mut(), cx, &[]))?;
+        ready!(writer.poll_flush(cx))?;
+        self.may_hold = true;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Takes the first write after a flush, if it is small.
+    fn hold(&mut self, bufs: &[IoSlice<'_>]) -> Option<usize> {
+        if !std::mem::take(&mut self.may_hold) {
+            return None;
+        }
+        let length = bufs.iter().map(|buf| buf.len()).sum();
+        if length == 0 || length > HOLD_MAX {
+            return None;
+        }
+        self.held.reserve_exact(length);
+        bufs.iter().for_each(|buf| self.held.extend_from_slice(buf));
+        Some(length)
+    }
+
+    fn poll_send(
+        &mut self,
+        mut writer: Writer<'_>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        while !self.held.is_empty() {
+            let sent = ready!(self.poll_send_held(writer.as_mut(), cx, bufs))?;
+            match sent.checked_sub(self.held.len()) {
+                _ if sent == 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                None => drop(self.held.drain(..sent)),
+                Some(taken) => {
+                    // Freed: the connection may now idle for long.
+                    self.held = Vec::new();
+                    if taken > 0 {
+                        return Poll::Ready(Ok(taken));
+                    }
+                }
+            }
+        }
+        match bufs {
+            [] => Poll::Ready(Ok(0)),
+            [one] => writer.poll_write(cx, one),
+            many => writer.poll_write_vectored(cx, many),
+        }
+    }
+
+    /// One gathered write; ready with the count of bytes sent, those held first.
+    fn poll_send_held(
+        &self,
+        writer: Writer<'_>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let mut slices: SmallVec<[IoSlice<'_>; SLICES]> = SmallVec::new();
+        slices.push(IoSlice::new(&self.held));
+        // The caller comes back with the rest.
+        slices.extend(bufs.iter().take(SLICES - 1).copied());
+        writer.poll_write_vectored(cx, &slices)
+    }
+
+    #[cfg(test)]
+    pub(super) fn held(&self) -> &[u8] {
+        &self.held
+    }
+}
+
+#[cfg(test)]
+#[path = "gather_tests.rs"]
+mod tests;
