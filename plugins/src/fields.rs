@@ -51,3 +51,8 @@ pub(crate) fn field(
     let value = HeaderTemplate::compile(&value.0, rules).map_err(|error| error.at_pointer(at))?;
     Ok((name, value))
 }
+
+/// Whether names that begin with `prefix`, in lower case, can be the gateway's own.
+pub(crate) fn manages_prefix(prefix: &str) -> bool {
+    MANAGED.iter().any(|name| name.starts_with(prefix)) || prefix.starts_with("proxy-")
+}

@@ -9,6 +9,7 @@
 pub mod answer;
 pub mod errors;
 mod fields;
+pub mod headers;
 pub mod mock;
 pub mod redirect;
 pub mod respond;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 /// When a name is taken already.
 pub fn register(registry: &mut Registry) -> Result<(), DuplicatePlugin> {
     let all: Vec<Arc<dyn DynPlugin>> = vec![
+        Arc::new(crate::headers::Headers),
         Arc::new(crate::mock::Mock),
         Arc::new(crate::redirect::Redirect),
         Arc::new(crate::respond::Respond),
