@@ -201,8 +201,8 @@ async fn wait_for(
     connections.shutdown().await;
 }
 
-/// Whether accepting failed for reasons of the one connection (Linux accept(2) passes its network errors on). All else is
-/// about us: no descriptors, no memory.
+/// Whether accepting failed for reasons of the one connection (Linux accept(2) passes its network errors on).
+/// All else is about us: no descriptors, no memory.
 fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::*;
     matches!(

@@ -1,12 +1,12 @@
 //! Who the client is: the peer's address and a forwarding header, walked from the right over trusted proxies.
 //!
-//! Each proxy appends the address that it was called from, so the rightmost element was written by our peer, the one
-//! before it by the proxy that our peer was called from, and so on. The walk believes an element only while the hop that
-//! wrote it is trusted; the first untrusted address is the client, and whatever stands left of it (a forgery, often)
-//! is never looked at. When the chain ends or stops making sense, the client is the last address that a
-//! trusted hop vouched for. So an outsider can never choose an address. In `X-Forwarded-For` they can't hide theirs
-//! either; in `Forwarded` an unbalanced quote spoils what honest proxies append to the same line, and such a
-//! client is seen as the last trusted proxy before it.
+//! Each proxy appends the address that it was called from, so the rightmost element was written by our peer,
+//! the one before it by the proxy that our peer was called from, and so on. The walk believes an element only
+//! while the hop that wrote it is trusted; the first untrusted address is the client, and whatever stands
+//! left of it (a forgery, often) is never looked at. When the chain ends or stops making sense, the client is
+//! the last address that a trusted hop vouched for. So an outsider can never choose an address. In
+//! `X-Forwarded-For` they can't hide theirs either; in `Forwarded` an unbalanced quote spoils what honest
+//! proxies append to the same line, and such a client is seen as the last trusted proxy before it.
 //!
 //! Only one header is read, the one that the proxies in front really write: a proxy that appends to
 //! `X-Forwarded-For` hands a client's own `Forwarded` on untouched.

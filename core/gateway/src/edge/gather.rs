@@ -1,8 +1,8 @@
 //! Gathering a response's head and body into one write.
 //!
-//! They come as two writes; sent apart they cost two system calls, and under TLS two records. So the first write after
-//! a flush, if small, is held, and goes out with the next write, or at the next flush. Only one write is ever held: a second
-//! one sends both, so nothing is delayed for longer than its writer wants.
+//! They come as two writes; sent apart they cost two system calls, and under TLS two records. So the first
+//! write after a flush, if small, is held, and goes out with the next write, or at the next flush. Only one
+//! write is ever held: a second one sends both, so nothing is delayed for longer than its writer wants.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

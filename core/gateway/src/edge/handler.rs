@@ -46,8 +46,8 @@ impl DrainState {
 
 /// Asked about every connection after the limits and the PROXY header, before TLS.
 pub trait AcceptGate: Send + Sync {
-    /// False closes the connection. It runs on the serving threads and must not block. `info` holds no TLS facts yet, and
-    /// its protocol isn't decided. A panic closes the connection.
+    /// False closes the connection. It runs on the serving threads and must not block. `info` holds no TLS
+    /// facts yet, and its protocol isn't decided. A panic closes the connection.
     fn admit(&self, info: &ConnInfo) -> bool;
 }
 

@@ -31,8 +31,8 @@ pub struct ConnInfo {
     pub protocol: Protocol,
     /// `None` on a plain connection.
     pub tls: Option<TlsInfo>,
-    /// Whom the listener believes; lives with the listener, so that a proxy that loses its trust by a reload loses it on
-    /// its open connections too.
+    /// Whom the listener believes; lives with the listener, so that a proxy that loses its trust by a reload
+    /// loses it on its open connections too.
     pub trust: Arc<ArcSwap<Trust>>,
 }
 

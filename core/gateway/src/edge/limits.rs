@@ -37,8 +37,8 @@ impl ConnectionCounts {
         self.total.load(Ordering::Relaxed)
     }
 
-    /// Counts one more connection unless there are `limit` already. Exact: never more than `limit` at once, however many
-    /// threads ask.
+    /// Counts one more connection unless there are `limit` already. Exact: never more than `limit` at once,
+    /// however many threads ask.
     pub(super) fn admit(self: &Arc<Self>, limit: Option<u32>) -> Option<Permit> {
         let limit = limit.unwrap_or(u32::MAX);
         self.total

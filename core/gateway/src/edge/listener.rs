@@ -199,8 +199,9 @@ impl Edge {
         self.published.load().iter().map(|shared| status(shared)).collect()
     }
 
-    /// Stops for good: closes all listening sockets, tells the connections, waits for them up to `timeout`, drops the rest.
-    /// Returns how many were dropped. Called again while it runs, the shorter deadline holds for both.
+    /// Stops for good: closes all listening sockets, tells the connections, waits for them up to `timeout`,
+    /// drops the rest. Returns how many were dropped. Called again while it runs, the shorter deadline holds
+    /// for both.
     pub async fn drain(&self, timeout: Duration) -> u64 {
         let until = Instant::now() + timeout;
         let leaving = {
@@ -224,10 +225,10 @@ impl Edge {
 }
 
 impl Prepared {
-    /// Goes live: new listeners begin to accept, kept ones take their new settings for connections to come, removed
-    /// ones close; their connections are told, and dropped after `drain`. Returns when the removed sockets are
-    /// closed, without waiting for connections. Certificates, limits and deadlines of open connections stay as they were; whom to
-    /// believe changes for them too. A kept socket keeps its backlog.
+    /// Goes live: new listeners begin to accept, kept ones take their new settings for connections to come,
+    /// removed ones close; their connections are told, and dropped after `drain`. Returns when the removed
+    /// sockets are closed, without waiting for connections. Certificates, limits and deadlines of open
+    /// connections stay as they were; whom to believe changes for them too. A kept socket keeps its backlog.
     pub async fn commit(mut self, drain: Duration) {
         let state = &mut *self.state;
         let mut old: HashMap<Key, Running> =

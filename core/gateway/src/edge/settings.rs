@@ -16,8 +16,8 @@ use super::tls::TlsConfig;
 pub struct ListenerSpec {
     /// Its name in config, metrics and logs; unique in a set.
     pub name: Arc<str>,
-    /// Where to listen; unique in a set unless the port is 0, which takes any free port. `[::]` takes IPv4 clients too
-    /// where the system's default has it so.
+    /// Where to listen; unique in a set unless the port is 0, which takes any free port. `[::]` takes IPv4
+    /// clients too where the system's default has it so.
     pub address: SocketAddr,
     /// Connections that the kernel may hold before they are accepted; it caps this by `net.core.somaxconn`.
     pub backlog: u32,

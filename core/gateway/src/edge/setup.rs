@@ -64,8 +64,8 @@ impl From<io::Error> for SetupError {
     }
 }
 
-/// Makes a connection of a socket, within the deadlines. `permit` is the connection's; it is also counted to its client here
-/// when that is only known from the PROXY header.
+/// Makes a connection of a socket, within the deadlines. `permit` is the connection's; it is also counted to
+/// its client here when that is only known from the PROXY header.
 pub(super) async fn establish(
     accepted: Accepted,
     permit: &mut Permit,

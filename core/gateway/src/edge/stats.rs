@@ -77,8 +77,8 @@ pub struct EdgeStats {
     pub handshakes: Counter,
     /// Those of them that resumed a session.
     pub resumptions: Counter,
-    /// TLS handshakes that failed: no common version, cipher, protocol; a bad client certificate; no TLS at all; the client
-    /// left.
+    /// TLS handshakes that failed: no common version, cipher, protocol; a bad client certificate; no TLS at
+    /// all; the client left.
     pub handshakes_failed: Counter,
     /// TLS handshakes cut at their deadline.
     pub handshakes_timed_out: Counter,

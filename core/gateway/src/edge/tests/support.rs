@@ -115,8 +115,9 @@ pub(crate) fn plain(name: &str) -> ListenerSpec {
     plain_on("127.0.0.1", name)
 }
 
-/// The same on another address of this machine (Linux has all of 127.0.0.0/8). A test that closes a port and counts on its
-/// being free takes an address that no other test uses: ports of the shared one are given to others at once.
+/// The same on another address of this machine (Linux has all of 127.0.0.0/8). A test that closes a port and
+/// counts on its being free takes an address that no other test uses: ports of the shared one are given to
+/// others at once.
 pub(crate) fn plain_on(ip: &str, name: &str) -> ListenerSpec {
     let mut spec = ListenerSpec::new(name, SocketAddr::new(ip.parse().unwrap(), 0));
     spec.h2c = false;

@@ -1,8 +1,8 @@
 //! TLS on a listener: from PEM bytes to a checked server config.
 //!
-//! Building is pure but for random ticket keys: it reads no file and no clock, so a release is refused
-//! before it goes live when a key doesn't fit its certificate. Versions 1.2 and 1.3 with the suites of `ring`; sessions resume by
-//! tickets whose keys rotate every six hours; no early data.
+//! Building is pure but for random ticket keys: it reads no file and no clock, so a release is refused before
+//! it goes live when a key doesn't fit its certificate. Versions 1.2 and 1.3 with the suites of `ring`;
+//! sessions resume by tickets whose keys rotate every six hours; no early data.
 
 mod certificate;
 mod resolver;
@@ -28,8 +28,8 @@ use resolver::SniResolver;
 pub struct TlsSpec {
     /// At least one. A client that names no host, or one that no certificate has, gets the first.
     pub certificates: Vec<CertificateSpec>,
-    /// What ALPN offers, most preferred first. A client that offers only others is refused (RFC 7301 section 3.2); one
-    /// without ALPN speaks HTTP/1.
+    /// What ALPN offers, most preferred first. A client that offers only others is refused (RFC 7301 section
+    /// 3.2); one without ALPN speaks HTTP/1.
     pub alpn: Vec<Alpn>,
     /// The oldest version taken.
     pub min_version: TlsVersion,
