@@ -7,15 +7,21 @@
 #![forbid(unsafe_code)]
 
 pub mod answer;
+mod apps;
 pub mod errors;
 mod fields;
 pub mod headers;
+pub mod key_auth;
 pub mod mock;
 pub mod redirect;
+pub mod request_id;
 pub mod respond;
+pub mod rewrite;
+pub mod signature;
 mod standard;
 pub mod template;
 #[cfg(test)]
 mod testing;
+pub mod throttle;
 
 pub use standard::register;

@@ -7,7 +7,8 @@ use serde_json::Value;
 use std::io::{self, Write};
 
 /// All but RFC 3986's unreserved characters (section 2.3).
-const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(crate) const COMPONENT: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A buffer that takes no more than its limit.
 pub(super) struct Output {

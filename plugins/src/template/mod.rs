@@ -23,6 +23,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use escape::COMPONENT;
 pub use header::HeaderTemplate;
 pub use text::{Text, Texts};
 pub use values::{JsonBody, Values};
@@ -203,6 +204,14 @@ impl Template {
             Some(Part::Literal(text)) => text,
             _ => "",
         }
+    }
+
+    /// The texts between the placeholders.
+    pub fn literals(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Literal(text) => Some(text.as_str()),
+            Part::Value { .. } => None,
+        })
     }
 
     /// Whether its first part is `{{ path }}`, which always begins with `/`.
