@@ -8,17 +8,23 @@
 //! 4. [`check`] holds the parts against each other.
 //! 5. [`route`] finds the API that a request belongs to.
 //!
-//! [`load`] does the first four.
+//! [`load`] does the first four. Then [`compile`] makes a [`snapshot`] of it with the plugins,
+//! [`explain`] and [`diff`] tell people about snapshots, [`release`] keeps them on disk.
 //!
 //! Whatever is wrong at any stage becomes a [`diag::Diagnostic`], all at once. Nothing here knows
 //! a transport, reads the process environment, or has state of its own.
 
 pub mod check;
+pub mod compile;
 pub mod diag;
+pub mod diff;
+pub mod explain;
 mod load;
 pub mod model;
+pub mod release;
 pub mod route;
 pub mod schema;
+pub mod snapshot;
 pub mod source;
 pub mod yaml;
 

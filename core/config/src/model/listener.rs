@@ -6,7 +6,7 @@ use paifang_pipeline::units::{ByteSize, HumanDuration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Cidr, Id, ListenAddress, Many, Steps};
+use super::{Cidr, Id, ListenAddress, Steps};
 use crate::yaml::Located;
 
 /// A port that takes connections.
@@ -26,6 +26,9 @@ pub struct Listener {
     /// Whether connections begin with a PROXY header; anything but `off` needs `trusted_proxies`.
     #[serde(default)]
     pub proxy_protocol: Located<ProxyProtocol>,
+    /// The header in which trusted proxies name the client; all others are not believed.
+    #[serde(default)]
+    pub client_header: ClientHeader,
     /// Its limits.
     #[serde(default)]
     pub limits: Limits,
@@ -41,14 +44,21 @@ pub enum ProxyProtocol {
     /// They don't. The default.
     #[default]
     Off,
-    /// Trusted peers must send version 1.
-    V1,
-    /// Trusted peers must send version 2.
-    V2,
-    /// Trusted peers must send one of either version.
-    Any,
-    /// Trusted peers may send one of either version.
-    Optional,
+    /// They do, version 1 or 2, and only trusted peers may connect.
+    Required,
+}
+
+/// The header in which trusted proxies name the client.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientHeader {
+    /// `X-Forwarded-For`. The default.
+    #[default]
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+    /// None: the peer is the client, or whom its PROXY header names.
+    None,
 }
 
 /// TLS towards clients.
@@ -80,9 +90,6 @@ pub struct Certificate {
     pub cert: Located<PathBuf>,
     /// The private key, a PEM file.
     pub key: Located<PathBuf>,
-    /// Host names it serves. Default: those in the certificate.
-    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
-    pub hosts: Many<Located<String>>,
 }
 
 /// Client certificates.
@@ -139,10 +146,11 @@ pub struct Limits {
     pub header: Located<HumanDuration>,
     /// For a connection without a call. Default 75s.
     pub idle: Located<HumanDuration>,
-    /// Between two pieces of a request body. Default 30s.
+    /// Between two pieces of a request body, and for a piece of the response to be taken.
+    /// Default 30s.
     pub body: Located<HumanDuration>,
-    /// For a piece of the response to be taken. Default 30s.
-    pub write: Located<HumanDuration>,
+    /// For a whole request body. Default 10m.
+    pub body_total: Located<HumanDuration>,
     /// Fields of a request head: 1 to 1000. Default 100.
     pub header_count: Located<u32>,
     /// Bytes of a request head: 512 to 1MiB. Default 64KiB.
@@ -166,7 +174,7 @@ impl Default for Limits {
             header: HumanDuration::from_secs(15).into(),
             idle: HumanDuration::from_secs(75).into(),
             body: HumanDuration::from_secs(30).into(),
-            write: HumanDuration::from_secs(30).into(),
+            body_total: HumanDuration::from_secs(600).into(),
             header_count: 100.into(),
             header_bytes: ByteSize::new(64 << 10).into(),
             h2_streams: 256.into(),

@@ -27,7 +27,7 @@ pub use defaults::Defaults;
 pub use header::HeaderMatch;
 pub use id::Id;
 pub use listener::{
-    Alpn, Certificate, ClientCa, Limits, Listener, ListenerTls, ProxyProtocol, TlsVersion,
+    Alpn, Certificate, ClientCa, ClientHeader, Limits, Listener, ListenerTls, ProxyProtocol, TlsVersion,
 };
 pub use many::Many;
 pub use net::{Cidr, HostPort, ListenAddress};

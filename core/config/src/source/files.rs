@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::SystemTime;
 
 /// What tells cheaply whether a file changed.
@@ -88,18 +88,33 @@ impl FileSource for RealFiles {
 }
 
 /// `*` does not cross `/`, and hidden files must be named.
-pub(super) const MATCH: glob::MatchOptions = glob::MatchOptions {
+pub(crate) const MATCH: glob::MatchOptions = glob::MatchOptions {
     case_sensitive: true,
     require_literal_separator: true,
     require_literal_leading_dot: true,
 };
 
-pub(super) fn pattern_text(pattern: &Path) -> io::Result<&str> {
+pub(crate) fn pattern_text(pattern: &Path) -> io::Result<&str> {
     pattern
         .to_str()
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path is not UTF-8"))
 }
 
-pub(super) fn invalid_pattern(error: glob::PatternError) -> io::Error {
+pub(crate) fn invalid_pattern(error: glob::PatternError) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, format!("not a pattern: {error}"))
+}
+
+/// The path without `.` and with `..` resolved by its text alone.
+pub(crate) fn lexical(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if out.file_name().is_some() => {
+                out.pop();
+            }
+            part => out.push(part),
+        }
+    }
+    out
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::diag::Place;
-use crate::yaml::{Digest, FileId, Span};
+use crate::yaml::{Digest, FileId, Located, Span};
 
 /// The longest line that a place carries along.
 const LONGEST_LINE: usize = 4096;
@@ -91,6 +91,19 @@ impl SourceMap {
             end_column: span.end_column,
             text: file.line(span.line).map(Arc::from),
         })
+    }
+
+    /// The directory of the file in which something stands; empty (the current one) for what
+    /// comes from no file.
+    #[must_use]
+    pub fn directory(&self, span: Span) -> &Path {
+        self.file(span.file).map_or(Path::new(""), |file| file.directory())
+    }
+
+    /// A path that stands in a config file: relative ones begin at that file's directory.
+    #[must_use]
+    pub fn resolve(&self, path: &Located<PathBuf>) -> PathBuf {
+        self.directory(path.span()).join(path.value())
     }
 
     /// `file:line` of a span, without the text; for origins in `explain`.

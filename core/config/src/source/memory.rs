@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 use std::time::SystemTime;
 
-use super::files::{FileSource, MATCH, Stamp, invalid_pattern, pattern_text};
+use super::files::{FileSource, MATCH, Stamp, invalid_pattern, lexical, pattern_text};
 
 /// Named texts that behave like files. Paths are taken as they are written; `.` and `..` count.
 #[derive(Debug, Default)]
@@ -64,19 +64,4 @@ impl FileSource for MemoryFiles {
         let files = self.files.read().unwrap_or_else(PoisonError::into_inner);
         Ok(files.keys().filter(|path| pattern.matches_path_with(path, MATCH)).cloned().collect())
     }
-}
-
-/// The path without `.` and with `..` resolved by its text alone.
-fn lexical(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir if out.file_name().is_some() => {
-                out.pop();
-            }
-            part => out.push(part),
-        }
-    }
-    out
 }

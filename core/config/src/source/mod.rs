@@ -29,6 +29,7 @@ use std::sync::Arc;
 
 pub use cache::ParseCache;
 pub use files::{FileSource, RealFiles, Stamp};
+pub(crate) use files::{MATCH, invalid_pattern, lexical, pattern_text};
 pub use map::{SourceFile, SourceMap};
 pub use memory::MemoryFiles;
 pub use overlay::merge;

@@ -32,11 +32,12 @@ pub fn to_value(node: &Node) -> Value {
     }
 }
 
-/// The node that a JSON pointer (RFC 6901) names, with the span of its key; when the pointer leads
-/// nowhere, the deepest node on its way. So an error about a missing key points at its map.
+/// The node that a JSON pointer (RFC 6901) names, and the place to point at: a scalar itself, the
+/// key of a map or list, `whole` for the root. When the pointer leads nowhere, the deepest node on
+/// its way, so that an error about a missing key points at its map.
 #[must_use]
-pub fn by_pointer<'a>(root: &'a Node, pointer: &str) -> (&'a Node, Span) {
-    let (mut node, mut key_span) = (root, root.span);
+pub fn by_pointer<'a>(root: &'a Node, pointer: &str, whole: Span) -> (&'a Node, Span) {
+    let (mut node, mut place) = (root, whole);
     for part in pointer.split('/').skip(1) {
         let part = part.replace("~1", "/").replace("~0", "~");
         let next = match &node.kind {
@@ -48,8 +49,9 @@ pub fn by_pointer<'a>(root: &'a Node, pointer: &str) -> (&'a Node, Span) {
                 .map(|item| (item, item.span)),
             _ => None,
         };
-        let Some((found, span)) = next else { break };
-        (node, key_span) = (found, span);
+        let Some((found, key)) = next else { break };
+        node = found;
+        place = if matches!(found.kind, Kind::Scalar(_)) { found.span } else { key };
     }
-    (node, key_span)
+    (node, place)
 }

@@ -1,0 +1,157 @@
+//! From a checked config and the plugins to a [`Snapshot`]: steps are built, chains compiled,
+//! routes put into their table. Nothing is served here, and nothing that fails half-way leaves
+//! anything behind but what it built.
+//!
+//! An API is built again only when something that it was made of changed: its own config, that of
+//! the chains it uses, `defaults`, its upstream's retry rules, the apps, or a secret it reads.
+//! All others are taken over from the previous snapshot as they are; counters are taken over by
+//! API id and step id in any case.
+
+mod accept;
+mod api;
+mod apps;
+pub(crate) mod effective;
+pub(crate) mod expand;
+mod routes;
+mod secrets;
+mod step;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use paifang_pipeline::ports::{Clock, Store};
+use paifang_pipeline::{Registry, Secrets};
+
+use crate::diag::{Diagnostics, Problem, Problems};
+use crate::load::Loaded;
+use crate::snapshot::{Cause, Parts, ServedApi, Snapshot};
+use crate::source::SecretSources;
+use crate::yaml::Digest;
+pub(crate) use apps::BuiltApps;
+pub use secrets::SecretUse;
+use secrets::SecretCache;
+
+/// What a config is compiled with.
+pub struct Context<'a> {
+    /// The plugins. The same ones for every snapshot that follows another.
+    pub registry: &'a Registry,
+    /// State that outlives snapshots.
+    pub store: &'a dyn Store,
+    /// The clocks that handlers use.
+    pub clock: &'a Arc<dyn Clock>,
+    /// Where secrets are looked up.
+    pub secrets: SecretSources<'a>,
+    /// The snapshot to take unchanged APIs and counters over from.
+    pub previous: Option<&'a Snapshot>,
+}
+
+/// What a new snapshot is called.
+#[derive(Debug, Clone)]
+pub struct Stamp {
+    /// Its number; greater than any before.
+    pub number: u64,
+    /// When it was made.
+    pub time: SystemTime,
+    /// Why it was made.
+    pub cause: Cause,
+}
+
+/// Compiles a config.
+///
+/// # Errors
+/// Everything that is wrong: steps of unknown kinds, wrong config of steps, secrets that are not
+/// there, slots with two writers, APIs that nothing answers, routes that contradict each other.
+pub fn compile(loaded: Loaded, stamp: Stamp, context: &Context<'_>) -> Result<Snapshot, Diagnostics> {
+    let Loaded { config, tree } = loaded;
+    let cache = SecretCache::new(context.secrets);
+    let mut problems = Problems::default();
+    let built = apps::build(&config, &tree.sources, &cache, &mut problems);
+    let pages = apps::error_pages(&config);
+    let token = config.admin.as_ref().and_then(|admin| admin.token.as_ref()).and_then(|token| {
+        let within = cache.within(tree.sources.directory(token.span()));
+        within
+            .resolve(&token.0)
+            .map_err(|message| problems.push(Problem::new(token.span(), message)))
+            .ok()
+    });
+    let previous = context.previous.filter(|previous| previous.apps == built);
+    // The same value as before where nothing changed, so that steps built before can stay.
+    let apps = previous.map_or_else(|| built.clone(), |previous| previous.apps.clone());
+    let job = Job {
+        config: &config,
+        sources: &tree.sources,
+        context,
+        apps: &apps.0,
+        pages: &previous
+            .filter(|previous| previous.pages_key == pages.1)
+            .map_or(pages.0, |previous| previous.pages.clone()),
+        cache: &cache,
+        common: Digest::all([&Digest::of_bytes(b"api"), &apps.1, &pages.1]),
+        chains: std::cell::RefCell::default(),
+        values: std::cell::RefCell::default(),
+    };
+    let mut apis = Vec::with_capacity(config.apis.len());
+    let mut built_now = 0;
+    for index in 0..config.apis.len() {
+        if let Some(api) = api::build(&job, index, &mut problems) {
+            let taken_over = job.before(&api.api.id).is_some_and(|old| Arc::ptr_eq(old, &api));
+            built_now += usize::from(!taken_over);
+            apis.push(api);
+        }
+    }
+    let fallback = api::fallback(&job, &mut problems);
+    let accept = accept::build(&job, &mut problems);
+    let table = routes::build(&config, &mut problems);
+    let (pages, pages_key) = (job.pages.clone(), pages.1);
+    problems.finish((), &tree.sources)?;
+    let (Some(fallback), Some(table)) = (fallback, table) else {
+        return Err(Diagnostics::without_place("the config could not be compiled", None));
+    };
+    let by_id: HashMap<Arc<str>, usize> =
+        apis.iter().enumerate().map(|(index, api)| (api.api.id.clone(), index)).collect();
+    let hash = Digest::of(&tree.root);
+    Ok(Snapshot::new(Parts {
+        stamp,
+        hash,
+        config,
+        tree,
+        apps,
+        pages,
+        pages_key,
+        token,
+        table,
+        apis,
+        by_id,
+        fallback,
+        accept,
+        built: built_now,
+    }))
+}
+
+/// One compilation.
+struct Job<'a> {
+    config: &'a crate::model::Config,
+    sources: &'a crate::source::SourceMap,
+    context: &'a Context<'a>,
+    apps: &'a Arc<paifang_pipeline::Apps>,
+    pages: &'a Arc<paifang_pipeline::ErrorPages>,
+    cache: &'a SecretCache<'a>,
+    /// Digest of what every API depends on, `defaults` apart.
+    common: Digest,
+    /// Digests of chains, those inside them included.
+    chains: std::cell::RefCell<HashMap<String, Digest>>,
+    /// Steps' config as JSON, by node; chains that many APIs use are converted once.
+    values: std::cell::RefCell<HashMap<crate::yaml::Span, Arc<serde_json::Value>>>,
+}
+
+impl Job<'_> {
+    /// The API of this id in the previous snapshot.
+    fn before(&self, id: &str) -> Option<&Arc<ServedApi>> {
+        let previous = self.context.previous?;
+        if id == Snapshot::FALLBACK { Some(previous.fallback()) } else { previous.api(id) }
+    }
+}

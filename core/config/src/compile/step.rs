@@ -1,0 +1,141 @@
+//! One step: its plugin, its config, its matcher.
+
+use std::sync::Arc;
+
+use paifang_pipeline::stats::StepStats;
+use paifang_pipeline::{
+    BuildContext, Built, Chain, SlotName, Stages, Step, When, WhenConfig,
+};
+use serde_json::Value;
+
+use super::expand::Expanded;
+use super::secrets::SecretUse;
+use super::{Job, words};
+use crate::diag::{Problem, Problems, did_you_mean};
+use crate::yaml::{Node, by_pointer, read, to_value};
+
+/// A step that was built, and what its chain must know.
+pub(super) struct BuiltStep {
+    pub(super) step: Step,
+    pub(super) writes: Vec<SlotName>,
+    pub(super) overrides: bool,
+    /// It answers every call, whatever the call is.
+    pub(super) answers: bool,
+}
+
+/// Builds a step of an API; counters are taken over from the chain `before`. Secrets that it uses
+/// are added to `used`.
+pub(super) fn build(
+    job: &Job<'_>,
+    api: &str,
+    before: Option<&Chain>,
+    step: &Expanded,
+    used: &mut Vec<SecretUse>,
+    problems: &mut Problems,
+) -> Option<BuiltStep> {
+    let built = handler(job, api, step, used, problems);
+    let when = step.when.as_ref().map(|node| when(node, problems));
+    let built = built?;
+    let when = match when {
+        Some(None) => return None,
+        Some(when) => when,
+        None => None,
+    };
+    let answers = built.always_answers && when.is_none();
+    Some(BuiltStep {
+        step: Step {
+            id: step.id.clone(),
+            kind: step.kind.clone(),
+            stats: stats(before, step),
+            handler: built.handler,
+            when,
+            on_failure: step.on_failure,
+            states: built.states,
+        },
+        writes: built.writes,
+        overrides: built.overrides,
+        answers,
+    })
+}
+
+fn handler(
+    job: &Job<'_>,
+    api: &str,
+    step: &Expanded,
+    used: &mut Vec<SecretUse>,
+    problems: &mut Problems,
+) -> Option<Built> {
+    let Some(plugin) = job.context.registry.get(&step.kind) else {
+        let kinds: Vec<&str> = job.context.registry.iter().map(|(kind, _)| kind).collect();
+        problems.push(
+            Problem::new(step.span, format!("there is no handler `{}`", step.kind))
+                .maybe_help(did_you_mean(&step.kind, kinds)),
+        );
+        return None;
+    };
+    let config = value(job, step);
+    let secrets = job.cache.within(job.sources.directory(step.config.span));
+    let context = BuildContext {
+        api,
+        step: &step.id,
+        apps: job.apps,
+        store: job.context.store,
+        clock: job.context.clock,
+        secrets: &secrets,
+    };
+    let built = plugin.build(&config, &context);
+    used.extend(secrets.into_used());
+    built
+        .map_err(|error| {
+            let mut problem = words::problem(&error, &step.config, step.span);
+            for through in &step.overrides {
+                problem = problem.related(*through, "overridden here");
+            }
+            problems.push(problem);
+        })
+        .ok()
+}
+
+/// The config as JSON. A chain's steps are converted once for all APIs that use them unchanged.
+fn value(job: &Job<'_>, step: &Expanded) -> Arc<Value> {
+    if !step.plain || step.through.is_empty() && !step.default {
+        return Arc::new(to_value(&step.config));
+    }
+    let mut values = job.values.borrow_mut();
+    values.entry(step.config.span).or_insert_with(|| Arc::new(to_value(&step.config))).clone()
+}
+
+/// The matcher; `None` when it is wrong, which has been told.
+fn when(node: &Node, problems: &mut Problems) -> Option<When> {
+    let before = problems.len();
+    let config: WhenConfig = read(node, problems)?;
+    if problems.len() > before {
+        return None;
+    }
+    When::compile(&config)
+        .map_err(|(key, message)| {
+            let (_, span) = by_pointer(node, &format!("/{key}"), node.span);
+            problems.push(Problem::new(span, message));
+        })
+        .ok()
+}
+
+/// The counters of the same step in the previous snapshot, or new ones.
+fn stats(before: Option<&Chain>, step: &Expanded) -> Arc<StepStats> {
+    before
+        .and_then(|before| {
+            before.steps().iter().find(|old| old.id == step.id && old.kind == step.kind)
+        })
+        .map(|old| old.stats.clone())
+        .unwrap_or_default()
+}
+
+/// The stages at which calls run; `accept` is for connections.
+pub(super) const CALL_STAGES: [Stages; 6] = [
+    Stages::REQUEST,
+    Stages::REQUEST_BODY,
+    Stages::UPSTREAM,
+    Stages::RESPONSE,
+    Stages::RESPONSE_BODY,
+    Stages::LOG,
+];
