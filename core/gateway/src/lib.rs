@@ -1,3 +1,5 @@
 //! Paifang.
 
 pub mod edge;
+pub mod front;
+pub mod upstream;

@@ -19,6 +19,7 @@ use pingora_core::protocols::{
     ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
     TimingDigest, UniqueID, UniqueIDType,
 };
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
@@ -74,6 +75,14 @@ impl EdgeStream {
     ) -> Self {
         let socket = Arc::new(socket);
         Self { inner, peeked: Bytes::new(), gather: Gather::new(), socket, tls }
+    }
+
+    /// Whether closing resets the connection instead of ending it in order, and drops what is unsent. A client that
+    /// tells the end of an answer by the end of the connection (HTTP/1.0) sees by a reset that it is cut.
+    pub fn reset_on_close(&self, reset: bool) {
+        let linger = reset.then_some(Duration::ZERO);
+        // It fails only for a connection that is broken already.
+        let _ = SockRef::from(self.tcp()).set_linger(linger);
     }
 
     fn tcp(&self) -> &TcpStream {

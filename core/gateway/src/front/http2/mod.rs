@@ -1,0 +1,216 @@
+//! HTTP/2 (RFC 9113): one connection, a task for every stream.
+//!
+//! The handshake is Pingora's; the streams are taken from the `h2` connection it returns, because
+//! Pingora's HTTP/2 session reads no trailers and sends no interim answers.
+//!
+//! What `h2` refuses by itself, by resetting the stream: fields of the connection, upper case in
+//! names, pseudo fields that are missing, doubled, unknown or late, a `Content-Length` that the body
+//! does not keep. It answers 431 without a body to a header list over the listener's limit. A
+//! fragment in `:path` is dropped by it.
+//!
+//! Floods: resets are bounded where they arrive faster than streams are accepted (`h2_pending_resets`)
+//! and by the tasks that they leave behind; what exceeds that ends the connection with
+//! ENHANCE_YOUR_CALM.
+
+mod call;
+mod head;
+
+use super::{HttpLimits, Incoming, Service, deadline::after, drain::Drain, refusal::Refusal};
+use crate::edge::{ConnInfo, EdgeStream};
+use bytes::Bytes;
+use call::Http2Front;
+use h2::{
+    Reason, RecvStream,
+    server::{Builder, Connection, SendResponse},
+};
+use http::Request;
+use paifang_pipeline::{BodySize, Frame, Front, FrontKind};
+use pingora_core::protocols::{
+    Stream,
+    http::v2::server::{default_h2_options, handshake},
+};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    task::{JoinError, JoinSet},
+    time::{Instant, sleep_until},
+};
+
+/// What a client may send on one stream before we have read it, in bytes.
+const STREAM_WINDOW: u32 = 256 << 10;
+/// What it may send on all streams of a connection together: the bound of what it can make us keep.
+const CONNECTION_WINDOW: u32 = 1 << 20;
+/// What is kept of a stream's answer that the client does not take.
+const SEND_BUFFER: usize = 128 << 10;
+/// Streams that we had to reset for the client's mistakes before the connection ends.
+const MOST_ERRORS: usize = 128;
+/// How long a client may take to answer the GOAWAY of a connection without streams.
+const CLOSING: Duration = Duration::from_secs(5);
+
+fn options(limits: &HttpLimits) -> Builder {
+    let mut options = default_h2_options();
+    options
+        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+        .max_concurrent_streams(limits.h2_streams)
+        .max_pending_accept_reset_streams(limits.h2_pending_resets)
+        .max_local_error_reset_streams(Some(MOST_ERRORS))
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buffer_size(SEND_BUFFER);
+    options
+}
+
+/// Serves a connection to its end.
+pub(super) async fn serve<S: Service>(
+    stream: EdgeStream,
+    info: Arc<ConnInfo>,
+    service: &Arc<S>,
+    mut drain: Drain,
+) {
+    let limits = service.limits(&info);
+    let handshake = handshake(Box::new(stream), Some(options(&limits)));
+    let handshake = tokio::time::timeout_at(after(limits.header_timeout), handshake);
+    let connection = tokio::select! {
+        biased;
+        connection = handshake => connection,
+        () = drain.begun() => return,
+    };
+    if let Ok(Ok(connection)) = connection {
+        let streams = Streams {
+            service,
+            info,
+            limits,
+            tasks: JoinSet::new(),
+            accepted: 0,
+            ending: false,
+        };
+        streams.run(connection, drain).await;
+    }
+}
+
+/// A connection's streams.
+struct Streams<'a, S> {
+    service: &'a Arc<S>,
+    info: Arc<ConnInfo>,
+    limits: Arc<HttpLimits>,
+    /// One a stream. Dropping the set aborts them: the drain's deadline does.
+    tasks: JoinSet<()>,
+    accepted: u64,
+    /// GOAWAY was sent.
+    ending: bool,
+}
+
+impl<S: Service> Streams<'_, S> {
+    async fn run(mut self, mut connection: Connection<Stream, Bytes>, mut drain: Drain) {
+        let mut quiet_until = after(self.limits.idle_timeout);
+        loop {
+            tokio::select! {
+                biased;
+                Some(ended) = self.tasks.join_next() => {
+                    note_end(ended, &self.info);
+                    quiet_until = self.quiet_until();
+                }
+                accepted = connection.accept() => match accepted {
+                    Some(Ok((request, respond))) => {
+                        if !self.accept(request, respond) {
+                            connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+                        }
+                        if self.accepted >= self.limits.requests_per_connection {
+                            self.end(&mut connection);
+                        }
+                    }
+                    Some(Err(error)) => {
+                        tracing::debug!(connection = self.info.id, reason = ?error.reason(), "HTTP/2 connection failed");
+                        break;
+                    }
+                    None => break,
+                },
+                () = drain.begun(), if !self.ending => {
+                    self.end(&mut connection);
+                    quiet_until = self.quiet_until();
+                }
+                () = sleep_until(quiet_until), if self.tasks.is_empty() => {
+                    if self.ending {
+                        break;
+                    }
+                    self.end(&mut connection);
+                    quiet_until = self.quiet_until();
+                }
+            }
+        }
+        // Streams that still run learn from this that their client is gone.
+        drop(connection);
+        while let Some(ended) = self.tasks.join_next().await {
+            note_end(ended, &self.info);
+        }
+    }
+
+    /// Until when the connection may be without streams.
+    fn quiet_until(&self) -> Instant {
+        after(if self.ending { CLOSING } else { self.limits.idle_timeout })
+    }
+
+    /// Takes no new streams from the client beyond those already on their way.
+    fn end(&mut self, connection: &mut Connection<Stream, Bytes>) {
+        if !self.ending {
+            self.ending = true;
+            connection.graceful_shutdown();
+        }
+    }
+
+    /// Begins a stream's task. False when the client has left too many behind.
+    fn accept(&mut self, request: Request<RecvStream>, respond: SendResponse<Bytes>) -> bool {
+        // A stream that the client resets counts no more against its limit of streams, while its
+        // task may take a moment to end.
+        let most = self.limits.h2_streams as usize + self.limits.h2_pending_resets;
+        if self.tasks.len() >= most {
+            return false;
+        }
+        self.accepted += 1;
+        let (service, info) = (Arc::clone(self.service), Arc::clone(&self.info));
+        self.limits = service.limits(&info);
+        let limits = Arc::clone(&self.limits);
+        self.tasks.spawn(serve_stream(service, info, limits, request, respond));
+        true
+    }
+}
+
+fn note_end(ended: Result<(), JoinError>, info: &ConnInfo) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!(connection = info.id, %error, "a stream ended by a panic");
+    }
+}
+
+async fn serve_stream<S: Service>(
+    service: Arc<S>,
+    info: Arc<ConnInfo>,
+    limits: Arc<HttpLimits>,
+    request: Request<RecvStream>,
+    respond: SendResponse<Bytes>,
+) {
+    let (head, body) = request.into_parts();
+    let mut front = Http2Front::new(respond, body, &head, limits.clone());
+    match head::check(head, &limits) {
+        Ok(head) => {
+            let incoming = Incoming { head, connection: info, front: FrontKind::Http2 };
+            let _served = service.serve(incoming, &mut front).await;
+        }
+        Err(refusal) => refuse(&*service, &info, &mut front, &refusal).await,
+    }
+}
+
+/// Answers a request that is no call. The other streams are not concerned.
+async fn refuse<S: Service>(
+    service: &S,
+    info: &ConnInfo,
+    front: &mut Http2Front,
+    refusal: &Refusal,
+) {
+    let (head, body) = service.refuse(info, refusal.code, &refusal.detail).into_parts();
+    let sent = front.send_head(head, BodySize::Exact(body.len() as u64)).await;
+    if sent.is_ok() {
+        // Whoever is gone by now does not want to know.
+        let _ = front.send(Frame::last(body)).await;
+    }
+}
