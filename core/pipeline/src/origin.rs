@@ -87,7 +87,9 @@ pub trait OriginCall: Send {
     fn endpoint(&self) -> Option<SocketAddr>;
 
     /// Sends the head. The origin sets framing headers by `body`, and forwarding headers by what
-    /// it knows of the call.
+    /// it knows of the call. For `Empty` and `Exact(0)` the request is complete with it; an empty
+    /// last frame may follow and says nothing new. `Declared` without a `Content-Length` in the
+    /// head is a body of unknown length.
     fn send_head(
         &mut self,
         call: &Exchange,

@@ -167,7 +167,8 @@ impl OriginCall for Attempt {
     ) -> Result<(), OriginError> {
         let mut requests = lock(&self.origin.requests);
         self.index = requests.len();
-        self.body_ended = size == BodySize::Empty;
+        // No frame follows either of them.
+        self.body_ended = matches!(size, BodySize::Empty | BodySize::Exact(0));
         let head = head.into_owned();
         requests.push(OriginRequest { head, size, frames: Vec::new(), complete: None });
         Ok(())
@@ -195,5 +196,20 @@ impl OriginCall for Attempt {
 
     async fn finish(self, complete: bool) {
         lock(&self.origin.requests)[self.index].complete = Some(complete);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! When a request is complete.
+    use super::TestOrigin;
+    use crate::testkit::TestCall;
+    use http::Method;
+
+    #[tokio::test]
+    async fn a_request_that_declares_an_empty_body_is_complete_with_its_head() {
+        let origin = TestOrigin::answering(200, "ok");
+        let call = TestCall::new(Method::POST, "/").header("content-length", "0");
+        assert_eq!(call.run(&origin).await.body(), "ok");
     }
 }
