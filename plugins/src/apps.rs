@@ -77,6 +77,24 @@ impl Allowed {
     }
 }
 
+/// Apps for tests: `(app, [(key id, secret)])`.
+#[cfg(test)]
+pub(crate) fn apps(list: &[(&str, &[(&str, &str)])]) -> Arc<Apps> {
+    use paifang_pipeline::{AppKey, Identity, Secret};
+    let app = |(id, keys): &(&str, &[(&str, &str)])| App {
+        id: (*id).into(),
+        keys: keys
+            .iter()
+            .map(|(key, secret)| AppKey {
+                id: (*key).into(),
+                secret: Secret::new(secret.as_bytes()),
+                identity: Arc::new(Identity::new((*key).into(), Some((*id).into()), "test")),
+            })
+            .collect(),
+    };
+    Arc::new(Apps::new(list.iter().map(app)))
+}
+
 #[cfg(test)]
 mod tests {
     //! One making a snapshot.

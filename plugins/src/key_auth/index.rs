@@ -36,7 +36,9 @@ impl Index {
                         "",
                         format!(
                             "key `{}` of app `{}` cannot be an API key: it has {} bytes, not 1 to {MAX_KEY_BYTES}",
-                            key.id, app.id, secret.len()
+                            key.id,
+                            app.id,
+                            secret.len()
                         ),
                     ));
                 }

@@ -84,7 +84,9 @@ impl Plugin for Throttle {
 
         let limits = Limits { rate, concurrency, subject, fields: config.headers };
         let built = Built::new(Step(Arc::new(limits)));
-        Ok(states.into_iter().fold(built, |built, (key, fingerprint)| built.keeps(key, fingerprint)))
+        Ok(states
+            .into_iter()
+            .fold(built, |built, (key, fingerprint)| built.keeps(key, fingerprint)))
     }
 }
 
@@ -156,7 +158,9 @@ impl Handler for Step {
         let standing = Standing::from_word(*call.word());
         if let (Some(limited), Some(standing)) = (&self.0.rate, standing) {
             let headers = &mut call.response_mut().headers;
-            limited.policy.tell(standing, |name, value| drop(headers.append(name, value)));
+            limited.policy.tell(standing, |name, value| {
+                headers.append(name, value);
+            });
         }
         ResponseVerdict::Continue
     }

@@ -1,0 +1,63 @@
+//! The config of `signature`.
+
+use paifang_pipeline::units::HumanDuration;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::num::NonZeroU32;
+
+/// Lets requests in that are signed with an app's key, each one once.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The header with the signature. Default `authorization`; another one where that carries
+    /// something else, such as a user's token.
+    #[serde(default = "header")]
+    pub header: String,
+    /// How far a request's timestamp may lie from the gateway's time, either way, when its body is
+    /// there: 1s to 1h. Default 5m.
+    #[serde(default = "max_skew")]
+    pub max_skew: HumanDuration,
+    /// Headers, up to 32, that must be signed by requests that carry them. Default
+    /// `[ content-type ]`. The host is always signed.
+    #[serde(default = "signed_headers")]
+    pub signed_headers: Vec<String>,
+    /// How many nonces are remembered, each for twice `max_skew`: 1 to 4294967295, about 60 bytes
+    /// each, taken as they come. When full, signed requests are refused. Default 1000000.
+    #[serde(default = "capacity")]
+    pub capacity: NonZeroU32,
+    /// Remembers nonces together with every other step that names the same share; for APIs that
+    /// one signed request could reach. Steps of one share must agree in `max_skew` and `capacity`.
+    pub share: Option<String>,
+    /// Ids of the apps that are let in; all where absent.
+    pub apps: Option<Vec<String>>,
+    /// Takes the signature's header out of the request before it goes on. Default true.
+    #[serde(default = "hide")]
+    pub hide: bool,
+    /// Lets this step write identity and app where a step above has written them. Default false:
+    /// two such steps in one chain are an error.
+    #[serde(default, rename = "override")]
+    pub overrides: bool,
+}
+
+fn header() -> String {
+    "authorization".to_owned()
+}
+
+const fn max_skew() -> HumanDuration {
+    HumanDuration::from_secs(300)
+}
+
+fn signed_headers() -> Vec<String> {
+    vec!["content-type".to_owned()]
+}
+
+const fn capacity() -> NonZeroU32 {
+    match NonZeroU32::new(1_000_000) {
+        Some(capacity) => capacity,
+        None => NonZeroU32::MIN,
+    }
+}
+
+const fn hide() -> bool {
+    true
+}
