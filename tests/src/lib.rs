@@ -1,3 +1,5 @@
 //! What the tests of this crate share.
 
+pub mod plugins;
+pub mod table;
 pub mod tidy;
