@@ -267,9 +267,7 @@ fn states(from: &Snapshot, to: &Snapshot) -> Vec<StateLost> {
     lost
 }
 
-fn states_of(
-    served: &ServedApi,
-) -> impl Iterator<Item = (&str, &paifang_pipeline::StateUse)> {
+fn states_of(served: &ServedApi) -> impl Iterator<Item = (&str, &paifang_pipeline::StateUse)> {
     let steps = served.api.chain.steps().iter();
     steps.flat_map(|step| step.states.iter().map(|state| (&*step.id, state)))
 }

@@ -14,10 +14,14 @@
 //! Whatever is wrong at any stage becomes a [`diag::Diagnostic`], all at once. Nothing here knows
 //! a transport, reads the process environment, or has state of its own.
 
+#![forbid(unsafe_code)]
+
 pub mod check;
 pub mod compile;
 pub mod diag;
 pub mod diff;
+#[cfg(test)]
+mod diff_tests;
 pub mod explain;
 mod load;
 pub mod model;
@@ -26,6 +30,8 @@ pub mod route;
 pub mod schema;
 pub mod snapshot;
 pub mod source;
+#[cfg(test)]
+mod testing;
 pub mod yaml;
 
 pub use load::{Loaded, load};

@@ -101,7 +101,8 @@ fn limits(limits: &Limits, problems: &mut Problems) {
     if let Some(most) = &limits.connections_per_ip {
         number(most, 1, 10_000_000, problems);
     }
-    for span in [&limits.handshake, &limits.header, &limits.idle, &limits.body, &limits.body_total] {
+    for span in [&limits.handshake, &limits.header, &limits.idle, &limits.body, &limits.body_total]
+    {
         time(span, MILLI, HOUR, problems);
     }
     number(&limits.header_count, 1, 1000, problems);

@@ -31,12 +31,10 @@ fn one(job: &Job<'_>, listener: &Listener, problems: &mut Problems) -> Option<Ar
     let name = listener.name.as_arc();
     let old = job.context.previous.and_then(|previous: &Snapshot| previous.served_accept(name));
     let written: Vec<Digest> = listener.accept.nodes().iter().map(Digest::of).collect();
-    let key = Digest::all([
-        &job.common,
-        &Digest::all(&written),
-        &chains_digest(job, &listener.accept),
-    ]);
+    let key =
+        Digest::all([&job.common, &Digest::all(&written), &chains_digest(job, &listener.accept)]);
     if let Some(old) = old
+        && job.reuse
         && old.key == key
         && job.cache.unchanged(&old.secrets)
     {
@@ -45,6 +43,9 @@ fn one(job: &Job<'_>, listener: &Listener, problems: &mut Problems) -> Option<Ar
     let before = problems.len();
     let owner = format!("the listener `{name}`");
     let steps = alone(job.config, &listener.accept, (&owner, listener.name.span()), problems);
+    if problems.len() > before {
+        return None;
+    }
     // An API's id holds no slash, so the state of the two can't meet.
     let id = format!("listener/{name}");
     let mut all = Vec::new();

@@ -7,17 +7,21 @@ use http::StatusCode;
 use paifang_pipeline::stats::ApiStats;
 use paifang_pipeline::{Api, CallLimits, Chain, RetryPolicy};
 
+use super::Job;
 use super::effective::{limits, retry};
 use super::expand::{Expanded, expand};
 use super::step::{self, BuiltStep, CALL_STAGES};
-use super::Job;
 use crate::diag::{Problem, Problems};
 use crate::model::{ApiState, Config, Steps};
 use crate::snapshot::{ServedApi, Snapshot};
 use crate::yaml::Digest;
 
 /// Builds the API at `index`, or takes it over from the previous snapshot.
-pub(super) fn build(job: &Job<'_>, index: usize, problems: &mut Problems) -> Option<Arc<ServedApi>> {
+pub(super) fn build(
+    job: &Job<'_>,
+    index: usize,
+    problems: &mut Problems,
+) -> Option<Arc<ServedApi>> {
     let model = &job.config.apis[index];
     let id = model.id.as_arc();
     let retry = retry(job.config, model);
@@ -29,15 +33,16 @@ pub(super) fn build(job: &Job<'_>, index: usize, problems: &mut Problems) -> Opt
         &chains_digest(job, &model.handlers),
         &Digest::of_bytes(&retry_text),
     ]);
-    if let Some(before) = job.before(id)
-        && before.key == key
-        && job.cache.unchanged(&before.secrets)
-    {
+    if let Some(before) = job.unchanged(id, key) {
         return Some(before.clone());
     }
     let owner = format!("the API `{id}`");
     let place = model.id.span();
+    let before = problems.len();
     let steps = expand(job.config, &model.handlers, (&owner, place), problems);
+    if problems.len() > before {
+        return None;
+    }
     let offline = model.state == ApiState::Offline;
     let mut secrets = Vec::new();
     let built = chain(job, id, &steps, offline, &mut secrets, problems)?;
@@ -64,14 +69,15 @@ pub(super) fn build(job: &Job<'_>, index: usize, problems: &mut Problems) -> Opt
 /// What answers requests that match no API: the steps of `defaults`.
 pub(super) fn fallback(job: &Job<'_>, problems: &mut Problems) -> Option<Arc<ServedApi>> {
     let key = Digest::all([&job.common, &defaults_digest(job)]);
-    if let Some(before) = job.before(Snapshot::FALLBACK)
-        && before.key == key
-        && job.cache.unchanged(&before.secrets)
-    {
+    if let Some(before) = job.unchanged(Snapshot::FALLBACK, key) {
         return Some(before.clone());
     }
     let owner = ("`defaults`", job.config.root);
+    let before = problems.len();
     let steps = expand(job.config, &Steps::default(), owner, problems);
+    if problems.len() > before {
+        return None;
+    }
     let mut secrets = Vec::new();
     let built = chain(job, Snapshot::FALLBACK, &steps, false, &mut secrets, problems)?;
     let defaults = &job.config.defaults;

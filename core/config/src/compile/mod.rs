@@ -32,8 +32,8 @@ use crate::snapshot::{Cause, Parts, ServedApi, Snapshot};
 use crate::source::SecretSources;
 use crate::yaml::Digest;
 pub(crate) use apps::BuiltApps;
-pub use secrets::SecretUse;
 use secrets::SecretCache;
+pub use secrets::SecretUse;
 
 /// What a config is compiled with.
 pub struct Context<'a> {
@@ -65,7 +65,11 @@ pub struct Stamp {
 /// # Errors
 /// Everything that is wrong: steps of unknown kinds, wrong config of steps, secrets that are not
 /// there, slots with two writers, APIs that nothing answers, routes that contradict each other.
-pub fn compile(loaded: Loaded, stamp: Stamp, context: &Context<'_>) -> Result<Snapshot, Diagnostics> {
+pub fn compile(
+    loaded: Loaded,
+    stamp: Stamp,
+    context: &Context<'_>,
+) -> Result<Snapshot, Diagnostics> {
     let Loaded { config, tree } = loaded;
     let cache = SecretCache::new(context.secrets);
     let mut problems = Problems::default();
@@ -90,6 +94,7 @@ pub fn compile(loaded: Loaded, stamp: Stamp, context: &Context<'_>) -> Result<Sn
             .filter(|previous| previous.pages_key == pages.1)
             .map_or(pages.0, |previous| previous.pages.clone()),
         cache: &cache,
+        reuse: previous.is_some(),
         common: Digest::all([&Digest::of_bytes(b"api"), &apps.1, &pages.1]),
         chains: std::cell::RefCell::default(),
         values: std::cell::RefCell::default(),
@@ -140,6 +145,8 @@ struct Job<'a> {
     apps: &'a Arc<paifang_pipeline::Apps>,
     pages: &'a Arc<paifang_pipeline::ErrorPages>,
     cache: &'a SecretCache<'a>,
+    /// The apps are those of the previous snapshot, so what was built with them may stay.
+    reuse: bool,
     /// Digest of what every API depends on, `defaults` apart.
     common: Digest,
     /// Digests of chains, those inside them included.
@@ -149,9 +156,16 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// The API of this id in the previous snapshot.
+    /// The API of this id in the previous snapshot, for its counters.
     fn before(&self, id: &str) -> Option<&Arc<ServedApi>> {
         let previous = self.context.previous?;
         if id == Snapshot::FALLBACK { Some(previous.fallback()) } else { previous.api(id) }
+    }
+
+    /// The same, if it was made of just the same.
+    fn unchanged(&self, id: &str, key: Digest) -> Option<&Arc<ServedApi>> {
+        self.before(id).filter(|before| {
+            self.reuse && before.key == key && self.cache.unchanged(&before.secrets)
+        })
     }
 }

@@ -5,8 +5,8 @@ use http::{HeaderName, Method};
 use crate::diag::{Problem, Problems};
 use crate::model::{Config, HeaderMatch, Match};
 use crate::route::{
-    BuildError, HeaderCondition, HeaderTest, HostPattern, MethodSet, PathPattern, Route, RouteTable,
-    TableBuilder,
+    BuildError, HeaderCondition, HeaderTest, HostPattern, MethodSet, PathPattern, Route,
+    RouteTable, TableBuilder,
 };
 use crate::yaml::Span;
 
@@ -110,8 +110,14 @@ fn route(
         })
         .collect();
     let methods = MethodSet::of(methods).unwrap_or_else(MethodSet::any);
-    (problems.len() == before)
-        .then_some(Route { hosts, methods, path: path?, headers, value, origin })
+    (problems.len() == before).then_some(Route {
+        hosts,
+        methods,
+        path: path?,
+        headers,
+        value,
+        origin,
+    })
 }
 
 fn conflict<'a>(error: BuildError<Span>, id: &impl Fn(Span) -> &'a str) -> Problem {

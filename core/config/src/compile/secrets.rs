@@ -36,9 +36,8 @@ impl<'a> SecretCache<'a> {
 
     /// Whether every secret is still what it was.
     pub(super) fn unchanged(&self, used: &[SecretUse]) -> bool {
-        used.iter().all(|used| {
-            self.resolve(&used.reference, &used.directory).as_ref() == Ok(&used.value)
-        })
+        used.iter()
+            .all(|used| self.resolve(&used.reference, &used.directory).as_ref() == Ok(&used.value))
     }
 
     fn resolve(&self, reference: &SecretRef, directory: &Path) -> Result<Secret, String> {

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use paifang_pipeline::stats::StepStats;
-use paifang_pipeline::{
-    BuildContext, Built, Chain, SlotName, Stages, Step, When, WhenConfig,
-};
+use paifang_pipeline::{BuildContext, Built, Chain, SlotName, Stages, Step, When, WhenConfig};
 use serde_json::Value;
 
 use super::expand::Expanded;

@@ -90,11 +90,8 @@ fn settings(snapshot: &Snapshot, api: &Api) -> Vec<Setting> {
 fn steps(snapshot: &Snapshot, id: &str, own: &Steps, offline: bool) -> Vec<StepExplained> {
     // What could be wrong was told when the snapshot was compiled.
     let expanded = expand(snapshot.config(), own, (id, Span::NONE), &mut Problems::default());
-    let served = if id == Snapshot::FALLBACK {
-        Some(snapshot.fallback())
-    } else {
-        snapshot.api(id)
-    };
+    let served =
+        if id == Snapshot::FALLBACK { Some(snapshot.fallback()) } else { snapshot.api(id) };
     expanded
         .iter()
         .map(|step| {

@@ -50,7 +50,8 @@ pub fn request(snapshot: &Snapshot, asked: &Asked<'_>) -> RequestExplained {
         .into_iter()
         .map(|candidate| {
             let route = table.route(candidate.route);
-            let id = snapshot.at(route.value).map_or_else(String::new, |api| api.api.id.to_string());
+            let id =
+                snapshot.at(route.value).map_or_else(String::new, |api| api.api.id.to_string());
             CandidateExplained {
                 api: id,
                 place: snapshot.sources().brief(route.origin),

@@ -27,7 +27,8 @@ pub use defaults::Defaults;
 pub use header::HeaderMatch;
 pub use id::Id;
 pub use listener::{
-    Alpn, Certificate, ClientCa, ClientHeader, Limits, Listener, ListenerTls, ProxyProtocol, TlsVersion,
+    Alpn, Certificate, ClientCa, ClientHeader, Limits, Listener, ListenerTls, ProxyProtocol,
+    TlsVersion,
 };
 pub use many::Many;
 pub use net::{Cidr, HostPort, ListenAddress};
@@ -36,5 +37,6 @@ pub use retry::{Retry, RetryBudget};
 pub use secret::SecretAt;
 pub use step::{RESERVED, Step, StepBody, Steps};
 pub use upstream::{
-    Balance, Dns, Endpoint, HealthCheck, Pool, Protocol, Upstream, UpstreamTimeouts, UpstreamTls,
+    Balance, Dns, Endpoint, Forward, HealthCheck, Pool, Protocol, Upstream, UpstreamTimeouts,
+    UpstreamTls,
 };

@@ -27,6 +27,9 @@ pub struct Upstream {
     /// The `Host` that servers see. Default: the client's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<Located<String>>,
+    /// What servers are told of the client.
+    #[serde(default)]
+    pub forward: Forward,
     /// Regular probes; every server counts as healthy where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health_check: Option<HealthCheck>,
@@ -45,6 +48,22 @@ pub struct Upstream {
     /// Connections that are kept for later calls.
     #[serde(default)]
     pub pool: Pool,
+}
+
+/// Which headers tell servers of the client. What an untrusted client sent in them is dropped.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Forward {
+    /// `X-Forwarded-For`, `-Proto`, `-Host`, `-Port`. Default true.
+    pub x_forwarded: bool,
+    /// `Forwarded` (RFC 7239). Default false.
+    pub forwarded: bool,
+}
+
+impl Default for Forward {
+    fn default() -> Self {
+        Self { x_forwarded: true, forwarded: false }
+    }
 }
 
 /// One server.

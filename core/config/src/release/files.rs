@@ -47,11 +47,9 @@ impl<'a> ReleaseFiles<'a> {
 impl FileSource for ReleaseFiles<'_> {
     fn stamp(&self, path: &Path) -> io::Result<Stamp> {
         match self.stored.get(&lexical(path)) {
-            Some(bytes) => Ok(Stamp {
-                len: bytes.len() as u64,
-                modified: None,
-                taken: SystemTime::UNIX_EPOCH,
-            }),
+            Some(bytes) => {
+                Ok(Stamp { len: bytes.len() as u64, modified: None, taken: SystemTime::UNIX_EPOCH })
+            }
             None => self.beneath.stamp(&self.today(path)),
         }
     }

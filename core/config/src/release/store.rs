@@ -87,7 +87,8 @@ impl ReleaseStore {
             return Err(StoreError::Exists(number));
         }
         let new = self.directory.join(format!("{UNFINISHED}{number:08}"));
-        let written = self.write(&new, &manifest, snapshot).and_then(|()| write::rename(&new, &place));
+        let written =
+            self.write(&new, &manifest, snapshot).and_then(|()| write::rename(&new, &place));
         if written.is_err() {
             // Best effort: the next `open` clears it away.
             let _ = fs::remove_dir_all(&new);
@@ -95,7 +96,12 @@ impl ReleaseStore {
         written.map(|()| manifest)
     }
 
-    fn write(&self, new: &Path, manifest: &Manifest, snapshot: &Snapshot) -> Result<(), StoreError> {
+    fn write(
+        &self,
+        new: &Path,
+        manifest: &Manifest,
+        snapshot: &Snapshot,
+    ) -> Result<(), StoreError> {
         let files = new.join("files");
         write::directory(&files)?;
         for (index, file) in snapshot.sources().files().iter().enumerate() {
@@ -214,7 +220,9 @@ impl ReleaseStore {
         let path = self.place(number).join(MANIFEST);
         let text = match fs::read(&path) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !self.place(number).exists() => {
+            Err(error)
+                if error.kind() == std::io::ErrorKind::NotFound && !self.place(number).exists() =>
+            {
                 return Err(StoreError::Missing(number));
             }
             Err(error) => return Err(StoreError::Damaged { number, why: error.to_string() }),
@@ -237,7 +245,8 @@ impl ReleaseStore {
     }
 
     fn entries(&self) -> Result<Vec<(String, PathBuf)>, StoreError> {
-        let read = fs::read_dir(&self.directory).map_err(StoreError::io("read", &self.directory))?;
+        let read =
+            fs::read_dir(&self.directory).map_err(StoreError::io("read", &self.directory))?;
         read.map(|entry| {
             let entry = entry.map_err(StoreError::io("read", &self.directory))?;
             Ok((entry.file_name().to_string_lossy().into_owned(), entry.path()))
@@ -267,5 +276,10 @@ impl Release {
     #[must_use]
     pub fn files<'a>(&self, beneath: &'a dyn FileSource) -> ReleaseFiles<'a> {
         ReleaseFiles::new(&self.manifest, self.contents.iter().cloned(), beneath)
+    }
+
+    #[cfg(test)]
+    pub(super) fn contents(&self) -> Vec<Vec<u8>> {
+        self.contents.clone()
     }
 }
