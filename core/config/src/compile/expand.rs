@@ -79,8 +79,9 @@ fn finish(
     for (index, step) in steps.iter().enumerate() {
         if let Some(first) = steps[..index].iter().find(|first| first.id == step.id) {
             let mut problem =
-                Problem::new(step.span, format!("two steps of {owner} have the id `{}`", step.id))
+                Problem::new(step.span, format!("two steps have the id `{}`", step.id))
                     .related(first.span, "first here")
+                    .related(span, format!("in {owner}"))
                     .help("give one of them, or the chain it comes from, another `id:`");
             for through in step.through.iter().chain(&first.through) {
                 problem = problem.related(*through, "through this chain");

@@ -154,8 +154,8 @@ apis: [ { id: a, match: { path: /a }, upstream: orders, handlers: [ { chain: c }
     );
     let wrong = shop.build(None).unwrap_err();
     let first = &wrong.as_slice()[0];
-    assert_eq!(first.message, "two steps of the API `a` have the id `auth`");
-    assert_eq!(first.related.len(), 3, "both uses of the chain are named");
+    assert_eq!(first.message, "two steps have the id `auth`");
+    assert_eq!(first.related.len(), 4, "the API and both uses of the chain are named");
 }
 
 #[test]

@@ -116,7 +116,8 @@ impl Problems {
             };
             key(a).cmp(&key(b)).then_with(|| a.message.cmp(&b.message))
         });
-        self.0.dedup();
+        // A step of a chain is built for every API that uses it; its mistake is one.
+        self.0.dedup_by(|again, first| again.span == first.span && again.message == first.message);
         let left_off = self.0.len().saturating_sub(Self::MOST);
         self.0.truncate(Self::MOST);
         let mut all: Vec<Diagnostic> =

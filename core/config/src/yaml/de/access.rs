@@ -110,7 +110,10 @@ impl<'a, 's> Variant<'a, 's> {
     fn value(&self) -> Result<De<'a, 's>, DeError> {
         match self.value {
             Some(node) if !self.state.is_skipped(node) => Ok(De { node, state: self.state }),
-            _ => Err(DeError::at(self.node, format!("`{}` needs a value", self.name))),
+            skipped => {
+                let error = DeError::at(self.node, format!("`{}` needs a value", self.name));
+                Err(if skipped.is_some() { error.following() } else { error })
+            }
         }
     }
 }

@@ -19,12 +19,21 @@ struct Inner {
     /// The place, and the address of the node to blame.
     place: Option<(Span, usize)>,
     missing: Option<&'static str>,
+    /// It only follows from another error, which was told.
+    follows: bool,
     hidden: bool,
 }
 
 impl DeError {
     fn new(message: String) -> Self {
-        Self(Box::new(Inner { message, help: None, place: None, missing: None, hidden: false }))
+        Self(Box::new(Inner {
+            message,
+            help: None,
+            place: None,
+            missing: None,
+            follows: false,
+            hidden: false,
+        }))
     }
 
     pub(super) fn at(node: &Node, message: String) -> Self {
@@ -64,6 +73,16 @@ impl DeError {
         self
     }
 
+    /// It only follows from an error that was told.
+    pub(super) fn following(mut self) -> Self {
+        self.0.follows = true;
+        self
+    }
+
+    pub(super) const fn follows(&self) -> bool {
+        self.0.follows
+    }
+
     pub(super) const fn missing(&self) -> Option<&'static str> {
         self.0.missing
     }
@@ -88,7 +107,12 @@ impl std::error::Error for DeError {}
 
 impl serde::de::Error for DeError {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self::new(message.to_string())
+        let message = message.to_string();
+        if message.starts_with("data did not match any variant of untagged enum") {
+            return Self::new("none of the forms that are allowed here".into())
+                .help("a number or `true` that is meant as a text needs quotes");
+        }
+        Self::new(message)
     }
 
     fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {

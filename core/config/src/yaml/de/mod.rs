@@ -80,8 +80,11 @@ impl State {
         !skipped.is_empty() && skipped.contains(&address(node))
     }
 
-    /// Whether a key is only missing because its value was wrong, which has been told.
+    /// Whether the error is only there because something in it was wrong, which has been told.
     fn follows_from_a_hole(&self, blamed: usize, error: &DeError) -> bool {
+        if error.follows() {
+            return true;
+        }
         let Some(missing) = error.missing() else { return false };
         self.holes.borrow().get(&blamed).is_some_and(|keys| keys.contains(missing))
     }
