@@ -6,6 +6,7 @@
 //! file, no environment.
 #![forbid(unsafe_code)]
 
+pub mod access_log;
 pub mod answer;
 mod apps;
 pub mod errors;

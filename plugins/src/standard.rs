@@ -10,15 +10,16 @@ use std::sync::Arc;
 /// When a name is taken already.
 pub fn register(registry: &mut Registry) -> Result<(), DuplicatePlugin> {
     let all: Vec<Arc<dyn DynPlugin>> = vec![
+        Arc::new(crate::access_log::AccessLog::default()),
         Arc::new(crate::headers::Headers),
         Arc::new(crate::key_auth::KeyAuth::default()),
         Arc::new(crate::mock::Mock),
         Arc::new(crate::redirect::Redirect),
         Arc::new(crate::request_id::RequestId),
         Arc::new(crate::respond::Respond),
+        Arc::new(crate::rewrite::Rewrite),
         Arc::new(crate::signature::Signature::default()),
         Arc::new(crate::throttle::Throttle),
-        Arc::new(crate::rewrite::Rewrite),
     ];
     all.into_iter().try_for_each(|plugin| registry.add(plugin))
 }
