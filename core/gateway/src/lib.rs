@@ -1,5 +1,29 @@
-//! Paifang.
+//! Paifang: a mobile access gateway and a framework for gateways of one's own.
+//!
+//! [`Gateway::builder`] makes a gateway out of a YAML config and plugins; the `paifang` binary is
+//! one with the built-in plugins only. How a call and a release go through the modules is told in
+//! `ARCHITECTURE.md`.
+//!
+//! ```no_run
+//! fn main() -> std::process::ExitCode {
+//!     paifang::Gateway::builder().run()
+//! }
+//! ```
+#![forbid(unsafe_code)]
 
+mod admin;
+mod builder;
+mod cli;
+mod control;
 pub mod edge;
 pub mod front;
+mod live;
+mod metrics;
 pub mod upstream;
+
+/// What plugins are written against.
+pub use paifang_pipeline as pipeline;
+
+pub use admin::AdminError;
+pub use builder::{Builder, Gateway, StartError};
+pub use control::{LogControl, ReleaseError};

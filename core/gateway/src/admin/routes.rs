@@ -1,0 +1,186 @@
+//! The paths of the admin API.
+
+use super::reply::{error, json};
+use crate::{
+    control::{Cause, Controller, ReleaseError},
+    metrics,
+};
+use axum::{
+    Json, Router,
+    extract::{Path, Query, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde::Deserialize;
+use std::{sync::Arc, time::Duration};
+
+type Control = State<Arc<Controller>>;
+
+/// Paths for probes: they tell nothing but yes or no, so they need no token.
+pub(super) fn open(controller: Arc<Controller>) -> Router {
+    Router::new().route("/livez", get(livez)).route("/readyz", get(readyz)).with_state(controller)
+}
+
+/// Everything else.
+pub(super) fn guarded(controller: Arc<Controller>) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics_text))
+        .route("/v1/status", get(status))
+        .route("/v1/apis", get(apis))
+        .route("/v1/apis/{id}", get(api))
+        .route("/v1/explain", post(explain))
+        .route("/v1/upstreams", get(upstreams))
+        .route("/v1/listeners", get(listeners))
+        .route("/v1/releases", get(releases))
+        .route("/v1/releases/{number}/rollback", post(rollback))
+        .route("/v1/reload", post(reload))
+        .route("/v1/diff", get(diff))
+        .route("/v1/log-level", get(log_level).put(set_log_level))
+        .route("/v1/traces", post(trace))
+        .with_state(controller)
+}
+
+async fn livez() -> &'static str {
+    "ok\n"
+}
+
+async fn readyz(control: Control) -> Response {
+    if control.is_ready() {
+        "ok\n".into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response()
+    }
+}
+
+async fn metrics_text(control: Control) -> Response {
+    match control.metrics().render() {
+        Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
+        Err(_) => error(StatusCode::INTERNAL_SERVER_ERROR, "metrics cannot be written", None),
+    }
+}
+
+async fn status(control: Control) -> Response {
+    json(control.status())
+}
+
+async fn apis(control: Control) -> Response {
+    json(control.apis())
+}
+
+async fn api(control: Control, Path(id): Path<String>) -> Response {
+    match control.explain_api(&id) {
+        Some(explanation) => json(explanation),
+        None => error(StatusCode::NOT_FOUND, &format!("there is no API `{id}`"), None),
+    }
+}
+
+/// A request to explain.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExplainRequest {
+    /// `POST https://host/path?query`, or `POST /path`.
+    request: String,
+    /// `name: value`, each.
+    #[serde(default)]
+    headers: Vec<String>,
+}
+
+async fn explain(control: Control, Json(wanted): Json<ExplainRequest>) -> Response {
+    match control.explain_request(&wanted.request, &wanted.headers) {
+        Ok(explanation) => json(explanation),
+        Err(why) => error(StatusCode::BAD_REQUEST, &why, None),
+    }
+}
+
+async fn upstreams(control: Control) -> Response {
+    json(control.upstreams())
+}
+
+async fn listeners(control: Control) -> Response {
+    json(control.listeners())
+}
+
+async fn releases(control: Control) -> Response {
+    match control.releases().await {
+        Ok(releases) => json(releases),
+        Err(failed) => refusal(&failed),
+    }
+}
+
+async fn reload(control: Control) -> Response {
+    match control.reload(Cause::Reload).await {
+        Ok(report) => json(report),
+        Err(failed) => refusal(&failed),
+    }
+}
+
+async fn rollback(control: Control, Path(number): Path<u64>) -> Response {
+    match control.rollback(number).await {
+        Ok(report) => json(report),
+        Err(failed) => refusal(&failed),
+    }
+}
+
+async fn diff(control: Control) -> Response {
+    match control.told_diff().await {
+        Ok(diff) => json(diff),
+        Err(failed) => refusal(&failed),
+    }
+}
+
+fn refusal(failed: &ReleaseError) -> Response {
+    let status = match failed {
+        ReleaseError::Unknown { .. } => StatusCode::NOT_FOUND,
+        ReleaseError::Store { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
+    };
+    error(status, &failed.to_string(), failed.details().as_deref())
+}
+
+async fn log_level(control: Control) -> Response {
+    match control.log_level() {
+        Some(level) => json(serde_json::json!({ "level": level })),
+        None => no_log(),
+    }
+}
+
+/// A new log level: `info`, or directives such as `info,paifang=debug`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LogLevel {
+    level: String,
+}
+
+async fn set_log_level(control: Control, Json(wanted): Json<LogLevel>) -> Response {
+    match control.set_log_level(&wanted.level) {
+        Some(Ok(())) => json(serde_json::json!({ "level": wanted.level })),
+        Some(Err(why)) => error(StatusCode::BAD_REQUEST, &why, None),
+        None => no_log(),
+    }
+}
+
+fn no_log() -> Response {
+    error(StatusCode::NOT_IMPLEMENTED, "this process has a log of its own, not the gateway's", None)
+}
+
+/// How long a trace header is good for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TraceTtl {
+    /// Seconds; 1 to 3600.
+    #[serde(default = "five_minutes")]
+    seconds: u64,
+}
+
+fn five_minutes() -> u64 {
+    300
+}
+
+async fn trace(control: Control, Query(ttl): Query<TraceTtl>) -> Response {
+    if !(1..=3600).contains(&ttl.seconds) {
+        return error(StatusCode::BAD_REQUEST, "`seconds` must be 1 to 3600", None);
+    }
+    let value = control.sign_trace(Duration::from_secs(ttl.seconds));
+    json(serde_json::json!({ "header": crate::live::TRACE_HEADER, "value": value, "seconds": ttl.seconds }))
+}

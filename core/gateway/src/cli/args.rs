@@ -1,0 +1,218 @@
+//! The command line's words.
+
+use crate::Builder;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use paifang_config::source::Origin;
+use std::path::PathBuf;
+
+/// A mobile access gateway: HTTP through chains of handlers, routed by YAML, released as
+/// transactions.
+#[derive(Debug, Parser)]
+#[command(
+    name = "paifang",
+    version,
+    after_help = "Examples:
+  paifang check --config conf/demo.yaml
+  paifang run --config conf/demo.yaml
+  paifang explain --config conf/demo.yaml --request 'POST /v1/orders/7'
+  paifang reload
+  paifang rollback 3
+
+Exit codes: 0 done, 1 refused or failed, 2 wrong use, 3 gateway not reachable."
+)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run the gateway until it is told to stop.
+    #[command(after_help = "Signals:
+  SIGHUP            reload the config
+  SIGTERM, SIGQUIT  stop gracefully: no new connections, calls in flight finish within
+                    `shutdown.grace`
+  SIGINT            the like; a second one stops at once
+
+Example:
+  paifang run --config paifang.yaml --overlay prod.yaml")]
+    Run(RunArguments),
+    /// Check a config: every error at once, each at its file, line and column.
+    #[command(after_help = "Example:
+  paifang check --config paifang.yaml --overlay prod.yaml")]
+    Check(ConfigArguments),
+    /// Print the JSON Schema of the config, all plugins included.
+    #[command(after_help = "Example:
+  paifang schema > paifang.schema.json")]
+    Schema,
+    /// Say what a chain does, or which API a request belongs to and why.
+    #[command(after_help = "Examples:
+  paifang explain                        every API, a line each
+  paifang explain orders.create          one API, step by step
+  paifang explain --request 'POST https://api.example.com/v1/orders/7' --header 'x-channel: partner'
+  paifang explain --live orders.create   as the running gateway has it")]
+    Explain(ExplainArguments),
+    /// Show what a reload would change, or how two configs differ.
+    #[command(after_help = "Examples:
+  paifang diff                                  the files against the running gateway
+  paifang diff --config new.yaml --against old.yaml")]
+    Diff(DiffArguments),
+    /// Make the files the running gateway's new release, or say why not.
+    #[command(after_help = "Example:
+  paifang reload --admin 127.0.0.1:9900")]
+    Reload(GatewayArguments),
+    /// List the releases that are kept.
+    Releases(GatewayArguments),
+    /// Make an earlier release live again. It stays until an explicit reload.
+    #[command(after_help = "Example:
+  paifang rollback 3")]
+    Rollback(RollbackArguments),
+    /// Say how the running gateway is.
+    Status(GatewayArguments),
+    /// Show the upstreams of the running gateway and their endpoints' health.
+    Upstreams(GatewayArguments),
+    /// Show or change how much the running gateway logs.
+    #[command(after_help = "Examples:
+  paifang log-level
+  paifang log-level debug
+  paifang log-level 'info,paifang=trace'")]
+    LogLevel(LogLevelArguments),
+    /// Print a header that makes single calls log every step's verdict, time and header changes.
+    #[command(after_help = "Example:
+  curl -H \"$(paifang trace --seconds 60)\" http://127.0.0.1:8080/v1/orders/7")]
+    Trace(TraceArguments),
+}
+
+/// Which config.
+#[derive(Debug, Clone, Args)]
+pub(super) struct ConfigArguments {
+    /// The config file.
+    #[arg(short, long, env = "PAIFANG_CONFIG", default_value = "paifang.yaml")]
+    pub(super) config: PathBuf,
+    /// Files merged over it, in this order.
+    #[arg(long, value_name = "FILE")]
+    pub(super) overlay: Vec<PathBuf>,
+}
+
+impl ConfigArguments {
+    /// The files, as the config loader names them.
+    pub(super) fn origin(&self) -> Origin {
+        Origin { root: self.config.clone(), overlays: self.overlay.clone() }
+    }
+
+    /// A builder that reads these files.
+    pub(super) fn into_builder(self, builder: Builder) -> Builder {
+        self.overlay.into_iter().fold(builder.config(self.config), Builder::overlay)
+    }
+}
+
+/// How to run.
+#[derive(Debug, Args)]
+pub(super) struct RunArguments {
+    #[command(flatten)]
+    pub(super) config: ConfigArguments,
+    /// Where releases are kept, whatever the config says: with it the last good release is found
+    /// even when the config cannot be read at all.
+    #[arg(long, env = "PAIFANG_RELEASES", value_name = "DIRECTORY")]
+    pub(super) releases: Option<PathBuf>,
+    /// How many threads serve calls. Default: one a core.
+    #[arg(long, env = "PAIFANG_WORKERS")]
+    pub(super) workers: Option<std::num::NonZeroUsize>,
+    /// How the gateway's own log is written.
+    #[arg(long, env = "PAIFANG_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub(super) log_format: LogFormat,
+}
+
+/// How the gateway's own log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    /// For people.
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+/// Which running gateway.
+#[derive(Debug, Clone, Args)]
+pub(super) struct GatewayArguments {
+    /// Address of its admin API. Default: `admin.address` of the config file where there is one,
+    /// else 127.0.0.1:9900.
+    #[arg(long, env = "PAIFANG_ADMIN", value_name = "HOST:PORT")]
+    pub(super) admin: Option<String>,
+    /// The admin token, where the gateway wants one.
+    #[arg(long, env = "PAIFANG_ADMIN_TOKEN", hide_env_values = true)]
+    pub(super) token: Option<String>,
+    /// Print the answer as JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) config: ConfigArguments,
+}
+
+/// What to explain.
+#[derive(Debug, Args)]
+pub(super) struct ExplainArguments {
+    /// An API's id; every API where neither this nor `--request` is given.
+    pub(super) api: Option<String>,
+    /// A request: method and target, which may name a host.
+    #[arg(long, value_name = "'METHOD TARGET'", conflicts_with = "api")]
+    pub(super) request: Option<String>,
+    /// A header of the request.
+    #[arg(long, value_name = "'NAME: VALUE'", requires = "request")]
+    pub(super) header: Vec<String>,
+    /// Ask the running gateway instead of reading the files.
+    #[arg(long)]
+    pub(super) live: bool,
+    #[command(flatten)]
+    pub(super) gateway: GatewayArguments,
+}
+
+/// What to compare.
+#[derive(Debug, Args)]
+pub(super) struct DiffArguments {
+    /// The older config file; the running gateway where absent.
+    #[arg(long, value_name = "FILE")]
+    pub(super) against: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) gateway: GatewayArguments,
+}
+
+/// What to go back to.
+#[derive(Debug, Args)]
+pub(super) struct RollbackArguments {
+    /// The release's number.
+    pub(super) number: u64,
+    #[command(flatten)]
+    pub(super) gateway: GatewayArguments,
+}
+
+/// How much to log.
+#[derive(Debug, Args)]
+pub(super) struct LogLevelArguments {
+    /// A level, or directives such as `info,paifang=debug`. Shows the present one where absent.
+    pub(super) level: Option<String>,
+    #[command(flatten)]
+    pub(super) gateway: GatewayArguments,
+}
+
+/// How long to trace.
+#[derive(Debug, Args)]
+pub(super) struct TraceArguments {
+    /// How long the header is good for, in seconds: 1 to 3600.
+    #[arg(long, default_value_t = 300)]
+    pub(super) seconds: u64,
+    #[command(flatten)]
+    pub(super) gateway: GatewayArguments,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Arguments;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_words_make_sense_together() {
+        Arguments::command().debug_assert();
+    }
+}

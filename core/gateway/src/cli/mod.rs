@@ -1,0 +1,66 @@
+//! The command line: `paifang run`, and everything people ask of a config or a running gateway.
+//!
+//! Exit codes: 0 done; 1 refused or failed, with the reason on standard error; 2 wrong use of the
+//! command line; 3 the running gateway cannot be reached.
+
+mod args;
+mod log;
+mod offline;
+mod online;
+mod remote;
+mod run;
+mod terminal;
+
+use crate::Builder;
+use args::{Arguments, Command};
+use clap::Parser;
+use std::process::ExitCode;
+
+/// How a command failed.
+#[derive(Debug)]
+pub(crate) enum Failed {
+    /// With this to say; exit code 1.
+    Said(String),
+    /// The gateway cannot be reached; exit code 3.
+    Unreachable(String),
+}
+
+/// Runs the command line of a gateway built from `builder`: what a binary's `main` calls.
+///
+/// A gateway with plugins of its own gets the whole command line with them: `check`, `schema` and
+/// `explain` know them too.
+#[must_use]
+pub(crate) fn main(builder: Builder) -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match arguments.command {
+        Command::Run(run) => run::run(builder, run),
+        Command::Check(check) => offline::check(&builder, &check),
+        Command::Schema => offline::schema(&builder),
+        Command::Explain(explain) => match explain.live {
+            true => online::explain(&explain),
+            false => offline::explain(&builder, &explain),
+        },
+        Command::Diff(diff) => match &diff.against {
+            Some(against) => offline::diff(&builder, &diff, against),
+            None => online::diff(&diff.gateway),
+        },
+        Command::Reload(gateway) => online::reload(&gateway),
+        Command::Releases(gateway) => online::releases(&gateway),
+        Command::Rollback(rollback) => online::rollback(&rollback),
+        Command::Status(gateway) => online::status(&gateway),
+        Command::Upstreams(gateway) => online::upstreams(&gateway),
+        Command::LogLevel(level) => online::log_level(&level),
+        Command::Trace(trace) => online::trace(&trace),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failed::Said(why)) => {
+            terminal::complain(&why);
+            ExitCode::from(1)
+        }
+        Err(Failed::Unreachable(why)) => {
+            terminal::complain(&why);
+            ExitCode::from(3)
+        }
+    }
+}

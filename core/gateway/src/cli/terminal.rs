@@ -1,0 +1,20 @@
+//! Standard output and standard error: the one place that writes to them.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use std::io::Write;
+
+/// Prints a result. A reader that has closed the pipe (`| head`) is no error.
+pub(super) fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let end = if text.ends_with('\n') { "" } else { "\n" };
+    if write!(out, "{text}{end}").is_err() {
+        std::process::exit(0);
+    }
+}
+
+/// Prints why something failed.
+pub(super) fn complain(text: &str) {
+    let mut out = std::io::stderr().lock();
+    // Nowhere is left to tell that standard error is gone.
+    let _ = writeln!(out, "{}", text.trim_end());
+}

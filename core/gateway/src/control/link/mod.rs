@@ -1,0 +1,94 @@
+//! Linking: from a compiled snapshot to what can serve it. Nothing here listens, connects or
+//! starts; everything that can be wrong is found, and told at its place in the config.
+
+mod listeners;
+mod upstreams;
+
+use crate::{
+    builder::Sources,
+    edge::ListenerSpec,
+    live::{Serving, ServingApi},
+    upstream::{Deps, Upstreams},
+};
+use paifang_config::{
+    diag::{Diagnostics, Problem, Problems},
+    snapshot::Snapshot,
+    source::FileSource,
+    yaml::{Located, Span},
+};
+use std::{path::PathBuf, sync::Arc};
+
+/// A snapshot that is ready to serve.
+pub(super) struct Linked {
+    pub(super) serving: Serving,
+    pub(super) listeners: Vec<ListenerSpec>,
+}
+
+/// The largest certificate or key file, in bytes.
+const LARGEST_PEM: u64 = 1 << 20;
+
+/// Links `snapshot`, taking over the upstreams of `previous` that did not change.
+pub(super) fn link(
+    snapshot: Arc<Snapshot>,
+    previous: Option<&Serving>,
+    sources: &Sources,
+    deps: &Deps,
+) -> Result<Linked, Diagnostics> {
+    let files = &*sources.files;
+    let mut linker = Linker { snapshot: &snapshot, files, problems: Problems::default() };
+    let none = Upstreams::default();
+    let previous = previous.map_or(&none, |previous| &previous.upstreams);
+    let upstreams = upstreams::build(&mut linker, previous, deps);
+    let (listeners, limits) = listeners::build(&mut linker, deps);
+    linker.problems.finish((), snapshot.sources())?;
+    let apis = snapshot
+        .apis()
+        .iter()
+        .map(|served| {
+            let upstream = served.api.upstream.as_deref().and_then(|name| upstreams.get(name));
+            Arc::new(ServingApi {
+                api: served.api.clone(),
+                upstream: upstream.cloned(),
+                offline: served.offline,
+            })
+        })
+        .collect();
+    let serving = Serving {
+        apis,
+        fallback: snapshot.fallback().api.clone(),
+        upstreams,
+        paths: snapshot.path_policy(),
+        limits,
+        default_limits: listeners::default_limits(&snapshot),
+        snapshot,
+    };
+    Ok(Linked { serving, listeners })
+}
+
+/// What linking works with.
+struct Linker<'a> {
+    snapshot: &'a Snapshot,
+    files: &'a dyn FileSource,
+    problems: Problems,
+}
+
+impl Linker<'_> {
+    /// The bytes of a PEM file that the config names; a problem where it cannot be read.
+    fn pem(&mut self, path: &Located<PathBuf>) -> Option<Vec<u8>> {
+        let resolved = self.snapshot.resolve(path);
+        let read = self.files.read(&resolved, LARGEST_PEM);
+        let problem = match read {
+            Ok(bytes) if bytes.len() as u64 > LARGEST_PEM => {
+                format!("{} has more than 1 MiB; is it a PEM file?", resolved.display())
+            }
+            Ok(bytes) => return Some(bytes),
+            Err(error) => format!("cannot read {}: {error}", resolved.display()),
+        };
+        self.wrong(path.span(), problem);
+        None
+    }
+
+    fn wrong(&mut self, span: Span, message: impl Into<String>) {
+        self.problems.push(Problem::new(span, message));
+    }
+}

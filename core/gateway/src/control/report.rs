@@ -1,0 +1,292 @@
+//! What the controller tells: reports, status, lists. Each has its data and a text for people.
+
+use super::Controller;
+use crate::{control::ReleaseError, edge::ListenerStatus};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use paifang_config::{
+    diff::Diff,
+    explain::{self, Asked},
+    snapshot::Snapshot,
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::{fmt::Write, sync::Arc, time::Duration};
+
+/// Whether a release is kept on disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kept {
+    /// Under this number.
+    As(u64),
+    /// The config asks for none to be kept.
+    No,
+    /// It could not be.
+    Failed(String),
+}
+
+/// A release that went live.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Report {
+    /// Its number.
+    pub(crate) release: u64,
+    /// Hash of the whole config.
+    pub(crate) hash: String,
+    /// APIs in it.
+    pub(crate) apis: usize,
+    /// Those of them that were built anew.
+    pub(crate) apis_built: usize,
+    /// How long it took, in milliseconds.
+    pub(crate) millis: u64,
+    /// Whether it is kept on disk.
+    pub(crate) kept: Kept,
+    /// The like for people.
+    pub(crate) text: String,
+}
+
+impl Report {
+    pub(super) fn new(snapshot: &Snapshot, took: Duration, kept: Kept, diff: &Diff) -> Self {
+        let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let mut text = format!(
+            "release {} is live: {} APIs, {} built anew, {millis} ms\n",
+            snapshot.number(),
+            snapshot.apis().len(),
+            snapshot.built()
+        );
+        if let Kept::Failed(why) = &kept {
+            // Writing into a string cannot fail.
+            let _ = writeln!(text, "WARNING: it is not kept on disk: {why}");
+        }
+        let _ = write!(text, "{diff}");
+        Self {
+            release: snapshot.number(),
+            hash: snapshot.hash().to_string(),
+            apis: snapshot.apis().len(),
+            apis_built: snapshot.built(),
+            millis,
+            kept,
+            text,
+        }
+    }
+}
+
+/// Data with its text: what the admin API answers and the command line prints.
+fn told(data: impl Serialize, text: String) -> Value {
+    let mut value = serde_json::to_value(data).unwrap_or_default();
+    match &mut value {
+        Value::Object(members) => {
+            members.insert("text".to_owned(), text.into());
+            value
+        }
+        _ => json!({ "items": value, "text": text }),
+    }
+}
+
+impl Controller {
+    /// How the gateway is.
+    pub(crate) fn status(&self) -> Value {
+        let live = self.live.load_full();
+        let snapshot = &live.snapshot;
+        let failure = self.last_failure.load_full();
+        let uptime = self.started.elapsed().unwrap_or_default().as_secs();
+        let connections: u32 = self.edge.listeners().iter().map(|listener| listener.active).sum();
+        let state = if self.is_ready() { "serving" } else { "stopping" };
+        let mut text = format!(
+            "{state} release {} ({} APIs), up {uptime} s, {connections} connections\n",
+            snapshot.number(),
+            snapshot.apis().len(),
+        );
+        if let Some(pinned) = self.pinned() {
+            let _ = writeln!(text, "pinned to release {pinned} until `paifang reload`");
+        }
+        for listener in self.edge.listeners() {
+            let scheme = if listener.tls { "https" } else { "http" };
+            let _ = writeln!(text, "{}: {scheme}://{}", listener.name, listener.address);
+        }
+        if let Some(failure) = &failure {
+            let _ = writeln!(text, "the last reload was refused: {failure}");
+        }
+        told(
+            json!({
+                "version": env!("CARGO_PKG_VERSION"),
+                "state": state,
+                "release": snapshot.number(),
+                "hash": snapshot.hash().to_string(),
+                "cause": snapshot.cause(),
+                "apis": snapshot.apis().len(),
+                "pinned": self.pinned(),
+                "connections": connections,
+                "uptime_seconds": uptime,
+                "last_failure": failure.as_deref(),
+            }),
+            text,
+        )
+    }
+
+    /// All APIs, a line each.
+    pub(crate) fn apis(&self) -> Value {
+        list_apis(&self.live.load().snapshot)
+    }
+
+    /// One API, step by step.
+    pub(crate) fn explain_api(&self, id: &str) -> Option<Value> {
+        let explained = explain::api(&self.live.load().snapshot, id)?;
+        let text = explained.to_string();
+        Some(told(explained, text))
+    }
+
+    /// Which API a request belongs to.
+    pub(crate) fn explain_request(&self, request: &str, headers: &[String]) -> Result<Value, String> {
+        explain_request(&self.live.load().snapshot, request, headers)
+    }
+
+    /// All upstreams and their endpoints.
+    pub(crate) fn upstreams(&self) -> Value {
+        let mut text = String::new();
+        let mut items = Vec::new();
+        for upstream in self.live.load_full().upstreams.iter() {
+            let reading = upstream.read();
+            let _ = writeln!(text, "{}", reading.name);
+            let mut endpoints = Vec::new();
+            for endpoint in &reading.endpoints {
+                let health = if endpoint.healthy { "healthy" } else { "unhealthy" };
+                let _ = write!(
+                    text,
+                    "  {}  {health}  weight {}  in flight {}  idle {}",
+                    endpoint.address, endpoint.weight, endpoint.in_flight, endpoint.idle_connections
+                );
+                let _ = match &endpoint.last_error {
+                    Some(error) => writeln!(text, "  ({error})"),
+                    None => writeln!(text),
+                };
+                endpoints.push(json!({
+                    "address": endpoint.address.to_string(),
+                    "host": &*endpoint.host,
+                    "weight": endpoint.weight,
+                    "healthy": endpoint.healthy,
+                    "since_unix_seconds": endpoint.since.as_secs(),
+                    "last_error": endpoint.last_error,
+                    "passed_over": endpoint.passed_over,
+                    "in_flight": endpoint.in_flight,
+                    "idle_connections": endpoint.idle_connections,
+                    "h2_connections": endpoint.h2_connections,
+                    "counts": counts(&endpoint.counts.entries()),
+                }));
+            }
+            for name in &reading.unresolved {
+                let _ = writeln!(text, "  {name}  not looked up yet");
+            }
+            items.push(json!({
+                "name": &*reading.name,
+                "endpoints": endpoints,
+                "unresolved": reading.unresolved,
+                "idle_connections": reading.idle_connections,
+                "counts": counts(&reading.counts.entries()),
+            }));
+        }
+        told(items, text)
+    }
+
+    /// All listeners.
+    pub(crate) fn listeners(&self) -> Value {
+        let describe = |listener: &ListenerStatus| {
+            json!({
+                "name": &*listener.name,
+                "address": listener.address.to_string(),
+                "tls": listener.tls,
+                "connections": listener.active,
+                "accepted": listener.stats.accepted.get(),
+            })
+        };
+        let listeners = self.edge.listeners();
+        let text = listeners.iter().fold(String::new(), |mut text, listener| {
+            let _ = writeln!(text, "{}  {}  {} connections", listener.name, listener.address, listener.active);
+            text
+        });
+        told(listeners.iter().map(describe).collect::<Vec<_>>(), text)
+    }
+
+    /// All releases that are kept.
+    pub(crate) async fn releases(self: &Arc<Self>) -> Result<Value, ReleaseError> {
+        let listed = self.list().await?;
+        let live = self.live.load().snapshot.number();
+        let mut text = String::new();
+        if listed.is_empty() {
+            text.push_str("no releases are kept; name a directory in `releases:`\n");
+        }
+        for release in &listed {
+            let _ = write!(text, "{:>6}", release.number);
+            match &release.manifest {
+                Some(manifest) => {
+                    let age = manifest.time().elapsed().unwrap_or_default().as_secs();
+                    let cause = serde_json::to_string(&manifest.cause).unwrap_or_default();
+                    let _ = write!(text, "  {age:>8} s ago  {}  {cause}", &manifest.hash);
+                }
+                None => text.push_str("  damaged"),
+            }
+            let marks =
+                [(release.last_good, "last good"), (release.pinned, "pinned"), (release.number == live, "live")];
+            for (_, mark) in marks.into_iter().filter(|(holds, _)| *holds) {
+                let _ = write!(text, "  {mark}");
+            }
+            text.push('\n');
+        }
+        Ok(told(listed, text))
+    }
+
+    /// What a reload would change.
+    pub(crate) async fn told_diff(self: &Arc<Self>) -> Result<Value, ReleaseError> {
+        let diff = self.diff().await?;
+        let text = diff.to_string();
+        Ok(told(diff, text))
+    }
+}
+
+fn counts(entries: &[(&'static str, u64)]) -> Value {
+    entries.iter().map(|(name, count)| ((*name).to_owned(), Value::from(*count))).collect()
+}
+
+/// All APIs of a snapshot, a line each.
+pub(crate) fn list_apis(snapshot: &Snapshot) -> Value {
+    let mut text = String::new();
+    let items: Vec<Value> = snapshot
+        .apis()
+        .iter()
+        .map(|served| {
+            let api = &served.api;
+            let steps: Vec<&str> = api.chain.steps().iter().map(|step| &*step.id).collect();
+            let end = api.upstream.as_deref().unwrap_or("answered by a step");
+            let state = if served.offline { "offline" } else { "online" };
+            let _ = writeln!(text, "{}  {state}  {} -> {end}", api.id, steps.join(" "));
+            json!({ "id": &*api.id, "state": state, "steps": steps, "upstream": api.upstream.as_deref() })
+        })
+        .collect();
+    told(items, text)
+}
+
+/// Which API of a snapshot a request belongs to. `request` is a method and a target.
+pub(crate) fn explain_request(
+    snapshot: &Snapshot,
+    request: &str,
+    headers: &[String],
+) -> Result<Value, String> {
+    let (method, target) = request
+        .trim()
+        .split_once(' ')
+        .ok_or_else(|| format!("`{request}` is no request; write it like `POST /v1/orders`"))?;
+    let method = Method::from_bytes(method.as_bytes()).map_err(|_| format!("`{method}` is no method"))?;
+    let mut map = HeaderMap::new();
+    for header in headers {
+        let (name, value) = header
+            .split_once(':')
+            .ok_or_else(|| format!("`{header}` is no header; write it like `name: value`"))?;
+        let name = HeaderName::from_bytes(name.trim().as_bytes())
+            .map_err(|_| format!("`{name}` is no header name"))?;
+        let value = HeaderValue::from_str(value.trim())
+            .map_err(|_| format!("the value of `{name}` cannot stand in a header"))?;
+        map.append(name, value);
+    }
+    let asked = Asked { method: &method, target: target.trim(), headers: &map };
+    let explained = explain::request(snapshot, &asked);
+    let text = explained.to_string();
+    Ok(told(explained, text))
+}

@@ -1,0 +1,63 @@
+//! Metrics of listeners and their connections.
+
+use super::family::{counters, gauges};
+use crate::edge::{Counter, Edge, EdgeStats, Refusal};
+use prometheus_client::{collector::Collector, encoding::DescriptorEncoder};
+use std::{fmt, sync::Arc};
+
+/// What the edge has counted.
+pub(super) struct Listeners(pub(super) Arc<Edge>);
+
+impl fmt::Debug for Listeners {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Listeners")
+    }
+}
+
+/// Name, help and place of the plain counters.
+const COUNTERS: [(&str, &str, fn(&EdgeStats) -> &Counter); 8] = [
+    ("paifang_connections_accepted", "Connections accepted, refused ones included.", |s| &s.accepted),
+    ("paifang_connections_served", "Connections handed to a front.", |s| &s.served),
+    ("paifang_connections_aborted", "Connections dropped at a drain's deadline.", |s| &s.aborted),
+    ("paifang_connection_panics", "Connections that ended by a panic.", |s| &s.panics),
+    ("paifang_accept_errors", "Times that accepting failed for want of resources.", |s| &s.accept_errors),
+    ("paifang_tls_handshakes", "TLS handshakes that succeeded.", |s| &s.handshakes),
+    ("paifang_tls_resumptions", "TLS handshakes that resumed a session.", |s| &s.resumptions),
+    ("paifang_tls_handshakes_failed", "TLS handshakes that failed.", |s| &s.handshakes_failed),
+];
+
+impl Collector for Listeners {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let listeners = self.0.listeners();
+        gauges(
+            &mut encoder,
+            "paifang_connections",
+            "Connections held now, those in their handshake included.",
+            listeners.iter().map(|l| (vec![("listener", &*l.name)], i64::from(l.active))),
+        )?;
+        for (name, help, place) in COUNTERS {
+            let values =
+                listeners.iter().map(|l| (vec![("listener", &*l.name)], place(&l.stats).get()));
+            counters(&mut encoder, name, help, values)?;
+        }
+        counters(
+            &mut encoder,
+            "paifang_tls_handshakes_timed_out",
+            "TLS handshakes cut at their deadline.",
+            listeners
+                .iter()
+                .map(|l| (vec![("listener", &*l.name)], l.stats.handshakes_timed_out.get())),
+        )?;
+        counters(
+            &mut encoder,
+            "paifang_connections_refused",
+            "Connections closed before they were served, by why.",
+            listeners.iter().flat_map(|l| {
+                Refusal::ALL.into_iter().map(|reason| {
+                    let labels = vec![("listener", &*l.name), ("reason", reason.label())];
+                    (labels, l.stats.refused(reason))
+                })
+            }),
+        )
+    }
+}

@@ -1,0 +1,54 @@
+//! Prometheus metrics: read from the gateway's counters when they are scraped, never before.
+//!
+//! Calls pay for plain atomic adds only; names, labels and text are made here. Every gateway has a
+//! registry of its own, so that many fit into one process. Names are `paifang_…` with their unit
+//! as a suffix; `docs/specs/metrics.md` lists them all, and a test holds the page to the code.
+
+mod calls;
+mod family;
+mod gateway;
+mod listeners;
+mod upstreams;
+
+pub(crate) use gateway::ReleaseCounters;
+
+use crate::{edge::Edge, live::Live, live::Refusals};
+use prometheus_client::{encoding::text, registry::Registry};
+use std::sync::Arc;
+
+/// The media type of what [`Metrics::render`] writes.
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// All metrics of one gateway.
+pub(crate) struct Metrics(Registry);
+
+impl Metrics {
+    /// Metrics over these sources.
+    pub(crate) fn new(
+        live: &Arc<Live>,
+        edge: &Arc<Edge>,
+        refusals: &Arc<Refusals>,
+        releases: &Arc<ReleaseCounters>,
+    ) -> Self {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(calls::Calls(live.clone())));
+        registry.register_collector(Box::new(upstreams::Upstreams(live.clone())));
+        registry.register_collector(Box::new(listeners::Listeners(edge.clone())));
+        registry.register_collector(Box::new(gateway::Gateway {
+            live: live.clone(),
+            refusals: refusals.clone(),
+            releases: releases.clone(),
+        }));
+        Self(registry)
+    }
+
+    /// All of them, in the OpenMetrics text format.
+    ///
+    /// # Errors
+    /// Never in practice: writing into a string cannot fail.
+    pub(crate) fn render(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        text::encode(&mut text, &self.0)?;
+        Ok(text)
+    }
+}
