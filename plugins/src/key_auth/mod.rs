@@ -84,7 +84,7 @@ impl Handler for Step {
             Err(NoKey::Missing) => return self.challenge(errors::KEY_MISSING),
             Err(NoKey::Ambiguous) => return Verdict::reject(errors::KEY_AMBIGUOUS),
         };
-        let Some(caller) = self.index.find(presented.key.bytes()) else {
+        let Some(caller) = self.index.find(&presented.key) else {
             return self.challenge(errors::KEY_UNKNOWN);
         };
         if !self.allowed.has(&caller.app) {

@@ -8,7 +8,7 @@ use http::{
 };
 use paifang_pipeline::{ConfigError, Exchange, RequestHead};
 use percent_encoding::percent_decode;
-use smallvec::SmallVec;
+use std::borrow::Cow;
 
 const MAX_SOURCES: usize = 8;
 
@@ -26,23 +26,8 @@ pub(super) enum Source {
 pub(super) struct Presented<'a> {
     /// The place it was found at.
     pub(super) source: usize,
-    pub(super) key: Key<'a>,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Key<'a> {
-    Plain(&'a [u8]),
-    /// Decoded from a query parameter.
-    Decoded(SmallVec<[u8; 256]>),
-}
-
-impl Key<'_> {
-    pub(super) fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Plain(bytes) => bytes,
-            Self::Decoded(bytes) => bytes,
-        }
-    }
+    /// As it stands in its header, or decoded from its parameter.
+    pub(super) key: Cow<'a, [u8]>,
 }
 
 /// There is no one key.
@@ -104,7 +89,7 @@ pub(super) fn find<'a>(sources: &[Source], call: &'a Exchange) -> Result<Present
                 .headers()
                 .get_all(name)
                 .iter()
-                .try_for_each(|value| one(Key::Plain(value.as_bytes())))?,
+                .try_for_each(|value| one(Cow::Borrowed(value.as_bytes())))?,
             Source::Scheme(scheme) => {
                 let mut fields = call.headers().get_all(AUTHORIZATION).iter();
                 let Some(field) = fields.next() else { continue };
@@ -112,12 +97,12 @@ pub(super) fn find<'a>(sources: &[Source], call: &'a Exchange) -> Result<Present
                     return Err(NoKey::Ambiguous);
                 }
                 if let Some(key) = after_scheme(field.as_bytes(), scheme) {
-                    one(Key::Plain(key))?;
+                    one(Cow::Borrowed(key))?;
                 }
             }
             Source::Query(name) => pieces(call.query())
                 .filter(|piece| is_named(piece, name))
-                .try_for_each(|piece| one(Key::Decoded(value(piece).collect())))?,
+                .try_for_each(|piece| one(Cow::Owned(value(piece).collect())))?,
         }
     }
     found.ok_or(NoKey::Missing)

@@ -8,23 +8,22 @@ pub mod config;
 pub mod credentials;
 pub mod errors;
 mod keys;
+mod refusal;
 #[cfg(test)]
 mod tests;
 
 use crate::apps::{Allowed, PerApps};
 use canonical::{Canonical, Signed};
 use config::Config;
-use credentials::{Credentials, CredentialsError, MAX_SIGNED_HEADERS, SCHEME};
-use http::{
-    HeaderName, HeaderValue,
-    header::{RETRY_AFTER, WWW_AUTHENTICATE},
-};
+use credentials::{Credentials, CredentialsError, MAX_SIGNED_HEADERS};
+use http::HeaderName;
 use keys::Keys;
 use paifang_pipeline::{
     App, BuildContext, Built, ConfigError, ErrorCode, Exchange, Failure, Handler, Identity, Plugin,
-    Rejection, RequestCall, Slots, Stages, Verdict,
+    RequestCall, Slots, Stages, Verdict,
     ports::{Answer, NonceSpec, NonceVerdict, Nonces},
 };
+use refusal::Refusal;
 use ring::digest::{SHA256, digest};
 use smallvec::SmallVec;
 use std::{borrow::Cow, sync::Arc, time::Duration};
@@ -135,7 +134,7 @@ impl Handler for Step {
     fn request(&self, call: &mut RequestCall<'_>) -> Verdict {
         let Verified { app, identity, nonce } = match self.verify(call, call.body()) {
             Ok(verified) => verified,
-            Err(verdict) => return verdict,
+            Err(refusal) => return refusal.into(),
         };
         match self.nonces.insert(&nonce, call.now()) {
             Answer::Now(verdict) => {
@@ -165,11 +164,8 @@ fn admit(
     hide: Option<&HeaderName>,
 ) -> Verdict {
     match verdict {
-        NonceVerdict::Replayed => return challenge(errors::SIGNATURE_REPLAYED),
-        NonceVerdict::Full => {
-            let rejection = Rejection::new(errors::REPLAY_MEMORY_FULL);
-            return Verdict::Reject(rejection.header(RETRY_AFTER, HeaderValue::from_static("1")));
-        }
+        NonceVerdict::Replayed => return Refusal::Replayed.into(),
+        NonceVerdict::Full => return Refusal::MemoryFull.into(),
         NonceVerdict::Fresh => {}
     }
     if let Some(header) = hide {
@@ -182,7 +178,7 @@ fn admit(
 }
 
 impl Step {
-    fn verify(&self, call: &Exchange, body: Option<&bytes::Bytes>) -> Result<Verified, Verdict> {
+    fn verify(&self, call: &Exchange, body: Option<&bytes::Bytes>) -> Result<Verified, Refusal> {
         let credentials = self.credentials(call)?;
         self.in_time(call, &credentials)?;
         let signed = Signed {
@@ -195,7 +191,7 @@ impl Step {
         let canonical =
             Canonical::new(signed, &credentials).map_err(|error| malformed(error.to_string()))?;
         // The engine has an empty body at once; only a real one is waited for.
-        let body = body.ok_or(Verdict::NeedBody)?;
+        let body = body.ok_or(Refusal::NeedBody)?;
 
         let mut sha256 = [0; 32];
         sha256.copy_from_slice(digest(&SHA256, body).as_ref());
@@ -204,10 +200,9 @@ impl Step {
         let signer = self
             .keys
             .verify(credentials.key_id, &text, &credentials.signature)
-            .ok_or_else(|| challenge(errors::SIGNATURE_INVALID))?;
+            .ok_or(Refusal::Invalid)?;
         if !self.allowed.has(&signer.app) {
-            let internal = format!("app `{}`", signer.app.id);
-            return Err(Verdict::Reject(Rejection::new(errors::APP_REFUSED).internal(internal)));
+            return Err(Refusal::App(signer.app.clone()));
         }
         let mut nonce = Nonce::from_slice(credentials.key_id.as_bytes());
         nonce.push(0);
@@ -216,16 +211,16 @@ impl Step {
     }
 
     /// What the signature's header says, and whether it signs what it must.
-    fn credentials<'a>(&self, call: &'a Exchange) -> Result<Credentials<'a>, Verdict> {
+    fn credentials<'a>(&self, call: &'a Exchange) -> Result<Credentials<'a>, Refusal> {
         let mut fields = call.headers().get_all(&self.header).iter();
         let Some(field) = fields.next() else {
-            return Err(challenge(errors::SIGNATURE_MISSING));
+            return Err(Refusal::Missing);
         };
         if fields.next().is_some() {
             return Err(malformed("the signature's header stands there twice"));
         }
         let credentials = Credentials::parse(field.as_bytes()).map_err(|error| match error {
-            CredentialsError::OtherScheme => challenge(errors::SIGNATURE_MISSING),
+            CredentialsError::OtherScheme => Refusal::Missing,
             error => malformed(error.to_string()),
         })?;
         if credentials.signed_headers.contains(&self.header.as_str()) {
@@ -243,7 +238,7 @@ impl Step {
     /// Whether the timestamp is near the present. The present is the wall clock's time of arrival
     /// plus what has passed since by the steady clock, so that a body that is sent slowly cannot
     /// outlast the memory of its nonce.
-    fn in_time(&self, call: &Exchange, credentials: &Credentials<'_>) -> Result<(), Verdict> {
+    fn in_time(&self, call: &Exchange, credentials: &Credentials<'_>) -> Result<(), Refusal> {
         let facts = call.facts();
         let passed = Duration::from_nanos(call.now().since(facts.received));
         let present = facts.received_unix.saturating_add(passed);
@@ -251,21 +246,10 @@ impl Step {
         if present.abs_diff(signed) <= self.max_skew {
             return Ok(());
         }
-        let detail = format!("the gateway's time is {}", present.as_secs());
-        Err(Verdict::Reject(unauthorized(errors::SIGNATURE_EXPIRED).detail(detail)))
+        Err(Refusal::Expired { present: present.as_secs() })
     }
 }
 
-fn malformed(detail: impl Into<Cow<'static, str>>) -> Verdict {
-    Verdict::Reject(Rejection::new(errors::SIGNATURE_MALFORMED).detail(detail))
-}
-
-fn challenge(code: &'static ErrorCode) -> Verdict {
-    Verdict::Reject(unauthorized(code))
-}
-
-/// A 401 with the challenge that RFC 9110 section 11.6.1 wants, whatever header the answer to it
-/// has to come in.
-fn unauthorized(code: &'static ErrorCode) -> Rejection {
-    Rejection::new(code).header(WWW_AUTHENTICATE, HeaderValue::from_static(SCHEME))
+fn malformed(detail: impl Into<Cow<'static, str>>) -> Refusal {
+    Refusal::Malformed(detail.into())
 }

@@ -1,0 +1,253 @@
+//! Steps that let a call pass allocate nothing: the same call through the real engine, without a
+//! chain and with one, makes the same number of allocations.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use http::{HeaderMap, HeaderValue, Request, StatusCode};
+use paifang_pipeline::{
+    Api, App, AppKey, Apps, BodySize, CallLimits, Chain, DynPlugin, Engine, ErrorPages, Exchange,
+    Facts, Frame, Front, FrontError, Handler, Identity, Inbound, OnFailure, Origin, OriginCall,
+    OriginError, OriginEvent, Params, RequestCall, RequestHead, ResponseHead, RetryPolicy, Secret,
+    Stages, Step, Termination, Verdict,
+    ports::Clock,
+    stats::{ApiStats, StepStats},
+    testkit::{TestClock, build},
+};
+use paifang_plugins::{key_auth::KeyAuth, signature::Signature, throttle::Throttle};
+use paifang_state::LocalStore;
+use ring::hmac;
+use serde_json::{Value, json};
+use std::{borrow::Cow, net::SocketAddr, sync::Arc};
+
+const SECRET: &[u8] = b"a secret of thirty-two bytes....";
+
+/// A client without a body that takes what it is given.
+#[derive(Default)]
+struct Client {
+    status: Option<StatusCode>,
+}
+
+impl Front for Client {
+    fn body_ended(&mut self) -> bool {
+        true
+    }
+
+    async fn begin_body(&mut self) -> Result<(), FrontError> {
+        Ok(())
+    }
+
+    async fn recv(&mut self) -> Result<Inbound, FrontError> {
+        std::future::pending().await
+    }
+
+    async fn closed(&mut self) {
+        std::future::pending().await
+    }
+
+    async fn send_info(&mut self, _: ResponseHead) -> Result<(), FrontError> {
+        Ok(())
+    }
+
+    async fn send_head(&mut self, head: ResponseHead, _: BodySize) -> Result<(), FrontError> {
+        self.status = Some(head.status);
+        Ok(())
+    }
+
+    async fn send(&mut self, _: Frame) -> Result<(), FrontError> {
+        Ok(())
+    }
+
+    async fn abort(&mut self) {}
+}
+
+/// An origin that answers with an empty 200.
+struct Empty;
+
+struct EmptyCall(u8);
+
+impl Origin for Empty {
+    type Call = EmptyCall;
+
+    async fn open(&self, _: &Exchange, _: u32) -> Result<EmptyCall, OriginError> {
+        Ok(EmptyCall(0))
+    }
+
+    fn spend_retry(&self) -> bool {
+        false
+    }
+}
+
+impl OriginCall for EmptyCall {
+    fn endpoint(&self) -> Option<SocketAddr> {
+        None
+    }
+
+    async fn send_head(
+        &mut self,
+        _: &Exchange,
+        _: Cow<'_, RequestHead>,
+        _: BodySize,
+    ) -> Result<(), OriginError> {
+        Ok(())
+    }
+
+    async fn send(&mut self, _: Frame) -> Result<(), OriginError> {
+        Ok(())
+    }
+
+    async fn recv(&mut self) -> Result<OriginEvent, OriginError> {
+        self.0 += 1;
+        match self.0 {
+            1 => Ok(OriginEvent::Head(http::Response::new(()).into_parts().0, true)),
+            _ => std::future::pending().await,
+        }
+    }
+
+    async fn finish(self, _: bool) {}
+}
+
+/// A gateway with one API.
+struct Bench {
+    clock: Arc<TestClock>,
+    api: Api,
+    runtime: tokio::runtime::Runtime,
+}
+
+fn apps() -> Arc<Apps> {
+    let key = AppKey {
+        id: "k1".into(),
+        secret: Secret::new(SECRET),
+        identity: Arc::new(Identity::new("k1".into(), Some("wallet".into()), "test")),
+    };
+    Arc::new(Apps::new([App { id: "wallet".into(), keys: vec![key] }]))
+}
+
+impl Bench {
+    fn new(handlers: Vec<Arc<dyn Handler>>, clock: &Arc<TestClock>) -> Self {
+        let steps = (0..)
+            .zip(handlers)
+            .map(|(index, handler): (u32, _)| Step {
+                id: format!("step-{index}").into(),
+                kind: "step".into(),
+                handler,
+                when: None,
+                on_failure: OnFailure::Closed,
+                stats: Arc::new(StepStats::default()),
+                states: Vec::new(),
+            })
+            .collect();
+        let api = Api {
+            id: "test".into(),
+            chain: Chain::new(steps).unwrap(),
+            limits: CallLimits::default(),
+            retry: RetryPolicy::default(),
+            upstream: None,
+            stats: Arc::<ApiStats>::default(),
+            error_pages: Arc::<ErrorPages>::default(),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        Self { clock: clock.clone(), api, runtime }
+    }
+
+    /// How many allocations a call with these headers makes, once everything is warm.
+    fn allocations(&self, headers: impl Fn(u32) -> HeaderMap) -> u64 {
+        let engine = Engine::new(self.clock.clone());
+        // The tables that remember subjects and nonces grow now and then; the least of many calls
+        // is what the steps themselves do.
+        (0..64)
+            .map(|number| {
+                let mut head = Request::get("/v1/orders?a=1").body(()).unwrap().into_parts().0;
+                head.headers = headers(number);
+                let facts =
+                    Facts::embedded(self.clock.now(), self.clock.unix()).with_host("api.test");
+                let exchange = Exchange::new(head, facts, Params::default());
+                let mut client = Client::default();
+                let info = allocation_counter::measure(|| {
+                    let served = engine.serve(&self.api, &Empty, exchange, &mut client);
+                    let served = self.runtime.block_on(served);
+                    assert_eq!(served.termination, Termination::Completed);
+                });
+                assert_eq!(client.status, Some(StatusCode::OK), "call {number} did not pass");
+                info.count_total
+            })
+            .min()
+            .unwrap()
+    }
+}
+
+/// The allocations of a chain beyond those of no chain.
+fn beyond_an_empty_chain(
+    steps: Vec<(&dyn DynPlugin, Value)>,
+    headers: impl Fn(u32) -> HeaderMap,
+) -> u64 {
+    let (clock, store) = (Arc::new(TestClock::new()), LocalStore::new());
+    let handlers = steps
+        .into_iter()
+        .map(|(plugin, config)| match build(plugin, &config, &store, &apps(), &clock) {
+            Ok(built) => built.handler,
+            Err(error) => panic!("{config}: {error}"),
+        })
+        .collect();
+    let empty = Bench::new(Vec::new(), &clock).allocations(&headers);
+    let full = Bench::new(handlers, &clock).allocations(&headers);
+    full.checked_sub(empty).expect("a chain cannot make fewer")
+}
+
+fn with_key(_: u32) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert("x-api-key", HeaderValue::from_bytes(SECRET).unwrap());
+    headers.insert("x-device", HeaderValue::from_static("4711"));
+    headers
+}
+
+#[test]
+fn a_key_and_limits_cost_no_allocation() {
+    let many = json!(["client_ip", "app", "identity", { "header": "x-device" }]);
+    let key_auth = KeyAuth::default();
+    let steps: Vec<(&dyn DynPlugin, Value)> = vec![
+        (&Throttle, json!({ "rate": "1000000/s", "share": "1" })),
+        (&key_auth, json!({ "apps": ["wallet"] })),
+        (&Throttle, json!({ "rate": "1000000/s", "concurrency": 10, "by": "app", "share": "2" })),
+        (&Throttle, json!({ "rate": "1000000/s", "concurrency": 10, "by": "api", "share": "3" })),
+        (&Throttle, json!({ "rate": "1000000/s", "by": { "header": "x-device" }, "share": "4" })),
+        (&Throttle, json!({ "rate": "1000000/s", "concurrency": 10, "by": many, "share": "5" })),
+    ];
+    assert_eq!(beyond_an_empty_chain(steps, with_key), 0);
+}
+
+#[test]
+fn a_signature_costs_no_allocation() {
+    let clock = TestClock::new();
+    let headers = move |number: u32| {
+        let (now, nonce) = (clock.unix().as_secs(), format!("nonce-{number:010}"));
+        let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        let text = format!(
+            "PF1-HMAC-SHA256\nGET\napi.test\n/v1/orders\na=1\nk1\n{now}\n{nonce}\n{empty}\n"
+        );
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, SECRET), text.as_bytes());
+        let tag: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let value =
+            format!("PF1-HMAC-SHA256 KeyId=k1, Timestamp={now}, Nonce={nonce}, Signature={tag}");
+        HeaderMap::from_iter([(http::header::AUTHORIZATION, value.parse().unwrap())])
+    };
+    let signature = Signature::default();
+    let steps: Vec<(&dyn DynPlugin, Value)> = vec![(&signature, json!({}))];
+    assert_eq!(beyond_an_empty_chain(steps, headers), 0);
+}
+
+#[test]
+fn an_allocation_would_be_seen() {
+    struct Careless;
+    impl Handler for Careless {
+        fn stages(&self) -> Stages {
+            Stages::REQUEST
+        }
+        fn request(&self, call: &mut RequestCall<'_>) -> Verdict {
+            call.keep(call.path().len());
+            Verdict::Continue
+        }
+    }
+    let clock = Arc::new(TestClock::new());
+    let empty = Bench::new(Vec::new(), &clock).allocations(with_key);
+    let careless = Bench::new(vec![Arc::new(Careless)], &clock).allocations(with_key);
+    assert_eq!(careless, empty + 1);
+}
