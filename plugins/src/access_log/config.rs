@@ -2,7 +2,7 @@
 
 use paifang_pipeline::units::{HumanDuration, Percent};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::{fmt, path::PathBuf};
 
 /// One JSON line a call.
@@ -11,7 +11,7 @@ use std::{fmt, path::PathBuf};
 pub struct AccessLogConfig {
     /// Where lines go: `stdout`, `stderr`, or `{ file: path }`. A file is appended to, and opened
     /// again within a second after it was moved away. Default: `stdout`.
-    pub to: Destination,
+    pub sink: Destination,
     /// The fields of a line; they come in the order of the docs page, and those that a call lacks
     /// are left out. Default: all but `listener`, `front`, `scheme`, `peer`, `tls_version`, `sni`,
     /// `client_cert_sha256`, `upgraded` and `error_detail`.
@@ -30,7 +30,7 @@ pub struct AccessLogConfig {
 impl Default for AccessLogConfig {
     fn default() -> Self {
         Self {
-            to: Destination::default(),
+            sink: Destination::default(),
             fields: Field::DEFAULT.to_vec(),
             headers: LoggedHeaders::default(),
             sample: Percent::ALL,
@@ -41,7 +41,9 @@ impl Default for AccessLogConfig {
 }
 
 /// Where lines go. Steps with the same destination share one queue and one writer.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Destination {
     /// The process's standard output.

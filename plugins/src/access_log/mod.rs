@@ -53,8 +53,8 @@ impl Plugin for AccessLog {
         config: AccessLogConfig,
         context: &BuildContext<'_>,
     ) -> Result<Built, ConfigError> {
-        if config.to == Destination::File(std::path::PathBuf::new()) {
-            return Err(ConfigError::at("/to/file", "a file without a name"));
+        if config.sink == Destination::File(std::path::PathBuf::new()) {
+            return Err(ConfigError::at("/sink/file", "a file without a name"));
         }
         Ok(Built::new(Logger {
             record: Record::new(&config, context.api)?,
@@ -64,7 +64,7 @@ impl Plugin for AccessLog {
                 .always
                 .slower_than
                 .map(|limit| u64::try_from(limit.get().as_nanos()).unwrap_or(u64::MAX)),
-            sink: self.sinks.get(&config.to, context.clock),
+            sink: self.sinks.get(&config.sink, context.clock),
         }))
     }
 }
@@ -136,7 +136,8 @@ impl Logger {
     fn end(&self, mut line: Box<Line>, call: &Exchange) {
         let outcome = call.outcome();
         let slow = self.slower_than.is_some_and(|limit| outcome.total_nanos > limit);
-        if !line.sampled && !slow && !(self.errors && is_error(outcome)) {
+        let wanted = line.sampled || slow || (self.errors && is_error(outcome));
+        if !wanted {
             self.sink.discard(line);
             return;
         }

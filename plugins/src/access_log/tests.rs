@@ -29,7 +29,7 @@ impl Log {
 
     /// A started step that logs here.
     fn step(&self, mut config: Value) -> Arc<dyn Handler> {
-        config["to"] = json!({ "file": self.dir.path().join("log") });
+        config["sink"] = json!({ "file": self.dir.path().join("log") });
         let step = handler(&self.plugin, config);
         let spawn: Arc<dyn paifang_pipeline::ports::Spawn> =
             Arc::new(TokioSpawn(tokio::runtime::Handle::current()));
@@ -287,7 +287,7 @@ async fn steps_of_one_file_share_a_writer_and_its_counts() {
 
 #[test]
 fn building_opens_nothing() {
-    let config = json!({ "to": { "file": "/no/such/folder/log" } });
+    let config = json!({ "sink": { "file": "/no/such/folder/log" } });
     let step = built(&AccessLog::default(), &config).unwrap().handler;
     assert_eq!(step.stages(), Stages::REQUEST.and(Stages::LOG));
     assert!(!Path::new("/no/such/folder").exists());
@@ -300,12 +300,12 @@ fn wrong_configs_are_refused_with_their_place() {
         &AccessLog::default(),
         &[
             (
-                json!({ "to": "syslog" }),
-                "/to",
+                json!({ "sink": "syslog" }),
+                "/sink",
                 "unknown variant `syslog`, expected one of `stdout`, `stderr`, `file`",
                 "",
             ),
-            (json!({ "to": { "file": "" } }), "/to/file", "a file without a name", ""),
+            (json!({ "sink": { "file": "" } }), "/sink/file", "a file without a name", ""),
             (
                 json!({ "fields": [], "headers": { "request": [] } }),
                 "/fields",

@@ -9,13 +9,13 @@ use http::Uri;
 
 /// What a template's own text fixes of the address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum Host {
     /// A path on the same host.
-    SameHost,
+    Own,
     /// A scheme and a host that the config names.
-    FixedHost,
+    Fixed,
     /// The request decides the host.
-    AnyHost,
+    Open,
 }
 
 /// Why a template is refused.
@@ -25,22 +25,22 @@ pub(super) enum BadAddress {
     /// A scheme that runs code or shows text in a client.
     Scheme(String),
     /// A value of the request would be part of the host.
-    OpenHost,
+    Stranger,
 }
 
-impl Kind {
+impl Host {
     /// What `template` fixes; `allow_host` lets the request decide the host.
     pub(super) fn of(template: &Template, allow_host: bool) -> Result<Self, BadAddress> {
         let prefix = template.prefix();
         let whole = template.fixed().is_some();
         if template.begins_with_path() {
-            return Ok(Self::SameHost);
+            return Ok(Self::Own);
         }
         // `/` alone before a value could become `//host`; that is seen when it is filled.
         if prefix.starts_with('/') && !is_network_path(prefix) {
-            return Ok(Self::SameHost);
+            return Ok(Self::Own);
         }
-        let open = if allow_host { Ok(Self::AnyHost) } else { Err(BadAddress::OpenHost) };
+        let open = if allow_host { Ok(Self::Open) } else { Err(BadAddress::Stranger) };
         let Some((scheme, rest)) = prefix.split_once("://") else {
             let begun = prefix.is_empty() || is_network_path(prefix);
             return if begun && !whole { open } else { Err(BadAddress::NoAddress) };
@@ -53,22 +53,22 @@ impl Kind {
         }
         match rest.find(['/', '?', '#']) {
             Some(0) => Err(BadAddress::NoAddress),
-            Some(_) => Ok(Self::FixedHost),
-            None if whole && !rest.is_empty() => Ok(Self::FixedHost),
+            Some(_) => Ok(Self::Fixed),
+            None if whole && !rest.is_empty() => Ok(Self::Fixed),
             None => open,
         }
     }
 
-    /// Whether a filled address is one of this kind.
+    /// Whether a filled address keeps to this.
     pub(super) fn admits(self, address: &str) -> bool {
         if !address.bytes().all(|byte| byte.is_ascii_graphic()) || address.contains('\\') {
             return false;
         }
         match self {
-            Self::SameHost => address.starts_with('/') && !is_network_path(address),
-            Self::FixedHost => true,
-            Self::AnyHost if address.starts_with('/') => !is_network_path(address),
-            Self::AnyHost => {
+            Self::Own => address.starts_with('/') && !is_network_path(address),
+            Self::Fixed => true,
+            Self::Open if address.starts_with('/') => !is_network_path(address),
+            Self::Open => {
                 let scheme = address.split_once("://").map(|(scheme, _)| scheme);
                 let web = scheme.is_some_and(|scheme| matches!(scheme, "http" | "https"));
                 let host = address.parse::<Uri>().ok().and_then(|uri| uri.host().map(str::len));

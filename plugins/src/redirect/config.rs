@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, de::Error};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use std::{borrow::Cow, num::NonZeroU16};
 
 /// Sends clients elsewhere: to an address, or from clear text to TLS.
@@ -30,8 +30,15 @@ pub struct RedirectConfig {
 }
 
 /// A status that sends a client elsewhere (RFC 9110 section 15.4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(into = "u16")]
 pub struct RedirectStatus(pub StatusCode);
+
+impl From<RedirectStatus> for u16 {
+    fn from(status: RedirectStatus) -> Self {
+        status.0.as_u16()
+    }
+}
 
 const STATUSES: [u16; 5] = [301, 302, 303, 307, 308];
 

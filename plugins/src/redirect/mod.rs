@@ -11,7 +11,7 @@ use crate::{
     errors,
     template::{LINE_LIMIT, Rules, Template, Values},
 };
-use address::{BadAddress, Kind};
+use address::{BadAddress, Host};
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header::LOCATION};
 use paifang_pipeline::{
@@ -64,26 +64,26 @@ fn address(text: &str, allow_host: bool) -> Result<To, ConfigError> {
     let wrong = |message: String| ConfigError::at("/to", message);
     let template =
         Template::compile(text, Rules::url()).map_err(|error| error.at_pointer("/to"))?;
-    let kind = Kind::of(&template, allow_host).map_err(|bad| match bad {
+    let host = Host::of(&template, allow_host).map_err(|bad| match bad {
         BadAddress::NoAddress => wrong(format!("`{text}` is no address to redirect to"))
             .help("begin with `/`, `{{ path }}`, or a scheme and a host: `https://example.com/`"),
         BadAddress::Scheme(scheme) => wrong(format!("a redirect must not lead to `{scheme}:`")),
-        BadAddress::OpenHost => wrong("the request would decide the host".to_owned())
+        BadAddress::Stranger => wrong("the request would decide the host".to_owned())
             .help("write the host out, or say `allow_host: true` if strangers may choose it"),
     })?;
     if let Some(fixed) = template.fixed()
-        && !std::str::from_utf8(fixed).is_ok_and(|fixed| kind.admits(fixed))
+        && !std::str::from_utf8(fixed).is_ok_and(|fixed| host.admits(fixed))
     {
         return Err(wrong(format!("`{text}` is no address to redirect to"))
             .help("percent-encode blanks and what is not ASCII"));
     }
-    Ok(To::Address(template, kind))
+    Ok(To::Address(template, host))
 }
 
 /// Where calls are sent.
 enum To {
     /// To an address, filled from the call.
-    Address(Template, Kind),
+    Address(Template, Host),
     /// To the same address over TLS, on this port where it is not 443.
     Tls(Option<u16>),
 }
@@ -119,13 +119,13 @@ impl Handler for Redirector {
 impl Redirector {
     fn location(&self, call: &Exchange) -> Result<HeaderValue, Rejection> {
         let address = match &self.to {
-            To::Address(template, kind) => {
+            To::Address(template, host) => {
                 let filled = template
                     .render(&Values::of(call))
                     .map_err(|error| error.rejection("the address"))?;
-                let admitted = std::str::from_utf8(&filled).is_ok_and(|text| kind.admits(text));
+                let admitted = std::str::from_utf8(&filled).is_ok_and(|text| host.admits(text));
                 if !admitted {
-                    return Err(refused("the filled address is not of the configured kind"));
+                    return Err(refused("the filled address is not of the configured host"));
                 }
                 filled
             }
@@ -149,8 +149,8 @@ fn refused(why: &'static str) -> Rejection {
 /// The call's own host and path behind `https:`.
 fn same_over_tls(call: &Exchange, port: Option<u16>) -> Result<String, Rejection> {
     let host = call.facts().host();
-    if host.is_empty() {
-        return Err(refused("the request names no host"));
+    if host.is_empty() || !call.path().starts_with('/') {
+        return Err(refused("the request names no host, or no path"));
     }
     Ok(match port {
         None => format!("https://{host}{}", call.path()),

@@ -148,13 +148,13 @@ fn a_sleeping_writer_is_woken_by_the_next_line() {
     let sinks = sinks(8);
     let sink = sink(&sinks, &path);
     sink.start().unwrap();
-    for n in 0..200 {
+    for n in 0..20 {
         push(&sink, n);
         while counts(&sinks)[0] <= n {
             thread::yield_now();
         }
     }
-    assert_eq!(lines(&path).len(), 200);
+    assert_eq!(lines(&path).len(), 20);
 }
 
 #[test]
