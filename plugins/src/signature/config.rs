@@ -3,7 +3,6 @@
 use paifang_pipeline::units::HumanDuration;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::num::NonZeroU32;
 
 /// Lets requests in that are signed with an app's key, each one once.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -24,7 +23,7 @@ pub struct Config {
     /// How many nonces are remembered, each for twice `max_skew`: 1 to 4294967295, about 60 bytes
     /// each, taken as they come. When full, signed requests are refused. Default 1000000.
     #[serde(default = "capacity")]
-    pub capacity: NonZeroU32,
+    pub capacity: u32,
     /// Remembers nonces together with every other step that names the same share; for APIs that
     /// one signed request could reach. Steps of one share must agree in `max_skew` and `capacity`.
     pub share: Option<String>,
@@ -51,11 +50,8 @@ fn signed_headers() -> Vec<String> {
     vec!["content-type".to_owned()]
 }
 
-const fn capacity() -> NonZeroU32 {
-    match NonZeroU32::new(1_000_000) {
-        Some(capacity) => capacity,
-        None => NonZeroU32::MIN,
-    }
+const fn capacity() -> u32 {
+    1_000_000
 }
 
 const fn hide() -> bool {

@@ -26,7 +26,7 @@ use paifang_pipeline::{
 use refusal::Refusal;
 use ring::digest::{SHA256, digest};
 use smallvec::SmallVec;
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{borrow::Cow, num::NonZeroU32, sync::Arc, time::Duration};
 
 const SKEW: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
 
@@ -50,7 +50,10 @@ impl Plugin for Signature {
     fn build(&self, config: Config, context: &BuildContext<'_>) -> Result<Built, ConfigError> {
         let max_skew = config.max_skew.get();
         if !SKEW.contains(&max_skew) {
-            return Err(ConfigError::at("/max_skew", "the skew is 1s to 1h"));
+            return Err(ConfigError::at(
+                "/max_skew",
+                format!("expected 1s to 1h, found `{}`", config.max_skew),
+            ));
         }
         let header = name(&config.header, "/header")?;
         if config.signed_headers.len() > MAX_SIGNED_HEADERS {
@@ -74,7 +77,9 @@ impl Plugin for Signature {
 
         // A request is acceptable for twice the skew; a second more, for clocks count in steps.
         let ttl = max_skew * 2 + Duration::from_secs(1);
-        let spec = NonceSpec { ttl, capacity: config.capacity };
+        let capacity = NonZeroU32::new(config.capacity)
+            .ok_or_else(|| ConfigError::at("/capacity", "expected 1 to 4294967295, found `0`"))?;
+        let spec = NonceSpec { ttl, capacity };
         let key = context.state_key(config.share.as_deref()).part("nonces");
         let nonces = context
             .store
@@ -90,7 +95,7 @@ impl Plugin for Signature {
             max_skew,
             hide: config.hide,
         };
-        let fingerprint = format!("{} nonces for {}s", config.capacity, ttl.as_secs_f64());
+        let fingerprint = format!("{capacity} nonces for {}s", ttl.as_secs_f64());
         let built = Built::new(step).writes(Slots::IDENTITY).writes(Slots::APP);
         let mut built = built.keeps(key, fingerprint);
         built.overrides = config.overrides;

@@ -411,7 +411,7 @@ fn wrong_configs_are_refused_at_their_place() {
         (json!({ "max_skew": 300 }), "/max_skew", "expected a duration"),
         (json!({ "max_skew": "999ms" }), "/max_skew", "1s to 1h"),
         (json!({ "max_skew": "61m" }), "/max_skew", "1s to 1h"),
-        (json!({ "capacity": 0 }), "/capacity", "integer `0`"),
+        (json!({ "capacity": 0 }), "/capacity", "found `0`"),
         (json!({ "header": "a b" }), "/header", "no header's name"),
         (json!({ "signed_headers": ["a", "b c"] }), "/signed_headers/1", "no header's name"),
         (json!({ "signed_headers": ["Authorization"] }), "/signed_headers/0", "its own header"),

@@ -7,7 +7,7 @@ use serde::{
     de::value::{MapAccessDeserializer, SeqAccessDeserializer, StrDeserializer},
     de::{Error, MapAccess, SeqAccess, Visitor},
 };
-use std::{borrow::Cow, fmt, num::NonZeroU32, num::NonZeroU64};
+use std::{borrow::Cow, fmt};
 
 /// Limits how often and how many at once.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -17,10 +17,10 @@ pub struct Config {
     pub rate: Option<Rate>,
     /// How many calls one subject may make at once after a pause: 1 to 1000000000. Default: the
     /// count of `rate`, so that `10/m` lets ten at once and then one every six seconds.
-    pub burst: Option<NonZeroU64>,
+    pub burst: Option<u64>,
     /// How many calls one subject may have in flight: 1 to 1000000000. A call is in flight from
     /// this step until its response has gone out. Without it only `rate` limits.
-    pub concurrency: Option<NonZeroU32>,
+    pub concurrency: Option<u64>,
     /// What calls are counted by: `client_ip`, `app`, `identity`, `api`, `{ header: name }`, or a
     /// list of up to four of these, counted by their combination. Default `client_ip`.
     #[serde(default)]
@@ -35,7 +35,7 @@ pub struct Config {
     /// How many subjects are remembered: 1 to 4294967295, about 60 bytes each, taken as they come.
     /// When all of them are active, newcomers are refused. Default 100000.
     #[serde(default = "subjects")]
-    pub subjects: NonZeroU32,
+    pub subjects: u32,
     /// Which answers carry `RateLimit` and `RateLimit-Policy`: `refused`, `always` or `never`.
     /// Default `refused`, for making the fields costs each passing call an allocation.
     #[serde(default)]
@@ -46,11 +46,8 @@ const fn ipv6_prefix() -> u8 {
     64
 }
 
-const fn subjects() -> NonZeroU32 {
-    match NonZeroU32::new(100_000) {
-        Some(subjects) => subjects,
-        None => NonZeroU32::MIN,
-    }
+const fn subjects() -> u32 {
+    100_000
 }
 
 /// Which answers tell about the limit.
@@ -84,11 +81,22 @@ pub enum Part {
 
 /// What calls are counted by: the combination of these.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct By(pub Vec<Part>);
+pub struct By {
+    /// At least one.
+    pub parts: Vec<Part>,
+    /// Whether they were written as a list; errors point accordingly.
+    pub list: bool,
+}
+
+impl By {
+    fn one(part: Part) -> Self {
+        Self { parts: vec![part], list: false }
+    }
+}
 
 impl Default for By {
     fn default() -> Self {
-        Self(vec![Part::ClientIp])
+        Self::one(Part::ClientIp)
     }
 }
 
@@ -103,15 +111,16 @@ impl<'de> Deserialize<'de> for By {
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<By, E> {
-                Part::deserialize(StrDeserializer::new(text)).map(|part| By(vec![part]))
+                Part::deserialize(StrDeserializer::new(text)).map(By::one)
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<By, A::Error> {
-                Part::deserialize(MapAccessDeserializer::new(map)).map(|part| By(vec![part]))
+                Part::deserialize(MapAccessDeserializer::new(map)).map(By::one)
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<By, A::Error> {
-                Vec::deserialize(SeqAccessDeserializer::new(list)).map(By)
+                let parts = Vec::deserialize(SeqAccessDeserializer::new(list))?;
+                Ok(By { parts, list: true })
             }
         }
         from.deserialize_any(OneOrMany)

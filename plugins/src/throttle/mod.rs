@@ -20,7 +20,10 @@ use paifang_pipeline::{
         Answer, Concurrency, ConcurrencySpec, LimitDecision, LimitSpec, Limiter, Permit, StoreError,
     },
 };
-use std::{num::NonZeroU64, sync::Arc};
+use std::{
+    num::{NonZeroU32, NonZeroU64},
+    sync::Arc,
+};
 use subject::Subject;
 
 /// The largest burst and the largest number of calls in flight.
@@ -49,7 +52,9 @@ impl Plugin for Throttle {
         let store = |error: StoreError| ConfigError::at("", error.to_string());
         // `by` is part of the name in the store: counters of one kind of subject are none of another.
         let named = |kind: &str| key.part(kind).part(&subject.to_string());
-        let rate = match limit(&config)? {
+        let subjects = within(u64::from(config.subjects), "/subjects", u64::from(u32::MAX))?;
+        let subjects = NonZeroU32::try_from(subjects).unwrap_or(NonZeroU32::MAX);
+        let rate = match limit(&config, subjects)? {
             None => None,
             Some(spec) => {
                 let limiter = context.store.limiter(&named("rate"), spec).map_err(store)?;
@@ -66,13 +71,10 @@ impl Plugin for Throttle {
         let concurrency = match config.concurrency {
             None => None,
             Some(limit) => {
-                if u64::from(limit.get()) > MOST {
-                    let message = format!("{limit} is more than the limit of {MOST}");
-                    return Err(ConfigError::at("/concurrency", message));
-                }
-                let spec = ConcurrencySpec { limit, subjects: config.subjects };
-                let fingerprint =
-                    format!("{limit} in flight, by {subject}, {} subjects", config.subjects);
+                let limit = within(limit, "/concurrency", MOST)?;
+                let limit = NonZeroU32::try_from(limit).unwrap_or(NonZeroU32::MAX);
+                let spec = ConcurrencySpec { limit, subjects };
+                let fingerprint = format!("{limit} in flight, by {subject}, {subjects} subjects");
                 states.push((key.part("concurrency"), fingerprint));
                 Some(context.store.concurrency(&named("concurrency"), spec).map_err(store)?)
             }
@@ -91,24 +93,28 @@ impl Plugin for Throttle {
 }
 
 /// The rate as the store wants it.
-fn limit(config: &Config) -> Result<Option<LimitSpec>, ConfigError> {
+fn limit(config: &Config, subjects: NonZeroU32) -> Result<Option<LimitSpec>, ConfigError> {
     let Some(rate) = config.rate else {
         return match config.burst {
             None => Ok(None),
             Some(_) => Err(ConfigError::at("/burst", "a burst needs a `rate` at which it grows")),
         };
     };
-    if config.burst.is_some_and(|burst| burst.get() > MOST) {
-        return Err(ConfigError::at("/burst", format!("a burst is at most {MOST}")));
-    }
     let count = NonZeroU64::new(rate.count()).unwrap_or(NonZeroU64::MIN);
     let period = u64::try_from(rate.period().as_nanos()).unwrap_or(u64::MAX);
     Ok(Some(LimitSpec {
         count,
         period_nanos: NonZeroU64::new(period).unwrap_or(NonZeroU64::MIN),
-        burst: config.burst.unwrap_or(count),
-        subjects: config.subjects,
+        burst: config.burst.map_or(Ok(count), |burst| within(burst, "/burst", MOST))?,
+        subjects,
     }))
+}
+
+/// A number that must be 1 to `most`.
+fn within(number: u64, pointer: &str, most: u64) -> Result<NonZeroU64, ConfigError> {
+    NonZeroU64::new(number)
+        .filter(|number| number.get() <= most)
+        .ok_or_else(|| ConfigError::at(pointer, format!("expected 1 to {most}, found `{number}`")))
 }
 
 /// The handler.

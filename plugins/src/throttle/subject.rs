@@ -40,12 +40,14 @@ impl Subject {
             let message = format!("a prefix has 1 to 128 bits, not {ipv6_prefix}");
             return Err(ConfigError::at("/ipv6_prefix", message));
         }
-        if !(1..=MAX_PARTS).contains(&by.0.len()) {
-            let message = format!("a combination has 1 to {MAX_PARTS} parts, not {}", by.0.len());
+        if !(1..=MAX_PARTS).contains(&by.parts.len()) {
+            let message =
+                format!("a combination has 1 to {MAX_PARTS} parts, not {}", by.parts.len());
             return Err(ConfigError::at("/by", message));
         }
         let mut parts = SmallVec::new();
-        for (index, part) in by.0.iter().enumerate() {
+        for (index, part) in by.parts.iter().enumerate() {
+            let pointer = if by.list { format!("/by/{index}") } else { "/by".to_owned() };
             let part = match part {
                 Part::ClientIp => Ready::ClientIp,
                 Part::App => Ready::App,
@@ -53,12 +55,13 @@ impl Subject {
                 Part::Api => Ready::Api,
                 Part::Header(name) => {
                     Ready::Header(HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
-                        ConfigError::at("/by", format!("`{name}` is no header's name"))
+                        let message = format!("`{name}` is no header's name");
+                        ConfigError::at(format!("{pointer}/header"), message)
                     })?)
                 }
             };
             if parts.contains(&part) {
-                return Err(ConfigError::at(format!("/by/{index}"), "this part stands here twice"));
+                return Err(ConfigError::at(pointer, "this part stands here twice"));
             }
             parts.push(part);
         }
