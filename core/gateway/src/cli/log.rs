@@ -2,6 +2,7 @@
 
 use super::args::LogFormat;
 use crate::control::LogControl;
+use std::io::IsTerminal;
 use tracing_subscriber::{
     EnvFilter, Registry, layer::SubscriberExt, reload, util::SubscriberInitExt,
 };
@@ -16,7 +17,9 @@ pub(super) fn install(format: LogFormat) -> Result<Handle, String> {
     let filter = EnvFilter::try_new(&text).map_err(|why| format!("RUST_LOG: {why}"))?;
     let (filter, handle) = reload::Layer::new(filter);
     let registry = tracing_subscriber::registry().with(filter);
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     let installed = match format {
         LogFormat::Text => registry.with(layer).try_init(),
         LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),
