@@ -3,9 +3,13 @@
 //! They come as two writes; sent apart they cost two system calls, and under TLS two records. So the first
 //! write after a flush, if small, is held, and goes out with the next write, or at the next flush. Only one
 //! write is ever held: a second one sends both, so nothing is delayed for longer than its writer wants.
+//!
+//! Whoever begins to wait for the other side first sends what is held. And a writer that knows that more
+//! follows at once may *cork* the stream: then flushes wait, and several small writes are held together.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 
 use smallvec::SmallVec;
@@ -25,11 +29,18 @@ pub(super) struct Gather {
     held: Vec<u8>,
     /// Whether the next write may be held: none came since the last flush.
     may_hold: bool,
+    /// Set from behind a shared reference, which is all that a session gives of its stream.
+    corked: AtomicBool,
 }
 
 impl Gather {
     pub(super) fn new() -> Self {
-        Self { held: Vec::new(), may_hold: true }
+        Self { held: Vec::new(), may_hold: true, corked: AtomicBool::new(false) }
+    }
+
+    /// While corked, flushes do nothing and small writes are held together, up to [`HOLD_MAX`] bytes.
+    pub(super) fn set_corked(&self, corked: bool) {
+        self.corked.store(corked, Relaxed);
     }
 
     /// Holds `bufs`, or writes what is held and then `bufs`. Ready with the count of bytes taken from `bufs`.
@@ -45,25 +56,41 @@ impl Gather {
         }
     }
 
-    /// Writes what is held, and flushes `writer`.
+    /// Writes what is held, if there is something. For whoever begins to read: what it waits for may depend on it.
+    pub(super) fn poll_push(
+        &mut self,
+        mut writer: Writer<'_>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.held.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        ready!(self.poll_send(writer.as_mut(), cx, &[]))?;
+        writer.poll_flush(cx)
+    }
+
+    /// Writes what is held, and flushes `writer`; nothing of it while corked.
     pub(super) fn poll_flush(
         &mut self,
         mut writer: Writer<'_>,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.corked.load(Relaxed) {
+            return Poll::Ready(Ok(()));
+        }
         ready!(self.poll_send(writer.as_mut(), cx, &[]))?;
         ready!(writer.poll_flush(cx))?;
         self.may_hold = true;
         Poll::Ready(Ok(()))
     }
 
-    /// Takes the first write after a flush, if it is small.
+    /// Takes the first write after a flush, and while corked those that follow, if they are small.
     fn hold(&mut self, bufs: &[IoSlice<'_>]) -> Option<usize> {
-        if !std::mem::take(&mut self.may_hold) {
+        if !std::mem::take(&mut self.may_hold) && !self.corked.load(Relaxed) {
             return None;
         }
-        let length = bufs.iter().map(|buf| buf.len()).sum();
-        if length == 0 || length > HOLD_MAX {
+        let length: usize = bufs.iter().map(|buf| buf.len()).sum();
+        if length == 0 || length > HOLD_MAX.saturating_sub(self.held.len()) {
             return None;
         }
         self.held.reserve_exact(length);

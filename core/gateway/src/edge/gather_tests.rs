@@ -92,6 +92,36 @@ fn only_the_first_small_write_after_a_flush_is_held() {
 }
 
 #[test]
+fn while_corked_small_writes_are_held_together_and_flushes_wait() {
+    let (mut gather, mut writer) = (Gather::new(), Narrow::new(vec![usize::MAX]));
+    gather.set_corked(true);
+    write(&mut gather, &mut writer, &[b"head"]);
+    flush(&mut gather, &mut writer);
+    write(&mut gather, &mut writer, &[b"1", b"a"]);
+    assert_eq!((gather.held(), writer.calls), (&b"head1a"[..], 0));
+    gather.set_corked(false);
+    write(&mut gather, &mut writer, &[b"0"]);
+    flush(&mut gather, &mut writer);
+    assert_eq!((&writer.taken[..], writer.calls), (&b"head1a0"[..], 1));
+    // What does not fit goes out with all that was held.
+    gather.set_corked(true);
+    write(&mut gather, &mut writer, &[&[7; HOLD_MAX]]);
+    write(&mut gather, &mut writer, &[b"8"]);
+    assert_eq!((writer.taken.len(), writer.calls, gather.held().len()), (7 + HOLD_MAX + 1, 2, 0));
+}
+
+#[test]
+fn a_reader_pushes_what_is_held_even_while_corked() {
+    let (mut gather, mut writer) = (Gather::new(), Narrow::new(vec![usize::MAX]));
+    gather.set_corked(true);
+    write(&mut gather, &mut writer, &[b"head"]);
+    assert!(gather.poll_push(Pin::new(&mut writer), &mut context()).is_ready());
+    assert_eq!((&writer.taken[..], writer.calls), (&b"head"[..], 1));
+    assert!(gather.poll_push(Pin::new(&mut writer), &mut context()).is_ready());
+    assert_eq!(writer.calls, 1, "there is nothing to push");
+}
+
+#[test]
 fn a_large_first_write_is_not_copied() {
     let (mut gather, mut writer) = (Gather::new(), Narrow::new(vec![usize::MAX]));
     write(&mut gather, &mut writer, &[&[7; HOLD_MAX + 1]]);

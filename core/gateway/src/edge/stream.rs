@@ -1,7 +1,7 @@
 //! The stream that a connection is served on: plain or TLS, with all that Pingora's HTTP sessions ask of one,
 //! so that `Box::new(stream)` is a `pingora_core::protocols::Stream`.
 //! Small first writes are held back for what follows them: see [`Gather`]. Who writes a head whose body will take a while
-//! must flush, as with any buffered writer.
+//! must flush, as with any buffered writer, or read: reading sends what is held.
 
 use std::io::{self, IoSlice};
 use std::os::fd::AsRawFd;
@@ -77,6 +77,12 @@ impl EdgeStream {
         Self { inner, peeked: Bytes::new(), gather: Gather::new(), socket, tls }
     }
 
+    /// Says that more is about to be written: while corked, flushes do nothing, and small writes are held together. Reading
+    /// and shutting down send them all the same.
+    pub fn set_corked(&self, corked: bool) {
+        self.gather.set_corked(corked);
+    }
+
     /// Whether closing resets the connection instead of ending it in order, and drops what is unsent. A client that
     /// tells the end of an answer by the end of the connection (HTTP/1.0) sees by a reset that it is cut.
     pub fn reset_on_close(&self, reset: bool) {
@@ -132,10 +138,15 @@ impl AsyncRead for EdgeStream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if read_ahead(&mut self.peeked, buf) {
+        let Self { inner, gather, peeked, .. } = &mut *self;
+        // What the other side will say may depend on it. When the socket is full, reading goes on all the same.
+        if let Poll::Ready(Err(error)) = gather.poll_push(inner.writer(), cx) {
+            return Poll::Ready(Err(error));
+        }
+        if read_ahead(peeked, buf) {
             return Poll::Ready(Ok(()));
         }
-        match &mut self.inner {
+        match inner {
             Inner::Plain(transport) => Pin::new(transport).poll_read(cx, buf),
             Inner::Tls(stream) => Pin::new(&mut **stream).poll_read(cx, buf),
         }
@@ -171,7 +182,8 @@ impl AsyncWrite for EdgeStream {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Self { inner, gather, .. } = &mut *self;
-        ready!(gather.poll_flush(inner.writer(), cx))?;
+        ready!(gather.poll_push(inner.writer(), cx))?;
+        ready!(inner.writer().poll_flush(cx))?;
         inner.writer().poll_shutdown(cx)
     }
 }

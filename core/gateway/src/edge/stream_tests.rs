@@ -58,6 +58,31 @@ async fn a_small_first_write_waits_for_the_next_one() {
 }
 
 #[tokio::test]
+async fn whoever_waits_for_the_client_first_sends_what_is_held() {
+    let (mut stream, mut client) = pair(b"").await;
+    stream.set_corked(true);
+    stream.write_all(b"head").await.unwrap();
+    stream.flush().await.unwrap();
+    assert_eq!(stream.gather.held(), b"head");
+    let server = tokio::spawn(async move { read(&mut stream, 5).await });
+    assert_eq!(read(&mut client, 4).await, b"head");
+    client.write_all(b"reply").await.unwrap();
+    assert_eq!(server.await.unwrap(), b"reply");
+}
+
+#[tokio::test]
+async fn a_stream_may_be_told_to_reset_and_to_end_in_order_again() {
+    for reset in [true, false] {
+        let (stream, mut client) = pair(b"").await;
+        stream.reset_on_close(true);
+        stream.reset_on_close(reset);
+        drop(stream);
+        let end = client.read(&mut [0; 1]).await;
+        assert_eq!(end.is_err(), reset, "{end:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_held_goes_out_before_the_end() {
     let (mut stream, mut client) = pair(b"").await;
     stream.write_all(b"last words").await.unwrap();
