@@ -84,7 +84,7 @@ impl<'a> Http1Front<'a> {
             }
         }
         if self.close_delimited {
-            self.reset_on_close(false);
+            self.with_stream(|stream| stream.reset_on_close(false));
         }
         if self.session.will_keepalive() && !self.drain_body().await {
             self.session.set_server_keepalive(None);
@@ -133,9 +133,11 @@ impl<'a> Http1Front<'a> {
                 }
     }
 
-    fn reset_on_close(&self, reset: bool) {
+    /// The stream beneath the session. Its settings are changed from here because the session has no
+    /// way to do so.
+    fn with_stream(&self, change: impl FnOnce(&EdgeStream)) {
         if let Some(stream) = self.session.stream().as_any().downcast_ref::<EdgeStream>() {
-            stream.reset_on_close(reset);
+            change(stream);
         }
     }
 
@@ -298,13 +300,23 @@ impl Front for Http1Front<'_> {
                 self.close_delimited = true;
                 // From here to the answer's end nothing but a reset can say that it is not whole:
                 // also when this task is dropped.
-                self.reset_on_close(true);
+                self.with_stream(|stream| stream.reset_on_close(true));
             }
         }
         if self.close_delimited || !self.lives_on() {
             self.session.set_server_keepalive(None);
         }
-        self.write_head(head).await?;
+        // The session flushes a head without a length. It may go out with the first piece of the body
+        // instead: while there is none, the call waits for the client to go, and that sends it.
+        let hold = framed == Framed::Unsized && self.ended;
+        if hold {
+            self.with_stream(|stream| stream.set_corked(true));
+        }
+        let written = self.write_head(head).await;
+        if hold {
+            self.with_stream(|stream| stream.set_corked(false));
+        }
+        written?;
         self.answer = match framed {
             Framed::Complete => Answer::Complete,
             Framed::Sized(_) | Framed::Unsized => Answer::Body,
@@ -323,11 +335,19 @@ impl Front for Http1Front<'_> {
             }
         }
         let mut data = frame.data;
+        // The last chunk goes out with the one before it.
+        let hold = frame.end && self.answer == Answer::Body && !data.is_empty();
+        if hold {
+            self.with_stream(|stream| stream.set_corked(true));
+        }
         while !data.is_empty() {
             let piece = data.split_to(data.len().min(WRITE_BYTES));
             let write = self.session.write_body(&piece);
             let written = self.deadline.within(self.limits.stall_timeout, write).await;
             self.written(written)?;
+        }
+        if hold {
+            self.with_stream(|stream| stream.set_corked(false));
         }
         if frame.end {
             let finish = self.session.finish_body();

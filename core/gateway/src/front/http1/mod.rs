@@ -31,6 +31,7 @@ use bytes::BytesMut;
 use call::Http1Front;
 use paifang_pipeline::{BodySize, FrontKind, error};
 use pingora_core::protocols::{Stream, http::v1::server::HttpSession};
+use pingora_error::BError;
 use pingora_http::ResponseHeader;
 use scan::{Scanner, Section};
 use std::sync::Arc;
@@ -210,13 +211,15 @@ impl<S: Service> Connection<'_, S> {
         let mut session = HttpSession::new(stream);
         let write = async {
             session.write_response_header(Box::new(ResponseHeader::from(head))).await?;
-            if !to_head && !body.is_empty() {
+            if !to_head {
                 session.write_body(&body).await?;
+                session.finish_body().await?;
             }
-            session.finish_body().await
+            Ok::<_, BError>(())
         };
         let written = self.deadline.within(self.limits.stall_timeout, write).await;
         if matches!(written, Some(Ok(_))) {
+            // Sends what is held, too.
             session.shutdown().await;
         }
         None

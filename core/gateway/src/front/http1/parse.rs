@@ -131,15 +131,21 @@ fn check_target(
     if target.contains('#') {
         return Err(Refusal::malformed("a fragment in the request target"));
     }
+    let form = |good: bool| match good {
+        true => Ok(()),
+        false => Err(Refusal::malformed(
+            "the request target has a form that does not go with the method",
+        )),
+    };
+    form(match target.as_bytes() {
+        b"*" => method == Method::OPTIONS,
+        [first, ..] => *first == b'/' || target.contains("://"),
+        [] => false,
+    })?;
     let uri = Uri::from_maybe_shared(bytes.slice_ref(target.as_bytes()))
         .map_err(|_| Refusal::malformed("the request target has a character that none may have"))?;
-    let form_is_good = match target.as_bytes() {
-        [b'/', ..] => true,
-        b"*" => method == Method::OPTIONS,
-        _ => matches!(uri.scheme_str(), Some("http" | "https")),
-    };
-    if !form_is_good {
-        return Err(Refusal::malformed("the request target has a form that does not go with the method"));
+    if !target.starts_with(['/', '*']) {
+        form(matches!(uri.scheme_str(), Some("http" | "https")))?;
     }
     Ok(uri)
 }
@@ -150,7 +156,9 @@ fn fields(parsed: &[httparse::Header<'_>], bytes: &Bytes) -> Result<HeaderMap, R
         let name = HeaderName::from_bytes(field.name.as_bytes());
         let value = HeaderValue::from_maybe_shared(bytes.slice_ref(field.value));
         match (name, value) {
-            (Ok(name), Ok(value)) => drop(headers.append(name, value)),
+            (Ok(name), Ok(value)) => {
+                headers.append(name, value);
+            }
             _ => return Err(diagnose::why(bytes)),
         }
     }

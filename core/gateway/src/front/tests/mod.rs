@@ -1,4 +1,15 @@
 //! The fronts on real sockets: what clients send byte by byte, what they get, what the account says.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod bodies;
+mod deadlines;
+mod gone;
+mod keep_alive;
+mod refusals;
+mod streams;
+mod streams_limits;
+mod support;
+mod upgrade;
 
 use super::HttpLimits;
 use std::time::Duration;
