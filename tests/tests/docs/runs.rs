@@ -1,9 +1,7 @@
 //! The commands in documents are run as printed, from the root of the tree, with `paifang` on the
 //! PATH and the demo's gateway and upstream up: anew for every page, its blocks in their order.
 
-use std::{
-    collections::BTreeMap, env, ffi::OsString, path::Path, process::Stdio, time::Duration,
-};
+use std::{collections::BTreeMap, env, ffi::OsString, path::Path, process::Stdio, time::Duration};
 
 use paifang_tests::tidy::{Fence, root};
 use tokio::{process::Command, time::timeout};
@@ -59,6 +57,7 @@ async fn run(script: &str, binaries: &Path) -> Result<(), String> {
     if output.status.success() {
         return Ok(());
     }
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (out, err) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     Err(format!("{}:\n{script}\n{out}{err}", output.status))
 }
