@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
+use paifang_pipeline::TlsFacts;
 
 use super::client_ip::client_ip;
 use super::settings::Trust;
@@ -98,6 +99,8 @@ pub struct TlsInfo {
     pub resumed: bool,
     /// The certificate that the client proved to own, verified against the listener's client CAs.
     pub client_certificate: Option<ClientCertificate>,
+    /// What calls on this connection are told of it; made once.
+    pub facts: Arc<TlsFacts>,
 }
 
 /// A client's verified certificate.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use bytes::BytesMut;
+use paifang_pipeline::TlsFacts;
 use pingora_core::protocols::tls::SslDigest;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
@@ -195,10 +196,18 @@ fn facts(session: &ServerConnection) -> (TlsInfo, SslDigest) {
     let (certificate, hash) = certificate.map(client_certificate).unzip();
     let serial = certificate.as_ref().map(|certificate| certificate.serial.to_string());
     let digest = SslDigest::new(cipher, version, None, serial, hash.unwrap_or_default());
+    let server_name: Option<Box<str>> = session.server_name().map(Into::into);
+    let facts = Arc::new(TlsFacts {
+        version,
+        sni: server_name.clone(),
+        client_cert_sha256: certificate.as_ref().map(|shown| shown.fingerprint.clone()),
+        client_cert_subject: certificate.as_ref().map(|shown| shown.subject.clone()),
+    });
     let info = TlsInfo {
+        facts,
         version,
         cipher,
-        server_name: session.server_name().map(Into::into),
+        server_name,
         alpn: session.alpn_protocol().map(|alpn| String::from_utf8_lossy(alpn).into()),
         resumed: session.handshake_kind() == Some(HandshakeKind::Resumed),
         client_certificate: certificate,

@@ -1,8 +1,7 @@
 //! From a connection and a head to what a call knows of its caller.
 
-use crate::{edge::ConnInfo, front::Incoming};
-use paifang_pipeline::{Facts, HostName, Scheme, TlsFacts, ports::Clock};
-use std::sync::Arc;
+use crate::front::Incoming;
+use paifang_pipeline::{Facts, HostName, Scheme, ports::Clock};
 
 /// The facts of one call.
 pub(super) fn of(incoming: &Incoming, host: HostName, clock: &dyn Clock) -> Facts {
@@ -19,18 +18,7 @@ pub(super) fn of(incoming: &Incoming, host: HostName, clock: &dyn Clock) -> Fact
     facts.scheme = if connection.tls.is_some() { Scheme::Https } else { Scheme::Http };
     facts.client_ip = connection.client_ip(&incoming.head.headers);
     facts.peer_trusted = connection.from_trusted_proxy();
-    facts.tls = tls(connection);
+    facts.tls = connection.tls.as_ref().map(|tls| tls.facts.clone());
     facts.entropy = fastrand::u64(..);
     facts
-}
-
-fn tls(connection: &ConnInfo) -> Option<Arc<TlsFacts>> {
-    let tls = connection.tls.as_ref()?;
-    let certificate = tls.client_certificate.as_ref();
-    Some(Arc::new(TlsFacts {
-        version: tls.version,
-        sni: tls.server_name.clone(),
-        client_cert_sha256: certificate.map(|certificate| certificate.fingerprint.clone()),
-        client_cert_subject: certificate.map(|certificate| certificate.subject.clone()),
-    }))
 }

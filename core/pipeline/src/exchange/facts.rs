@@ -48,9 +48,9 @@ impl Scheme {
 }
 
 /// What the TLS handshake told.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TlsFacts {
-    /// Protocol version, such as `TLSv1.3`.
+    /// Protocol version, such as `TLSv1_3`.
     pub version: &'static str,
     /// The server name that the client asked for.
     pub sni: Option<Box<str>>,
