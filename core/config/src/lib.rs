@@ -32,6 +32,7 @@ pub mod snapshot;
 pub mod source;
 #[cfg(test)]
 mod testing;
+pub mod watch;
 pub mod yaml;
 
 pub use load::{Loaded, load};

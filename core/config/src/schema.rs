@@ -5,7 +5,24 @@ use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use crate::model::Config;
-use paifang_pipeline::{OnFailure, WhenConfig};
+use paifang_pipeline::{OnFailure, Registry, WhenConfig};
+
+/// The schema of a whole config with the steps that these plugins make.
+#[must_use]
+pub fn with_plugins(registry: &Registry) -> Value {
+    let makers: Vec<(&str, Box<Maker<'_>>)> = registry
+        .iter()
+        .map(|(kind, plugin)| {
+            let make = |generator: &mut SchemaGenerator| plugin.schema(generator);
+            (kind, Box::new(make) as Box<Maker<'_>>)
+        })
+        .collect();
+    let steps: Vec<StepSchema<'_>> =
+        makers.iter().map(|(kind, config)| StepSchema { kind, config: &**config }).collect();
+    schema(&steps)
+}
+
+type Maker<'a> = dyn Fn(&mut SchemaGenerator) -> Schema + 'a;
 
 /// One kind of step, for the schema.
 pub struct StepSchema<'a> {
@@ -101,6 +118,17 @@ mod tests {
             assert!(properties.contains_key(*key), "{key} is read but not in the schema");
         }
         assert_eq!(schema["additionalProperties"], false);
+    }
+
+    #[test]
+    fn plugins_bring_their_own() {
+        let shop = crate::testing::Workshop::new("");
+        let schema = with_plugins(&shop.registry);
+        let forms = schema["$defs"]["Step"]["oneOf"].as_array().expect("a list");
+        let kinds: Vec<&str> =
+            forms.iter().filter_map(|form| form["required"][0].as_str()).collect();
+        assert_eq!(kinds, ["answer", "auth", "gate", "limit", "probe", "chain"]);
+        assert!(schema["$defs"]["LimitConfig"]["properties"]["rate"].is_object());
     }
 
     #[test]

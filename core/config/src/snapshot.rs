@@ -263,6 +263,13 @@ impl Snapshot {
         self.built
     }
 
+    /// Files with secrets that steps were built with.
+    pub(crate) fn secret_files(&self) -> impl Iterator<Item = PathBuf> {
+        let apis = self.apis.iter().chain([&self.fallback]).flat_map(|api| &api.secrets);
+        let accept = self.accept.values().flat_map(|accept| &accept.secrets);
+        apis.chain(accept).filter_map(SecretUse::file)
+    }
+
     /// Starts the handlers that `previous` does not have. Called before the snapshot goes live.
     ///
     /// # Errors

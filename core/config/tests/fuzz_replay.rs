@@ -5,12 +5,19 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+#[path = "../../../fuzz/bodies/config.rs"]
+mod config;
 #[path = "../../../fuzz/bodies/host.rs"]
 mod host;
 #[path = "../../../fuzz/bodies/path_normalize.rs"]
 mod path_normalize;
 #[path = "../../../fuzz/bodies/route_table.rs"]
 mod route_table;
+
+#[test]
+fn config_corpus() {
+    replay("config", config::run);
+}
 
 #[test]
 fn host_corpus() {

@@ -18,6 +18,16 @@ pub struct SecretUse {
     value: Secret,
 }
 
+impl SecretUse {
+    /// The file it was read from, if it was one.
+    pub(crate) fn file(&self) -> Option<PathBuf> {
+        match &self.reference {
+            SecretRef::File(path) => Some(self.directory.join(path)),
+            SecretRef::Env(_) => None,
+        }
+    }
+}
+
 /// Secrets that have been looked up.
 pub(super) struct SecretCache<'a> {
     sources: SecretSources<'a>,

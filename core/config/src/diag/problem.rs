@@ -78,27 +78,38 @@ impl Problem {
 
 /// All problems found so far.
 #[derive(Debug, Default)]
-pub struct Problems(Vec<Problem>);
+pub struct Problems {
+    all: Vec<Problem>,
+    /// How many came after there were enough.
+    dropped: usize,
+}
 
 impl Problems {
     /// More than this many are not told: the rest mostly follows from them.
     pub const MOST: usize = 100;
 
+    /// More than this many are not even kept: a file may be nothing but mistakes.
+    pub(crate) const ENOUGH: usize = 10_000;
+
     /// One more.
     pub fn push(&mut self, problem: Problem) {
-        self.0.push(problem);
+        if self.all.len() < Self::ENOUGH {
+            self.all.push(problem);
+        } else {
+            self.dropped += 1;
+        }
     }
 
     /// Whether there is none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
     }
 
     /// How many there are.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.0.len()
+        self.all.len() + self.dropped
     }
 
     /// The value, if nothing is wrong; else everything that is, ordered by file (as loaded), line
@@ -107,21 +118,22 @@ impl Problems {
     /// # Errors
     /// When there is any problem.
     pub fn finish<T>(mut self, value: T, sources: &SourceMap) -> Result<T, Diagnostics> {
-        if self.0.is_empty() {
+        if self.all.is_empty() {
             return Ok(value);
         }
-        self.0.sort_by(|a, b| {
+        self.all.sort_by(|a, b| {
             let key = |problem: &Problem| {
                 (sources.rank(problem.span.file), problem.span.line, problem.span.column)
             };
             key(a).cmp(&key(b)).then_with(|| a.message.cmp(&b.message))
         });
         // A step of a chain is built for every API that uses it; its mistake is one.
-        self.0.dedup_by(|again, first| again.span == first.span && again.message == first.message);
-        let left_off = self.0.len().saturating_sub(Self::MOST);
-        self.0.truncate(Self::MOST);
+        self.all
+            .dedup_by(|again, first| again.span == first.span && again.message == first.message);
+        let left_off = self.all.len().saturating_sub(Self::MOST) + self.dropped;
+        self.all.truncate(Self::MOST);
         let mut all: Vec<Diagnostic> =
-            self.0.into_iter().map(|problem| problem.locate(sources)).collect();
+            self.all.into_iter().map(|problem| problem.locate(sources)).collect();
         if left_off > 0 {
             all.push(Diagnostic {
                 place: None,
@@ -136,6 +148,6 @@ impl Problems {
 
 impl Extend<Problem> for Problems {
     fn extend<T: IntoIterator<Item = Problem>>(&mut self, problems: T) {
-        self.0.extend(problems);
+        problems.into_iter().for_each(|problem| self.push(problem));
     }
 }

@@ -148,7 +148,8 @@ impl Config {
             "include" => {}
             "listeners" => {
                 self.listeners = list(value, problems);
-                self.names.listeners = value.as_seq().is_none_or(|items| !items.is_empty());
+                self.names.listeners =
+                    !value.is_null() && value.as_seq().is_none_or(|items| !items.is_empty());
                 for listener in &mut self.listeners {
                     listener.value.accept.parse(problems);
                 }
@@ -192,10 +193,15 @@ impl Config {
                     );
                 }
             }
-            unknown => problems.push(
-                Problem::new(entry.key.span, format!("unknown key `{unknown}`"))
-                    .maybe_help(did_you_mean(unknown, KEYS)),
-            ),
+            unknown => {
+                // Looking for near names is dear, and soon nobody reads them.
+                let near = problems.len() < Problems::MOST;
+                let help = near.then(|| did_you_mean(unknown, KEYS)).flatten();
+                problems.push(
+                    Problem::new(entry.key.span, format!("unknown key `{unknown}`"))
+                        .maybe_help(help),
+                );
+            }
         }
     }
 }

@@ -141,9 +141,13 @@ impl<'a, 's> De<'a, 's> {
         for entry in self.node.as_map().into_iter().flat_map(|map| map.entries()) {
             let key = &*entry.key.text;
             if !fields.contains(&key) {
-                let problem = Problem::new(entry.key.span, format!("unknown key `{key}`"))
-                    .maybe_help(did_you_mean(key, fields.iter().copied()));
-                self.state.problems.borrow_mut().push(problem);
+                let mut problems = self.state.problems.borrow_mut();
+                // Looking for near names is dear, and soon nobody reads them.
+                let near = problems.len() < Problems::MOST;
+                let help = near.then(|| did_you_mean(key, fields.iter().copied())).flatten();
+                problems.push(
+                    Problem::new(entry.key.span, format!("unknown key `{key}`")).maybe_help(help),
+                );
             }
         }
     }
