@@ -1,0 +1,138 @@
+//! Names of servers, resolved in the background.
+//!
+//! Each name has one task that asks again when its records have expired. Calls never wait for it: they
+//! use the addresses that are known. When DNS is away, or says that a name is gone, the last
+//! addresses stay in use; before the first answer there are none, which is no failure of the
+//! release that brings the name. All A and AAAA records are used.
+
+use super::Upstream;
+use hickory_resolver::{
+    TokioResolver,
+    config::{LookupIpStrategy, ResolverConfig},
+    net::runtime::TokioRuntimeProvider,
+};
+use paifang_pipeline::ports::BoxFuture;
+use std::{net::IpAddr, sync::Weak, time::Duration};
+use tokio::sync::watch;
+
+/// A look-up may take so long, whatever the system's configuration says.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Resolves names. One value serves a whole gateway.
+pub trait Resolve: Send + Sync {
+    /// All addresses of a name. Errors are texts for logs.
+    fn resolve(&self, name: &str) -> BoxFuture<Result<Resolved, String>>;
+}
+
+/// What a name stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// Its addresses, at least one.
+    pub addresses: Vec<IpAddr>,
+    /// How long they are valid.
+    pub ttl: Duration,
+}
+
+/// The system's resolver: its name servers and its hosts file, read when it is made.
+pub struct SystemResolver(Result<TokioResolver, String>);
+
+impl SystemResolver {
+    /// With the system's configuration. Where that cannot be read, every look-up fails and says
+    /// so: a gateway whose upstreams are addresses runs all the same.
+    #[must_use]
+    pub fn new() -> Self {
+        let built = TokioResolver::builder_tokio().and_then(|mut builder| {
+            let options = builder.options_mut();
+            options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+            // Each name is asked for when it has expired, so there is nothing to remember.
+            options.cache_size = 0;
+            builder.build()
+        });
+        Self(built.map_err(|error| format!("the system's DNS configuration: {error}")))
+    }
+
+    /// With these name servers instead of the system's.
+    #[must_use]
+    pub fn with_config(config: ResolverConfig) -> Self {
+        let mut builder =
+            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+        let options = builder.options_mut();
+        options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+        options.cache_size = 0;
+        Self(builder.build().map_err(|error| error.to_string()))
+    }
+}
+
+impl Default for SystemResolver {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Resolve for SystemResolver {
+    fn resolve(&self, name: &str) -> BoxFuture<Result<Resolved, String>> {
+        let (resolver, name) = (self.0.clone(), name.to_owned());
+        Box::pin(async move {
+            let found = resolver?.lookup_ip(name).await.map_err(|error| error.to_string())?;
+            let ttl = found.as_lookup().answers().iter().map(|record| record.ttl).min();
+            let addresses: Vec<IpAddr> = found.iter().collect();
+            if addresses.is_empty() {
+                return Err("no address".to_owned());
+            }
+            Ok(Resolved { addresses, ttl: Duration::from_secs(ttl.unwrap_or(0).into()) })
+        })
+    }
+}
+
+/// Keeps one name of an upstream resolved until the upstream is gone.
+pub(super) async fn watch(
+    upstream: Weak<Upstream>,
+    resolver: std::sync::Arc<dyn Resolve>,
+    index: usize,
+    mut stop: watch::Receiver<()>,
+) {
+    let mut failing = false;
+    loop {
+        let (name, bounds) = {
+            let Some(upstream) = upstream.upgrade() else { return };
+            let spec = &upstream.common.spec;
+            (spec.endpoints[index].host.clone(), spec.dns)
+        };
+        let looked_up = tokio::select! {
+            found = tokio::time::timeout(LOOKUP_TIMEOUT, resolver.resolve(&name)) => found,
+            // An error says that the upstream is gone.
+            _ = stop.changed() => return,
+        };
+        let result = looked_up.unwrap_or_else(|_| Err(format!("no answer in {LOOKUP_TIMEOUT:?}")));
+        let Some(upstream) = upstream.upgrade() else { return };
+        let pause = match result {
+            Ok(mut found) => {
+                found.addresses.sort_unstable();
+                found.addresses.dedup();
+                if std::mem::take(&mut failing) {
+                    tracing::info!(upstream = %upstream.name(), name, "name is resolved again");
+                }
+                let pause = found.ttl.clamp(bounds.min_ttl, bounds.max_ttl.max(bounds.min_ttl));
+                upstream.resolved(index, Some(found.addresses));
+                pause
+            }
+            Err(why) => {
+                let kept = upstream.addresses_of(index);
+                // Loud while calls fail for it; once where the last answer still serves.
+                if kept == 0 {
+                    tracing::error!(upstream = %upstream.name(), name, why, "name has no address: calls are refused");
+                } else if !failing {
+                    tracing::warn!(upstream = %upstream.name(), name, why, kept, "name cannot be resolved: its last addresses stay in use");
+                }
+                failing = true;
+                upstream.resolved(index, None);
+                bounds.min_ttl
+            }
+        };
+        drop(upstream);
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            _ = stop.changed() => return,
+        }
+    }
+}

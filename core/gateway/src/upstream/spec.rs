@@ -1,0 +1,283 @@
+//! What an upstream is made of, in plain values: the caller has read files and defaults already.
+//!
+//! Two specs that are equal make the same upstream, so a release that keeps a spec keeps the
+//! upstream itself, with its connections, its health and its place in the round.
+
+use super::tls::TlsSpec;
+use http::{HeaderValue, StatusCode};
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+/// One upstream.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UpstreamSpec {
+    /// Its name in the config.
+    pub name: Arc<str>,
+    /// Its servers, at least one.
+    pub endpoints: Vec<EndpointSpec>,
+    /// What is spoken.
+    pub protocol: Protocol,
+    /// TLS towards the servers; plain text where absent.
+    pub tls: Option<TlsSpec>,
+    /// The `Host` that servers see.
+    pub host: HostPolicy,
+    /// What servers are told of the client.
+    pub forwarding: Forwarding,
+    /// How long to wait.
+    pub timeouts: Timeouts,
+    /// Connections that are kept.
+    pub pool: PoolSpec,
+    /// Regular probes; every server counts as healthy where absent.
+    pub health_check: Option<HealthCheckSpec>,
+    /// What to do when no server is healthy.
+    pub when_all_unhealthy: AllUnhealthy,
+    /// How names are resolved.
+    pub dns: DnsSpec,
+    /// How many repeated attempts it bears.
+    pub retry_budget: BudgetSpec,
+}
+
+impl UpstreamSpec {
+    /// An upstream of these servers with everything else at its default.
+    #[must_use]
+    pub fn new(name: &str, endpoints: Vec<EndpointSpec>) -> Self {
+        Self {
+            name: name.into(),
+            endpoints,
+            protocol: Protocol::default(),
+            tls: None,
+            host: HostPolicy::default(),
+            forwarding: Forwarding::default(),
+            timeouts: Timeouts::default(),
+            pool: PoolSpec::default(),
+            health_check: None,
+            when_all_unhealthy: AllUnhealthy::default(),
+            dns: DnsSpec::default(),
+            retry_budget: BudgetSpec::default(),
+        }
+    }
+}
+
+/// One server, or all the addresses behind one name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointSpec {
+    /// An IP address (IPv6 without brackets) or a DNS name.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// Its share of the calls beside the others, 0 (none) to 1000. Each address of a name has it.
+    pub weight: u32,
+}
+
+impl EndpointSpec {
+    /// A server with weight 1.
+    #[must_use]
+    pub fn new(host: &str, port: u16) -> Self {
+        Self { host: host.to_owned(), port, weight: 1 }
+    }
+
+    /// The address, where the host is one.
+    pub(super) fn ip(&self) -> Option<IpAddr> {
+        self.host.parse().ok()
+    }
+}
+
+/// What is spoken with the servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Protocol {
+    /// HTTP/2 where TLS negotiates it (ALPN), else HTTP/1.1.
+    #[default]
+    Auto,
+    /// HTTP/1.1.
+    H1,
+    /// HTTP/2; without TLS by prior knowledge. Upgrades (WebSocket) are not possible.
+    H2,
+}
+
+/// The `Host` (or `:authority`) that servers see.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum HostPolicy {
+    /// The client's.
+    #[default]
+    Preserve,
+    /// The endpoint's host as configured, with its port unless it is the scheme's own.
+    Upstream,
+    /// This one.
+    Name(HeaderValue),
+}
+
+/// Which headers tell the servers of the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forwarding {
+    /// `X-Forwarded-For`, `-Proto`, `-Host`, `-Port`.
+    pub x_forwarded: bool,
+    /// `Forwarded` (RFC 7239).
+    pub forwarded: bool,
+}
+
+impl Default for Forwarding {
+    fn default() -> Self {
+        Self { x_forwarded: true, forwarded: false }
+    }
+}
+
+/// How long to wait for a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For a connection, TLS included.
+    pub connect: Duration,
+    /// For the response head, once the request is on the wire; anew with every piece that the
+    /// client still sends. The API's own timeout goes on beside it.
+    pub first_byte: Duration,
+    /// Between two pieces of the response; anew with every piece that the client still sends.
+    pub idle: Duration,
+    /// For a piece of the request to be taken by the server.
+    pub write: Duration,
+    /// After an upgrade, how long a tunnel may be silent in both directions.
+    pub tunnel_idle: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(2),
+            first_byte: Duration::from_secs(30),
+            idle: Duration::from_secs(60),
+            write: Duration::from_secs(30),
+            tunnel_idle: Duration::from_secs(3600),
+        }
+    }
+}
+
+/// Connections kept for later calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolSpec {
+    /// Idle HTTP/1.1 connections to all servers together.
+    pub size: usize,
+    /// How long an idle connection is kept; less where the server announces less.
+    pub idle: Duration,
+    /// How old a connection may grow before it is replaced, so that load moves to new servers.
+    pub max_age: Duration,
+    /// HTTP/2: calls at once on one connection, at most; less where the server allows less.
+    pub h2_streams: usize,
+}
+
+impl Default for PoolSpec {
+    fn default() -> Self {
+        Self {
+            size: 256,
+            idle: Duration::from_secs(60),
+            max_age: Duration::from_secs(3600),
+            h2_streams: 100,
+        }
+    }
+}
+
+/// Regular probes of every server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthCheckSpec {
+    /// Path and query that are fetched with GET.
+    pub path: String,
+    /// Time between probes; each waits up to a tenth more or less, so that gateways spread out.
+    pub interval: Duration,
+    /// How long a probe may take, connecting included.
+    pub timeout: Duration,
+    /// Good probes in a row after which a server is used again; at least 1.
+    pub healthy_after: u32,
+    /// Bad probes in a row after which it is not; at least 1.
+    pub unhealthy_after: u32,
+    /// Statuses of good probes; 200 to 299 where empty.
+    pub statuses: Vec<StatusCode>,
+    /// The `Host` of the probe; the endpoint's where absent.
+    pub host: Option<HeaderValue>,
+}
+
+impl HealthCheckSpec {
+    /// Probes of this path with the usual numbers.
+    #[must_use]
+    pub fn new(path: &str) -> Self {
+        Self {
+            path: path.to_owned(),
+            interval: Duration::from_secs(5),
+            timeout: Duration::from_secs(2),
+            healthy_after: 2,
+            unhealthy_after: 3,
+            statuses: Vec::new(),
+            host: None,
+        }
+    }
+}
+
+/// What to do when probes say that no server is healthy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AllUnhealthy {
+    /// Refuse calls with `no_endpoint`: what is known to be down is not loaded further.
+    #[default]
+    Refuse,
+    /// Use all of them, as if probes had not been made.
+    UseAll,
+}
+
+/// How long resolved names are kept: the records' TTL within these bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DnsSpec {
+    /// At least. Also the pause after a failed look-up.
+    pub min_ttl: Duration,
+    /// At most.
+    pub max_ttl: Duration,
+}
+
+impl Default for DnsSpec {
+    fn default() -> Self {
+        Self { min_ttl: Duration::from_secs(5), max_ttl: Duration::from_secs(300) }
+    }
+}
+
+/// How many repeated attempts an upstream bears within ten seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BudgetSpec {
+    /// Repetitions for each thousand calls.
+    pub permille: u32,
+    /// Repetitions a second that are allowed however few calls there are.
+    pub minimum: u32,
+}
+
+impl Default for BudgetSpec {
+    fn default() -> Self {
+        // A fifth more load at the very most, when everything fails.
+        Self { permille: 200, minimum: 3 }
+    }
+}
+
+/// Why an upstream cannot be built. Texts name the part that is wrong, never its content.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UpstreamError {
+    /// There is no server.
+    #[error("it has no endpoint")]
+    NoEndpoint,
+    /// No server has a weight.
+    #[error("no endpoint has a weight above 0")]
+    NoWeight,
+    /// A host is neither an address nor a DNS name.
+    #[error("`{0}` is neither an IP address nor a DNS name")]
+    BadHost(String),
+    /// The name to ask for in TLS is none.
+    #[error("`{0}` is no server name that a certificate could be verified for")]
+    BadServerName(String),
+    /// A PEM text is not what it should be.
+    #[error("{part}: {problem}")]
+    Pem {
+        /// Which one: `ca`, `client certificate`, `client key`.
+        part: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The client certificate and its key do not fit, or the key is of no usable kind.
+    #[error("client certificate and key: {0}")]
+    ClientCertificate(String),
+    /// The system's roots cannot be had.
+    #[error("the system's trusted certificates: {0}; name a `ca`")]
+    SystemRoots(String),
+    /// A health check has a path that cannot be requested.
+    #[error("`{0}` is no path for a health check")]
+    BadPath(String),
+}

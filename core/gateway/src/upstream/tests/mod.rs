@@ -1,0 +1,14 @@
+//! Upstreams on real sockets, driven by the real engine.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod balance;
+mod dns;
+mod duplex;
+mod h1;
+mod h1_failures;
+mod h2;
+mod health;
+mod nginx;
+mod support;
+mod tls;
+mod tunnel;
