@@ -1,10 +1,7 @@
 //! How an answer's body is framed, whichever version carries it.
 
 use super::hop;
-use http::{
-    HeaderMap, HeaderValue, StatusCode,
-    header::CONTENT_LENGTH,
-};
+use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_LENGTH};
 use paifang_pipeline::{BodySize, ResponseHead};
 
 /// What follows a final head.

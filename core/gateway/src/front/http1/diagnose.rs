@@ -4,11 +4,16 @@ use super::super::refusal::Refusal;
 
 /// The first thing that is wrong with `section`, in the order in which a reader meets it.
 pub(super) fn why(section: &[u8]) -> Refusal {
-    let mut lines = section.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let mut lines =
+        section.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let request_line = lines.next().unwrap_or_default();
     let detail = line(request_line)
         .or_else(|| words(request_line))
-        .or_else(|| lines.take_while(|line| !line.is_empty()).find_map(|text| line(text).or_else(|| field(text))))
+        .or_else(|| {
+            lines
+                .take_while(|line| !line.is_empty())
+                .find_map(|text| line(text).or_else(|| field(text)))
+        })
         .unwrap_or("the header section is malformed");
     Refusal::malformed(detail)
 }
@@ -29,7 +34,7 @@ fn words(request_line: &[u8]) -> Option<&'static str> {
         [method, _, _] if !method.iter().all(|&byte| is_token(byte)) => {
             Some("the method has a character that no method has")
         }
-        [_, target, _] if target.is_empty() => Some("the request target is missing"),
+        [_, [], _] => Some("the request target is missing"),
         [_, _, _] => None,
         [_, _] => Some("the request target is missing"),
         _ => Some("the request line has more than two spaces"),
@@ -58,6 +63,19 @@ const fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
             byte,
-            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
         )
 }

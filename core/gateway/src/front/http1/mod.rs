@@ -229,4 +229,3 @@ impl<S: Service> Connection<'_, S> {
 fn too_slow() -> Refusal {
     Refusal::new(error::HEADER_TIMEOUT, "the header section took too long to arrive")
 }
-

@@ -4,10 +4,7 @@
 //! something else (RFC 9112 sections 3, 6 and 11.2). Header values are slices of the bytes that came
 //! in.
 
-use super::{
-    diagnose,
-    scan::Section,
-};
+use super::{diagnose, scan::Section};
 use crate::front::{
     HttpLimits, authority,
     hop::{self, ConnectionOptions},
@@ -172,9 +169,9 @@ fn frame(head: &mut RequestHead) -> Result<Framing, Refusal> {
     let body = check_body(headers, is_11)?;
     let options = ConnectionOptions::of(headers);
     let upgrade = is_11 && options.upgrade && body == Body::None && can_upgrade(headers);
-    let expects = headers.get(EXPECT).is_some_and(|value| {
-        value.as_bytes().eq_ignore_ascii_case(b"100-continue")
-    });
+    let expects = headers
+        .get(EXPECT)
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     if expects {
         // It is fulfilled here.
         headers.remove(EXPECT);
@@ -193,9 +190,10 @@ fn frame(head: &mut RequestHead) -> Result<Framing, Refusal> {
 /// Whether there is something to switch to. Switching to h2c is over with RFC 9113; a client that
 /// wants it goes on in HTTP/1.1.
 fn can_upgrade(headers: &HeaderMap) -> bool {
-    let mut protocols = headers.get_all(UPGRADE).iter().flat_map(|value| {
-        value.as_bytes().split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
-    });
+    let mut protocols = headers
+        .get_all(UPGRADE)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|&byte| byte == b',').map(<[u8]>::trim_ascii));
     headers.contains_key(UPGRADE) && protocols.all(|name| !name.eq_ignore_ascii_case(b"h2c"))
 }
 

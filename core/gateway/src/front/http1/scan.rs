@@ -127,7 +127,8 @@ mod tests {
         let whole = Scanner::default().scan(bytes, &limits()).unwrap_err();
         assert_eq!(whole.detail, detail);
         let mut scanner = Scanner::default();
-        let piecewise = (1..=bytes.len()).find_map(|end| scanner.scan(&bytes[..end], &limits()).err());
+        let piecewise =
+            (1..=bytes.len()).find_map(|end| scanner.scan(&bytes[..end], &limits()).err());
         assert_eq!(piecewise.unwrap(), whole);
     }
 
@@ -167,9 +168,14 @@ mod tests {
     #[test]
     fn other_versions_are_refused_with_the_request_line() {
         let detail = "the request line does not end in HTTP/1.0 or HTTP/1.1";
-        for line in
-            ["GET /", "GET / HTTP/0.9", "GET / HTTP/1.2", "GET / HTTP/2.0", "PRI * HTTP/2.0", "GET / http/1.1"]
-        {
+        for line in [
+            "GET /",
+            "GET / HTTP/0.9",
+            "GET / HTTP/1.2",
+            "GET / HTTP/2.0",
+            "PRI * HTTP/2.0",
+            "GET / http/1.1",
+        ] {
             refused(format!("{line}\r\n").as_bytes(), detail);
         }
     }

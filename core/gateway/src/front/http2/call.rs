@@ -17,9 +17,7 @@ use bytes::Bytes;
 use futures::FutureExt;
 use h2::{Reason, RecvStream, SendStream, server::SendResponse};
 use http::{Method, Response, StatusCode, header::CONTENT_LENGTH};
-use paifang_pipeline::{
-    BodySize, Frame, Front, FrontError, Inbound, RequestHead, ResponseHead,
-};
+use paifang_pipeline::{BodySize, Frame, Front, FrontError, Inbound, RequestHead, ResponseHead};
 use std::{future::poll_fn, sync::Arc};
 
 pub(super) struct Http2Front {
@@ -122,8 +120,7 @@ async fn next_frame(body: &mut RecvStream, unreleased: &mut usize) -> Result<Fra
                 *unreleased += data.len();
                 // That the stream has ended is also said of one that was reset; only a further
                 // read tells a whole body from a cut one.
-                let end =
-                    body.is_end_stream() && matches!(body.data().now_or_never(), Some(None));
+                let end = body.is_end_stream() && matches!(body.data().now_or_never(), Some(None));
                 if end || !data.is_empty() {
                     return Ok(Frame { data, end, trailers: None });
                 }

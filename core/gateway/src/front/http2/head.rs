@@ -20,7 +20,8 @@ pub(super) fn check(mut head: RequestHead, limits: &HttpLimits) -> Result<Reques
     if !matches!(head.uri.scheme_str(), None | Some("http" | "https")) {
         return Err(Refusal::malformed("the scheme is neither http nor https"));
     }
-    if !target.starts_with('/') && !(target == "*" && head.method == Method::OPTIONS) {
+    let about_server = target == "*" && head.method == Method::OPTIONS;
+    if !target.starts_with('/') && !about_server {
         return Err(Refusal::malformed("the path does not begin with a slash"));
     }
     check_length(&head.headers)?;

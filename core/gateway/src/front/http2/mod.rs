@@ -8,9 +8,11 @@
 //! does not keep. It answers 431 without a body to a header list over the listener's limit. A
 //! fragment in `:path` is dropped by it.
 //!
-//! Floods: resets are bounded where they arrive faster than streams are accepted (`h2_pending_resets`)
-//! and by the tasks that they leave behind; what exceeds that ends the connection with
-//! ENHANCE_YOUR_CALM.
+//! Floods of streams that are opened only to be reset: `h2` bounds those that pile up before they are
+//! accepted (`h2_pending_resets`). Of the others, those that no answered stream makes up for count: at
+//! `h2_streams + h2_pending_resets` the client gets a GOAWAY as at the end of any connection. After a
+//! GOAWAY so many streams more are taken as can have been on their way, `h2_streams`; then the
+//! connection ends with ENHANCE_YOUR_CALM.
 
 mod call;
 mod head;
@@ -24,7 +26,7 @@ use h2::{
     server::{Builder, Connection, SendResponse},
 };
 use http::Request;
-use paifang_pipeline::{BodySize, Frame, Front, FrontKind};
+use paifang_pipeline::{BodySize, Frame, Front, FrontKind, Termination};
 use pingora_core::protocols::{
     Stream,
     http::v2::server::{default_h2_options, handshake},
@@ -81,7 +83,8 @@ pub(super) async fn serve<S: Service>(
             limits,
             tasks: JoinSet::new(),
             accepted: 0,
-            ending: false,
+            given_up: 0,
+            last: None,
         };
         streams.run(connection, drain).await;
     }
@@ -92,11 +95,14 @@ struct Streams<'a, S> {
     service: &'a Arc<S>,
     info: Arc<ConnInfo>,
     limits: Arc<HttpLimits>,
-    /// One a stream. Dropping the set aborts them: the drain's deadline does.
-    tasks: JoinSet<()>,
+    /// One a stream; they say whether the client was gone before its answer. Dropping the set aborts
+    /// them: the drain's deadline does.
+    tasks: JoinSet<bool>,
     accepted: u64,
-    /// GOAWAY was sent.
-    ending: bool,
+    /// Streams that the client gave up, less those that were answered.
+    given_up: u64,
+    /// Since GOAWAY was sent: the most streams that may be accepted in all.
+    last: Option<u64>,
 }
 
 impl<S: Service> Streams<'_, S> {
@@ -106,7 +112,10 @@ impl<S: Service> Streams<'_, S> {
             tokio::select! {
                 biased;
                 Some(ended) = self.tasks.join_next() => {
-                    note_end(ended, &self.info);
+                    self.note_end(ended);
+                    if self.given_up >= self.most_unanswered() {
+                        self.end(&mut connection);
+                    }
                     quiet_until = self.quiet_until();
                 }
                 accepted = connection.accept() => match accepted {
@@ -124,12 +133,12 @@ impl<S: Service> Streams<'_, S> {
                     }
                     None => break,
                 },
-                () = drain.begun(), if !self.ending => {
+                () = drain.begun(), if self.last.is_none() => {
                     self.end(&mut connection);
                     quiet_until = self.quiet_until();
                 }
                 () = sleep_until(quiet_until), if self.tasks.is_empty() => {
-                    if self.ending {
+                    if self.last.is_some() {
                         break;
                     }
                     self.end(&mut connection);
@@ -140,29 +149,44 @@ impl<S: Service> Streams<'_, S> {
         // Streams that still run learn from this that their client is gone.
         drop(connection);
         while let Some(ended) = self.tasks.join_next().await {
-            note_end(ended, &self.info);
+            self.note_end(ended);
+        }
+    }
+
+    /// How many streams a client may have given up beyond those that were answered.
+    fn most_unanswered(&self) -> u64 {
+        u64::from(self.limits.h2_streams) + self.limits.h2_pending_resets as u64
+    }
+
+    fn note_end(&mut self, ended: Result<bool, JoinError>) {
+        match ended {
+            Ok(true) => self.given_up += 1,
+            Ok(false) => self.given_up = self.given_up.saturating_sub(1),
+            Err(error) if error.is_panic() => {
+                tracing::error!(connection = self.info.id, %error, "a stream ended by a panic");
+            }
+            Err(_) => {}
         }
     }
 
     /// Until when the connection may be without streams.
     fn quiet_until(&self) -> Instant {
-        after(if self.ending { CLOSING } else { self.limits.idle_timeout })
+        after(if self.last.is_some() { CLOSING } else { self.limits.idle_timeout })
     }
 
-    /// Takes no new streams from the client beyond those already on their way.
+    /// Takes no new streams from the client beyond those that may be on their way.
     fn end(&mut self, connection: &mut Connection<Stream, Bytes>) {
-        if !self.ending {
-            self.ending = true;
+        if self.last.is_none() {
+            self.last = Some(self.accepted + u64::from(self.limits.h2_streams));
             connection.graceful_shutdown();
         }
     }
 
-    /// Begins a stream's task. False when the client has left too many behind.
+    /// Begins a stream's task. False when the client goes on after GOAWAY, or when streams that it
+    /// gave up pile up faster than their tasks end.
     fn accept(&mut self, request: Request<RecvStream>, respond: SendResponse<Bytes>) -> bool {
-        // A stream that the client resets counts no more against its limit of streams, while its
-        // task may take a moment to end.
-        let most = self.limits.h2_streams as usize + self.limits.h2_pending_resets;
-        if self.tasks.len() >= most {
+        let late = self.last.is_some_and(|last| self.accepted >= last);
+        if late || self.tasks.len() as u64 >= self.most_unanswered() {
             return false;
         }
         self.accepted += 1;
@@ -174,43 +198,35 @@ impl<S: Service> Streams<'_, S> {
     }
 }
 
-fn note_end(ended: Result<(), JoinError>, info: &ConnInfo) {
-    if let Err(error) = ended
-        && error.is_panic()
-    {
-        tracing::error!(connection = info.id, %error, "a stream ended by a panic");
-    }
-}
-
+/// Serves one stream. Says whether its client was gone before it had its answer.
 async fn serve_stream<S: Service>(
     service: Arc<S>,
     info: Arc<ConnInfo>,
     limits: Arc<HttpLimits>,
     request: Request<RecvStream>,
     respond: SendResponse<Bytes>,
-) {
+) -> bool {
     let (head, body) = request.into_parts();
     let mut front = Http2Front::new(respond, body, &head, limits.clone());
     match head::check(head, &limits) {
         Ok(head) => {
             let incoming = Incoming { head, connection: info, front: FrontKind::Http2 };
-            let _served = service.serve(incoming, &mut front).await;
+            let served = service.serve(incoming, &mut front).await;
+            served.termination == Termination::ClientGone
         }
-        Err(refusal) => refuse(&*service, &info, &mut front, &refusal).await,
+        Err(refusal) => !refuse(&*service, &info, &mut front, &refusal).await,
     }
 }
 
-/// Answers a request that is no call. The other streams are not concerned.
+/// Answers a request that is no call, and says whether that went out. The other streams are not
+/// concerned.
 async fn refuse<S: Service>(
     service: &S,
     info: &ConnInfo,
     front: &mut Http2Front,
     refusal: &Refusal,
-) {
+) -> bool {
     let (head, body) = service.refuse(info, refusal.code, &refusal.detail).into_parts();
     let sent = front.send_head(head, BodySize::Exact(body.len() as u64)).await;
-    if sent.is_ok() {
-        // Whoever is gone by now does not want to know.
-        let _ = front.send(Frame::last(body)).await;
-    }
+    sent.is_ok() && front.send(Frame::last(body)).await.is_ok()
 }

@@ -139,7 +139,9 @@ async fn the_call_sees_nothing_of_the_connection() {
 #[tokio::test]
 async fn broken_chunks_are_told() {
     let chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
-    for body in ["zz\r\n", "3\r\nabcd\r\n", "-1\r\n", "ffffffffffffffffff\r\n", "3\nabc", "0x3\r\nabc\r\n"] {
+    for body in
+        ["zz\r\n", "3\r\nabcd\r\n", "-1\r\n", "ffffffffffffffffff\r\n", "3\nabc", "0x3\r\nabc\r\n"]
+    {
         let server = Setup::new(answers(1, "ok")).start().await;
         let mut client = server.connect().await;
         client.send(format!("{chunked}{body}")).await;
@@ -154,7 +156,9 @@ async fn broken_chunks_are_told() {
 #[tokio::test]
 async fn continue_is_sent_when_the_body_is_wanted_and_only_then() {
     let request = |version: &str, body: &str| {
-        format!("POST / HTTP/{version}\r\nHost: a\r\nExpect: 100-Continue\r\nContent-Length: 3\r\nConnection: keep-alive\r\n\r\n{body}")
+        format!(
+            "POST / HTTP/{version}\r\nHost: a\r\nExpect: 100-Continue\r\nContent-Length: 3\r\nConnection: keep-alive\r\n\r\n{body}"
+        )
     };
     let server = Setup::new(echoes(4)).start().await;
     let mut client = server.connect().await;
@@ -177,7 +181,12 @@ async fn interim_answers_go_to_who_knows_them() {
         hints.headers.insert("link", HeaderValue::from_static("</a>; rel=preload"));
         hints.headers.insert("content-length", HeaderValue::from_static("5"));
         hints.headers.insert("connection", HeaderValue::from_static("close"));
-        events([OriginEvent::Info(hints), OriginEvent::Info(TestOrigin::head(100)), OriginEvent::Head(with_length(200, 2), false), last("ok")])
+        events([
+            OriginEvent::Info(hints),
+            OriginEvent::Info(TestOrigin::head(100)),
+            OriginEvent::Head(with_length(200, 2), false),
+            last("ok"),
+        ])
     };
     let server = Setup::new(TestOrigin::scripted([hints(), hints()])).start().await;
     let mut client = server.connect().await;
@@ -196,10 +205,13 @@ async fn an_answer_that_breaks_off_does_not_look_whole() {
     let cut = |head: ResponseHead| {
         Script::Events(vec![Ok(OriginEvent::Head(head, false)), Ok(frame("ab")), Err(broken())])
     };
-    let origin = TestOrigin::scripted([cut(with_length(200, 9)), cut(TestOrigin::head(200)), cut(TestOrigin::head(200))]);
+    let origin = TestOrigin::scripted([
+        cut(with_length(200, 9)),
+        cut(TestOrigin::head(200)),
+        cut(TestOrigin::head(200)),
+    ]);
     let server = Setup::new(origin).start().await;
-    for (request, expected) in
-        [(GET, "ab"), (GET, "2\r\nab\r\n"), ("GET / HTTP/1.0\r\n\r\n", "ab")]
+    for (request, expected) in [(GET, "ab"), (GET, "2\r\nab\r\n"), ("GET / HTTP/1.0\r\n\r\n", "ab")]
     {
         let mut client = server.connect().await;
         client.send(request).await;

@@ -2,7 +2,10 @@
 
 use super::support::{Setup, answers, echoes, soon, until};
 use bytes::Bytes;
-use paifang_pipeline::{Frame, OriginEvent, error, testkit::{Script, TestOrigin}};
+use paifang_pipeline::{
+    Frame, OriginEvent, error,
+    testkit::{Script, TestOrigin},
+};
 use std::time::Duration;
 use tokio::time::Instant;
 

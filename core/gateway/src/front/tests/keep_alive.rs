@@ -2,7 +2,10 @@
 
 use super::support::{Setup, answers, echoes, until, with_length};
 use bytes::Bytes;
-use paifang_pipeline::{Frame, OriginEvent, testkit::{Script, TestOrigin}};
+use paifang_pipeline::{
+    Frame, OriginEvent,
+    testkit::{Script, TestOrigin},
+};
 
 #[tokio::test]
 async fn a_connection_serves_one_call_after_the_other() {
@@ -62,7 +65,8 @@ async fn pipelined_requests_are_answered_in_order() {
     let mut requests = String::new();
     for index in 0..10 {
         requests.push_str(&format!("GET /{index} HTTP/1.1\r\nHost: a\r\n\r\n"));
-        requests.push_str(&format!("POST /{index} HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nxy"));
+        requests
+            .push_str(&format!("POST /{index} HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nxy"));
     }
     client.send(requests).await;
     for index in 0..20 {
@@ -94,7 +98,10 @@ async fn who_wants_the_connection_closed() {
         ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", true),
         ("GET / HTTP/1.1\r\nHost: a\r\nConnection: foo, Keep-Alive\r\n\r\n", true),
         ("GET / HTTP/1.1\r\nHost: a\r\nConnection: Close\r\n\r\n", false),
-        ("GET / HTTP/1.1\r\nHost: a\r\nConnection: foo\r\nConnection: keep-alive, close\r\n\r\n", false),
+        (
+            "GET / HTTP/1.1\r\nHost: a\r\nConnection: foo\r\nConnection: keep-alive, close\r\n\r\n",
+            false,
+        ),
         ("GET / HTTP/1.0\r\n\r\n", false),
         ("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", true),
     ] {
@@ -171,7 +178,8 @@ async fn a_body_that_may_be_long_or_never_come_ends_it() {
 #[tokio::test]
 async fn a_short_body_that_stalls_behind_its_answer_ends_it() {
     let stall = std::time::Duration::from_millis(30);
-    let setup = Setup::new(answers(0, "")).step(Denies).limits(|limits| limits.stall_timeout = stall);
+    let setup =
+        Setup::new(answers(0, "")).step(Denies).limits(|limits| limits.stall_timeout = stall);
     let server = setup.start().await;
     let mut client = server.connect().await;
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc").await;

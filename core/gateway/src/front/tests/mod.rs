@@ -9,6 +9,7 @@ mod refusals;
 mod streams;
 mod streams_limits;
 mod support;
+mod support2;
 mod upgrade;
 
 use super::HttpLimits;

@@ -29,9 +29,18 @@ fn refused(
 async fn two_ways_to_tell_where_the_body_ends() {
     const M: &str = "malformed_request";
     for (framing, detail) in [
-        ("Content-Length: 3\r\nTransfer-Encoding: chunked", "both Transfer-Encoding and Content-Length"),
-        ("Transfer-Encoding: chunked\r\nContent-Length: 3", "both Transfer-Encoding and Content-Length"),
-        ("Transfer-Encoding: identity\r\nContent-Length: 3", "both Transfer-Encoding and Content-Length"),
+        (
+            "Content-Length: 3\r\nTransfer-Encoding: chunked",
+            "both Transfer-Encoding and Content-Length",
+        ),
+        (
+            "Transfer-Encoding: chunked\r\nContent-Length: 3",
+            "both Transfer-Encoding and Content-Length",
+        ),
+        (
+            "Transfer-Encoding: identity\r\nContent-Length: 3",
+            "both Transfer-Encoding and Content-Length",
+        ),
         ("Content-Length: 3\r\nContent-Length: 3", "several Content-Length fields"),
         ("Content-Length: 3\r\nContent-Length: 4", "several Content-Length fields"),
         ("Content-Length: 3\r\ncontent-length: 3", "several Content-Length fields"),
@@ -49,8 +58,14 @@ async fn two_ways_to_tell_where_the_body_ends() {
         ("Transfer-Encoding: chunked;q=1", "a Transfer-Encoding other than chunked"),
         ("Transfer-Encoding: \x0bchunked", "a control character in the header section"),
         ("Transfer-Encoding:", "a Transfer-Encoding other than chunked"),
-        ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", "several Transfer-Encoding fields"),
-        ("Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip", "several Transfer-Encoding fields"),
+        (
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+            "several Transfer-Encoding fields",
+        ),
+        (
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip",
+            "several Transfer-Encoding fields",
+        ),
     ] {
         let request = format!("POST / HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n");
         refused(request, M, detail).await;
@@ -76,17 +91,38 @@ async fn lines_that_are_not_lines() {
         ("GET / HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n\r\n", "a CR without LF"),
         ("GET / HTTP/1.1\r\nHost: a\r\nX: a\r\r\n\r\n", "a CR without LF"),
         ("GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n", "a NUL in the header section"),
-        ("GET / HTTP/1.1\r\nHost: a\r\nX: a\x07b\r\n\r\n", "a control character in the header section"),
-        ("GET / HTTP/1.1\r\nHost: a\r\nX: a\x7fb\r\n\r\n", "a control character in the header section"),
-        ("GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n 2\r\n\r\n", "a header field is folded over two lines"),
-        ("GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n\t2\r\n\r\n", "a header field is folded over two lines"),
+        (
+            "GET / HTTP/1.1\r\nHost: a\r\nX: a\x07b\r\n\r\n",
+            "a control character in the header section",
+        ),
+        (
+            "GET / HTTP/1.1\r\nHost: a\r\nX: a\x7fb\r\n\r\n",
+            "a control character in the header section",
+        ),
+        (
+            "GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n 2\r\n\r\n",
+            "a header field is folded over two lines",
+        ),
+        (
+            "GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n\t2\r\n\r\n",
+            "a header field is folded over two lines",
+        ),
         ("GET / HTTP/1.1\r\n Host: a\r\n\r\n", "a header field is folded over two lines"),
         ("GET / HTTP/1.1\r\nHost : a\r\n\r\n", "blanks before the colon of a header field"),
-        ("GET / HTTP/1.1\r\nHost: a\r\nX\t: a\r\n\r\n", "blanks before the colon of a header field"),
+        (
+            "GET / HTTP/1.1\r\nHost: a\r\nX\t: a\r\n\r\n",
+            "blanks before the colon of a header field",
+        ),
         ("GET / HTTP/1.1\r\nHost: a\r\n: a\r\n\r\n", "a header field has no name"),
         ("GET / HTTP/1.1\r\nHost: a\r\nX\r\n\r\n", "a header line has no colon"),
-        ("GET / HTTP/1.1\r\nHost: a\r\nX(y): 1\r\n\r\n", "a header name has a character that no name has"),
-        ("GET / HTTP/1.1\r\nHost: a\r\nX\u{e9}: 1\r\n\r\n", "a header name has a character that no name has"),
+        (
+            "GET / HTTP/1.1\r\nHost: a\r\nX(y): 1\r\n\r\n",
+            "a header name has a character that no name has",
+        ),
+        (
+            "GET / HTTP/1.1\r\nHost: a\r\nX\u{e9}: 1\r\n\r\n",
+            "a header name has a character that no name has",
+        ),
         ("GET  / HTTP/1.1\r\nHost: a\r\n\r\n", words),
         ("GET /  HTTP/1.1\r\nHost: a\r\n\r\n", words),
         ("GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", words),

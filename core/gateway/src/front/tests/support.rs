@@ -8,7 +8,9 @@ use http::Response;
 use paifang_pipeline::{
     Api, CallLimits, Chain, Engine, ErrorCode, ErrorPages, Exchange, Facts, Frame, Front, Handler,
     LogCall, OnFailure, Origin, OriginEvent, Outcome, Params, RequestHead, RetryPolicy, Served,
-    Stages, Step, ports::Clock, ports::SystemClock,
+    Stages, Step,
+    ports::Clock,
+    ports::SystemClock,
     stats::{ApiStats, StepStats},
     testkit::{Script, TestOrigin},
 };
@@ -31,6 +33,9 @@ use tokio::{
 
 /// A test that waits longer than this has failed.
 const SOON: Duration = Duration::from_secs(20);
+
+/// The service panics at a call for this path.
+pub(super) const PANIC: &str = "/panic";
 
 pub(super) async fn soon<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(SOON, future).await.expect("it takes too long")
@@ -84,6 +89,9 @@ impl<O: Origin + 'static> Service for TestService<O> {
     }
 
     async fn serve<F: Front>(&self, incoming: Incoming, front: &mut F) -> Served {
+        if incoming.head.uri.path() == PANIC {
+            panic!("the test's service panics");
+        }
         self.heads.lock().push(incoming.head.clone());
         let facts = Facts::embedded(self.clock.now(), self.clock.unix());
         let exchange = Exchange::new(incoming.head, facts, Params::default());
@@ -265,6 +273,11 @@ impl Client {
         soon(self.tcp.write_all(text.as_ref())).await.unwrap();
     }
 
+    /// Sends to a server that may have closed.
+    pub(super) async fn try_send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        soon(self.tcp.write_all(bytes)).await
+    }
+
     pub(super) async fn get(&mut self, path: &str) -> Answer {
         self.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")).await;
         self.answer().await
@@ -322,6 +335,12 @@ impl Client {
 
     /// Everything up to the end, and whether the end came in order or by a reset.
     pub(super) async fn rest(&mut self) -> (String, std::io::Result<()>) {
+        let (rest, end) = self.rest_bytes().await;
+        (String::from_utf8(rest).unwrap(), end)
+    }
+
+    /// The like, for what is no text.
+    pub(super) async fn rest_bytes(&mut self) -> (Vec<u8>, std::io::Result<()>) {
         let end = loop {
             match soon(self.tcp.read_buf(&mut self.read)).await {
                 Ok(0) => break Ok(()),
@@ -329,7 +348,7 @@ impl Client {
                 Err(error) => break Err(error),
             }
         };
-        (String::from_utf8(std::mem::take(&mut self.read)).unwrap(), end)
+        (std::mem::take(&mut self.read), end)
     }
 
     /// Waits for an orderly end without another byte.

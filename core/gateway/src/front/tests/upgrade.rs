@@ -59,7 +59,8 @@ impl OriginCall for EchoCall {
     async fn finish(self, _: bool) {}
 }
 
-const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: echo\r\n\r\n";
+const UPGRADE: &str =
+    "GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: echo\r\n\r\n";
 
 #[tokio::test]
 async fn bytes_go_through_even_those_sent_early() {
@@ -68,7 +69,10 @@ async fn bytes_go_through_even_those_sent_early() {
     client.send(format!("{UPGRADE}early")).await;
     let head = client.head().await;
     assert_eq!(head.status, 101);
-    assert_eq!((head.header("connection"), head.header("upgrade")), (Some("upgrade"), Some("echo")));
+    assert_eq!(
+        (head.header("connection"), head.header("upgrade")),
+        (Some("upgrade"), Some("echo"))
+    );
     assert_eq!((head.header("x-hop"), head.header("content-length")), (None, None));
     assert_eq!(client.take(7).await, "hiearly");
     client.send("more\r\n\r\n").await;
