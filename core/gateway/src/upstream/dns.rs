@@ -100,7 +100,7 @@ pub(super) async fn watch(
         };
         let looked_up = tokio::select! {
             found = tokio::time::timeout(LOOKUP_TIMEOUT, resolver.resolve(&name)) => found,
-            // An error says that the upstream is gone.
+            // Retired, or gone.
             _ = stop.changed() => return,
         };
         let result = looked_up.unwrap_or_else(|_| Err(format!("no answer in {LOOKUP_TIMEOUT:?}")));

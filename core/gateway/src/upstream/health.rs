@@ -92,7 +92,7 @@ pub(super) async fn watch(
             let Some(spec) = &endpoint.common.spec.health_check else { return };
             let result = tokio::select! {
                 result = timeout(spec.timeout, probe(&endpoint, spec)) => result,
-                // An error says that the upstream is gone.
+                // Retired, or gone.
                 _ = stop.changed() => return,
             };
             let result =

@@ -1,171 +1,110 @@
-//! Headers that concern one connection only and are not relayed (RFC 9110 section 7.6.1).
+//! Headers that concern one connection only and are not relayed (RFC 9110 section 7.6.1): what
+//! [`crate::front::hop`] takes out, asked for on the way to servers and back.
+//!
+//! HTTP fronts have stripped requests before steps see them; steps and calls without a transport can
+//! still bring such headers in.
 
+use crate::front::hop::{ConnectionOptions, strip_request, strip_response};
 use http::{
-    HeaderMap, HeaderName,
-    header::{CONNECTION, PROXY_AUTHENTICATE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE},
+    HeaderMap,
+    header::{CONTENT_LENGTH, HOST, TRAILER, UPGRADE},
 };
-use smallvec::SmallVec;
-
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
-
-/// Whether a comma-separated header has this token, in any case.
-pub(super) fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
-    headers.get_all(name).iter().any(|value| {
-        value
-            .as_bytes()
-            .split(|&byte| byte == b',')
-            .any(|part| part.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
-    })
-}
 
 /// Whether a request asks for another protocol that may be relayed. A change to HTTP/2 in clear
 /// never is: behind it calls would pass unseen.
 pub(super) fn asks_upgrade(headers: &HeaderMap) -> bool {
+    let clear_h2 = |value: &http::HeaderValue| {
+        let mut protocols = value.as_bytes().split(|&byte| byte == b',');
+        protocols.any(|protocol| protocol.trim_ascii().eq_ignore_ascii_case(b"h2c"))
+    };
     headers.contains_key(UPGRADE)
-        && has_token(headers, &CONNECTION, "upgrade")
-        && !has_token(headers, &UPGRADE, "h2c")
+        && ConnectionOptions::of(headers).upgrade
+        && !headers.get_all(UPGRADE).iter().any(clear_h2)
 }
 
-/// Removes them. With `upgrade` the wish to change the protocol stays, alone in `Connection`.
-/// `TE: trailers` stays, which every hop understands.
-pub(super) fn strip(headers: &mut HeaderMap, upgrade: bool) {
-    // One look at each name is cheaper than looking up each of those that are mostly missing.
-    let mut found = Found::default();
-    for name in headers.keys() {
-        match name.as_str() {
-            "connection" => found.connection = true,
-            "te" => found.te = true,
-            "keep-alive" | "proxy-connection" | "transfer-encoding" | "upgrade"
-            | "http2-settings" => found.others = true,
-            _ => {}
-        }
-    }
-    if found.connection {
-        strip_named(headers, upgrade);
-    }
-    if found.te {
-        let trailers = has_token(headers, &TE, "trailers");
-        headers.remove(TE);
-        if trailers {
-            headers.insert(TE, http::HeaderValue::from_static("trailers"));
-        }
-    }
-    if found.others {
-        for name in [KEEP_ALIVE, PROXY_CONNECTION, TRANSFER_ENCODING, HTTP2_SETTINGS] {
-            headers.remove(name);
-        }
-        if !upgrade {
-            headers.remove(UPGRADE);
-        }
-    }
-    if upgrade {
-        headers.insert(CONNECTION, http::HeaderValue::from_static("upgrade"));
+/// Strips a request. With `upgrade` the wish to change the protocol stays.
+pub(super) fn request(headers: &mut HeaderMap, upgrade: bool) {
+    if any(headers) {
+        strip_request(headers, upgrade);
     }
 }
 
-#[derive(Default)]
-struct Found {
-    connection: bool,
-    te: bool,
-    others: bool,
-}
-
-/// Removes `Connection` and what it names. Names that must reach the server are not removed for
-/// it: a client could otherwise take from a request what steps have put there.
-fn strip_named(headers: &mut HeaderMap, upgrade: bool) {
-    let named: SmallVec<[HeaderName; 4]> = headers
-        .get_all(CONNECTION)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
-        .filter_map(|token| HeaderName::from_bytes(token.trim_ascii()).ok())
-        .collect();
-    headers.remove(CONNECTION);
-    for name in named {
-        let keep = match name.as_str() {
-            "host" | "content-length" | "content-type" | "authorization" | "cookie" | "te"
-            | "forwarded" => true,
-            "upgrade" => upgrade,
-            name => name.starts_with("x-forwarded-"),
-        };
-        if !keep {
-            headers.remove(name);
-        }
+/// Strips an answer. With `upgrade`, a 101 says what it changes to.
+pub(super) fn response(headers: &mut HeaderMap, upgrade: bool) {
+    if any(headers) {
+        strip_response(headers, upgrade);
     }
 }
 
-/// Headers that may not stand among trailers (RFC 9110 section 6.5.1), removed.
-pub(super) fn strip_trailers(trailers: &mut HeaderMap) {
-    strip(trailers, false);
-    for name in [http::header::CONTENT_LENGTH, http::header::HOST, TRAILER, PROXY_AUTHENTICATE] {
+/// Strips what may not stand among trailers either (RFC 9110 section 6.5.1).
+pub(super) fn trailers(trailers: &mut HeaderMap) {
+    strip_response(trailers, false);
+    for name in [CONTENT_LENGTH, HOST, TRAILER] {
         trailers.remove(name);
     }
 }
 
+/// Whether there is anything to strip. One look at each name is cheaper than looking up each of
+/// those that are mostly missing.
+fn any(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| {
+        matches!(
+            name.as_str(),
+            "connection"
+                | "keep-alive"
+                | "proxy-connection"
+                | "te"
+                | "transfer-encoding"
+                | "upgrade"
+                | "http2-settings"
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    //! What stays and what goes.
-    use super::{asks_upgrade, strip};
-    use http::{HeaderMap, HeaderName, HeaderValue};
+    //! Upgrades, and that nothing is overlooked.
+    use super::{asks_upgrade, request, response, trailers};
+    use crate::upstream::tests::support::headers;
 
-    fn headers(list: &[(&'static str, &'static str)]) -> HeaderMap {
-        let pair =
-            |&(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value));
-        list.iter().map(pair).collect()
-    }
-
-    fn names(headers: &HeaderMap) -> Vec<&str> {
-        headers.keys().map(HeaderName::as_str).collect()
+    #[test]
+    fn an_upgrade_is_asked_for_by_both_headers_and_never_to_h2c() {
+        for (connection, upgrade, asked) in [
+            ("keep-alive, Upgrade", "websocket", true),
+            ("keep-alive", "websocket", false),
+            ("upgrade", "h2c", false),
+            ("upgrade", "websocket, H2C", false),
+        ] {
+            let map = headers(&[("connection", connection), ("upgrade", upgrade)]);
+            assert_eq!(asks_upgrade(&map), asked, "{connection} {upgrade}");
+        }
+        assert!(!asks_upgrade(&headers(&[("connection", "upgrade")])));
     }
 
     #[test]
-    fn what_connection_names_goes_with_it() {
-        let mut map = headers(&[
-            ("connection", "close, X-Hop"),
-            ("x-hop", "1"),
-            ("keep-alive", "timeout=5"),
-            ("proxy-connection", "keep-alive"),
-            ("transfer-encoding", "chunked"),
-            ("upgrade", "websocket"),
-            ("accept", "*/*"),
-        ]);
-        strip(&mut map, false);
-        assert_eq!(names(&map), ["accept"]);
+    fn each_of_them_alone_is_found() {
+        for name in [
+            "connection",
+            "keep-alive",
+            "proxy-connection",
+            "te",
+            "transfer-encoding",
+            "upgrade",
+            "http2-settings",
+        ] {
+            let mut map = headers(&[(name, "x"), ("accept", "*/*")]);
+            request(&mut map, false);
+            assert_eq!(map.len(), 1, "{name}");
+        }
+        let mut map = headers(&[("keep-alive", "timeout=5"), ("etag", "x")]);
+        response(&mut map, false);
+        assert_eq!(map.len(), 1);
     }
 
     #[test]
-    fn connection_cannot_take_what_the_server_must_see() {
-        let mut map = headers(&[
-            ("connection", "host, x-forwarded-for, authorization"),
-            ("host", "a"),
-            ("x-forwarded-for", "1.2.3.4"),
-            ("authorization", "x"),
-        ]);
-        strip(&mut map, false);
-        assert_eq!(map.len(), 3);
-    }
-
-    #[test]
-    fn te_keeps_trailers_only() {
-        let mut map = headers(&[("te", "gzip, Trailers"), ("connection", "te")]);
-        strip(&mut map, false);
-        assert_eq!(map["te"], "trailers");
-        let mut map = headers(&[("te", "gzip")]);
-        strip(&mut map, false);
-        assert!(map.is_empty());
-    }
-
-    #[test]
-    fn an_upgrade_stays_and_h2c_is_none() {
-        let mut map = headers(&[("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")]);
-        assert!(asks_upgrade(&map));
-        strip(&mut map, true);
-        assert_eq!(
-            (&map["connection"], &map["upgrade"]),
-            (&HeaderValue::from_static("upgrade"), &HeaderValue::from_static("websocket"))
-        );
-        let map = headers(&[("connection", "upgrade"), ("upgrade", "h2c")]);
-        assert!(!asks_upgrade(&map));
+    fn framing_is_no_matter_for_trailers() {
+        let mut map = headers(&[("content-length", "9"), ("host", "a"), ("grpc-status", "0")]);
+        trailers(&mut map);
+        assert_eq!(map, headers(&[("grpc-status", "0")]));
     }
 }

@@ -8,8 +8,8 @@
 //!
 //! An [`Upstream`] is built from a plain [`UpstreamSpec`] without touching the network, then started.
 //! A release that keeps a spec keeps the upstream ([`Upstreams::build`]): its connections, health
-//! and place in the round live on. Dropping one ends its background tasks and idle connections; calls
-//! under way go on to their end.
+//! and place in the round live on. One that is retired or dropped ends its background tasks and idle
+//! connections; calls under way go on to their end.
 //!
 //! `error` says which failure is which row of the error table, and what may be repeated.
 
@@ -94,7 +94,7 @@ pub struct Upstream {
     stats: UpstreamStats,
     members: Mutex<Members>,
     started: AtomicBool,
-    /// Its end is the end of all background tasks.
+    /// A word on it, or its end, is the end of all background tasks.
     stop: watch::Sender<()>,
     /// Counts changes: probes made, look-ups done.
     changes: watch::Sender<u64>,
@@ -211,6 +211,18 @@ impl Upstream {
         }
     }
 
+    /// Ends probes, look-ups and idle connections. Calls that still hold it can use it: over
+    /// connections that are not kept, to the servers that were usable last.
+    pub fn retire(&self) {
+        self.common.limits.close();
+        // Any word at all ends the tasks that listen.
+        self.stop.send_replace(());
+        for endpoint in self.members.lock().all() {
+            endpoint.idle.sweep();
+            endpoint.streams.close();
+        }
+    }
+
     /// Works out anew whose turn it is, after endpoints or their health have changed.
     fn rebalance(&self) {
         let members = self.members.lock();
@@ -276,11 +288,8 @@ async fn sweep(upstream: std::sync::Weak<Upstream>, mut stop: watch::Receiver<()
 
 impl Drop for Upstream {
     fn drop(&mut self) {
-        self.common.limits.close();
-        // Endpoints live on with their calls; their idle connections need not.
-        for endpoint in self.members.get_mut().all() {
-            endpoint.idle.sweep();
-        }
+        // Endpoints live on with their calls; the rest need not.
+        self.retire();
     }
 }
 

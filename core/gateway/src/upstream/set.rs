@@ -44,6 +44,17 @@ impl Upstreams {
         self.0.values().for_each(Upstream::start);
     }
 
+    /// Ends what runs for those that `next`, the release that now serves, does not have: probes,
+    /// look-ups, idle connections. Calls that began with this release go on to their end; without
+    /// this a call of hours would keep all that running for as long.
+    pub fn retire_all_but(&self, next: &Self) {
+        for (name, upstream) in &self.0 {
+            if !next.0.get(name).is_some_and(|kept| Arc::ptr_eq(kept, upstream)) {
+                upstream.retire();
+            }
+        }
+    }
+
     /// Waits until all names have been looked up once; see [`Upstream::warmed`].
     pub async fn warmed(&self) {
         for upstream in self.0.values() {

@@ -123,6 +123,12 @@ impl Streams {
         self.forget_closed(&mut self.list.lock());
     }
 
+    /// Lets go of all connections: each ends with its last call.
+    pub(super) fn close(&self) {
+        let list = std::mem::take(&mut *self.list.lock());
+        list.iter().for_each(|shared| shared.state.draining.store(true, Relaxed));
+    }
+
     fn forget_closed(&self, list: &mut Vec<Shared>) {
         let max_age = self.spec.max_age;
         list.retain(|shared| {

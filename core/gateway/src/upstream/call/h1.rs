@@ -251,7 +251,7 @@ fn relayed(header: &ResponseHeader, upgrade: bool) -> ResponseHead {
     let mut head = http::Response::new(()).into_parts().0;
     head.status = header.status;
     head.headers.clone_from(&header.headers);
-    hop::strip(&mut head.headers, upgrade);
+    hop::response(&mut head.headers, upgrade);
     let mut lengths = head.headers.get_all(CONTENT_LENGTH).iter();
     let several = match (lengths.next(), lengths.next()) {
         (Some(one), None) => one.as_bytes().contains(&b','),

@@ -110,7 +110,7 @@ impl H2Call {
         }
         if frame.end {
             let trailers = frame.trailers.map(|mut trailers| {
-                hop::strip_trailers(&mut trailers);
+                hop::trailers(&mut trailers);
                 *trailers
             });
             upload.end = End::Due(trailers);
@@ -180,7 +180,7 @@ impl H2Call {
                     data: Bytes::new(),
                     end: true,
                     trailers: trailers.map(|mut trailers| {
-                        hop::strip_trailers(&mut trailers);
+                        hop::trailers(&mut trailers);
                         Box::new(trailers)
                     }),
                 },
@@ -264,7 +264,7 @@ impl Upload {
 
 /// The head as the chain sees it.
 fn relayed(mut head: ResponseHead) -> ResponseHead {
-    hop::strip(&mut head.headers, false);
+    hop::response(&mut head.headers, false);
     head.version = Version::HTTP_11;
     head
 }

@@ -34,7 +34,7 @@ pub(in crate::upstream) fn prepare(
         Cow::Borrowed(head) => (head.method.clone(), head.uri.clone(), head.headers.clone()),
     };
     let upgrade = h1 && hop::asks_upgrade(&headers);
-    hop::strip(&mut headers, upgrade);
+    hop::request(&mut headers, upgrade);
     // The gateway has answered it, or will.
     headers.remove(EXPECT);
     let spec = &endpoint.common.spec;

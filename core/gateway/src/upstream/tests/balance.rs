@@ -1,10 +1,17 @@
 //! Several servers: shares, second attempts, budgets, and what a release carries over.
 
-use super::support::{Server, deps, deps_with, get, once, run, specs, start, start_with};
+use super::support::{
+    Server, call, deps, deps_with, get, in_time, once, read_head, read_request, request, run,
+    specs, start, start_with,
+};
 use crate::upstream::{BudgetSpec, EndpointSpec, Upstream, UpstreamError, UpstreamSpec, Upstreams};
 use paifang_pipeline::testkit::{TestCall, TestClock};
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+    sync::{Notify, mpsc},
+};
 
 async fn servers() -> Vec<Server> {
     let mut servers = Vec::new();
@@ -77,8 +84,7 @@ async fn one_that_is_passed_over_is_still_better_than_none_and_comes_back() {
     assert_eq!(ask().await.body(), "g");
     let listener = TcpListener::bind(address).await.unwrap();
     let _back = Server::on(listener, |_, mut tcp| async move {
-        use tokio::io::AsyncWriteExt;
-        while super::support::read_request(&mut tcp).await.is_some() {
+        while read_request(&mut tcp).await.is_some() {
             tcp.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nb").await.unwrap();
         }
     });
@@ -131,6 +137,7 @@ async fn a_release_that_keeps_a_spec_keeps_the_upstream() {
     let second = build(vec![kept, changed], &first);
     assert!(Arc::ptr_eq(first.get("kept").unwrap(), second.get("kept").unwrap()));
     assert!(!Arc::ptr_eq(first.get("changed").unwrap(), second.get("changed").unwrap()));
+    first.retire_all_but(&second);
     drop(first);
     for name in ["kept", "changed"] {
         assert_eq!(get(second.get(name).unwrap()).await.status(), 200);
@@ -139,45 +146,41 @@ async fn a_release_that_keeps_a_spec_keeps_the_upstream() {
 }
 
 #[tokio::test]
-async fn dropping_an_upstream_ends_idle_connections_and_lets_calls_end() {
-    use super::support::{call, in_time, read_head, request};
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+async fn what_a_release_has_dropped_ends_but_for_calls_under_way() {
+    let (tell, mut closed) = mpsc::unbounded_channel();
+    let go = Arc::new(Notify::new());
+    let gate = Arc::clone(&go);
     let server = Server::start(move |number, mut tcp| {
-        let tell = tell.clone();
+        let (tell, gate) = (tell.clone(), Arc::clone(&gate));
         async move {
             read_head(&mut tcp).await.unwrap();
+            let head = b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n";
+            tcp.write_all(head).await.unwrap();
             if number == 0 {
-                tcp.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\no").await.unwrap();
-                // The rest when the idle connection of the other call is gone.
-                while tell.is_closed() {}
-                tell.send(number).unwrap();
-                tokio::time::sleep(Duration::ZERO).await;
-            } else {
-                tcp.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
-                assert_eq!(tcp.read(&mut [0]).await.unwrap(), 0);
-                tell.send(number).unwrap();
-                return;
+                gate.notified().await;
             }
             tcp.write_all(b"k").await.unwrap();
             assert_eq!(tcp.read(&mut [0]).await.unwrap(), 0);
+            tell.send(number).unwrap();
         }
     })
     .await;
-    let upstream = start(specs(&[server.address]));
-    let (mut client, task) = call(&upstream, request("GET", "/", &[]), false);
+    let deps = deps();
+    let old = Upstreams::build([specs(&[server.address])], &Upstreams::default(), &deps).unwrap();
+    old.start();
+    let upstream = old.get("test").unwrap();
+    // The call holds the upstream, as calls hold the release that they began with.
+    let (mut client, task) = call(upstream, request("GET", "/", &[]), false);
     assert_eq!(client.head().await.status, 200);
-    assert_eq!(get(&upstream).await.status(), 200);
-    assert_eq!(in_time(told.recv()).await, Some(0));
+    assert_eq!(get(upstream).await.status(), 200);
     assert_eq!(upstream.read().idle_connections, 1);
-    drop(upstream);
-    let mut body = Vec::new();
-    while body.len() < 2 {
-        body.extend_from_slice(&client.frame().await.data);
-    }
-    assert_eq!(body, b"ok");
+    old.retire_all_but(&Upstreams::default());
+    assert_eq!(in_time(closed.recv()).await, Some(1), "the idle one is closed");
+    go.notify_one();
+    assert_eq!(client.frame().await.data, "k");
     in_time(task).await.unwrap();
-    assert_eq!(in_time(told.recv()).await, Some(1));
+    assert_eq!(in_time(closed.recv()).await, Some(0), "and the other is not kept");
+    old.retire_all_but(&old);
 }
 
 #[tokio::test]

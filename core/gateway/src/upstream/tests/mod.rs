@@ -9,6 +9,6 @@ mod h1_failures;
 mod h2;
 mod health;
 mod nginx;
-mod support;
+pub(super) mod support;
 mod tls;
 mod tunnel;

@@ -351,7 +351,7 @@ pub(super) async fn until(upstream: &Upstream, mut holds: impl FnMut(&Upstream) 
     .await;
 }
 
-pub(super) fn headers(list: &[(&'static str, &'static str)]) -> HeaderMap {
+pub(in crate::upstream) fn headers(list: &[(&'static str, &'static str)]) -> HeaderMap {
     list.iter()
         .map(|&(name, value)| {
             (http::HeaderName::from_static(name), http::HeaderValue::from_static(value))
