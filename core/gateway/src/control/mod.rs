@@ -3,13 +3,15 @@
 //! A release is a transaction: load → compile → link → listen → start → live. Whatever fails on
 //! the way leaves the release before serving, and says why.
 
+mod keep;
 mod link;
+mod make;
 mod release;
 mod report;
 mod watch;
 
-pub(crate) use release::{Cause, Controller, Parts};
 pub use release::ReleaseError;
+pub(crate) use release::{Cause, Controller, Parts};
 pub(crate) use report::{explain_request, list_apis};
 pub(crate) use watch::watch;
 
@@ -58,5 +60,5 @@ pub(crate) fn check_link(snapshot: Snapshot, builder: &Builder) -> Result<(), Di
         resolver: Arc::new(Nobody),
         roots: Arc::default(),
     };
-    link::link(Arc::new(snapshot), None, builder.sources(), &deps).map(drop)
+    link::link(Arc::new(snapshot), None, &*builder.sources().files, &deps).map(drop)
 }

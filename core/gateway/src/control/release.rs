@@ -1,8 +1,9 @@
 //! The controller: makes releases, keeps them, goes back to them.
 
 use super::{
-    LogControl,
-    link::{self, Linked},
+    LogControl, keep,
+    link::Linked,
+    make::Maker,
     report::{Kept, Report},
 };
 use crate::{
@@ -16,14 +17,12 @@ use crate::{
 };
 use arc_swap::ArcSwapOption;
 use paifang_config::{
-    Loaded,
-    compile::{self, Context, Stamp},
+    compile::Stamp,
     diag::Diagnostics,
     diff::{self, Diff},
-    load,
     release::{ReleaseStore, StoreError},
-    snapshot::{self, Snapshot},
-    source::{FileSource, Origin, ParseCache, SecretSources},
+    snapshot::Snapshot,
+    source::ParseCache,
 };
 use paifang_pipeline::{
     Engine, Registry,
@@ -140,15 +139,15 @@ impl Controller {
             resolver: Arc::new(SystemResolver::new()),
             roots: Arc::new(SystemRoots::default()),
         };
-        let mut first = First { registry: &registry, sources: &sources, store: &*store, clock: &clock };
         let mut transaction = Transaction::default();
-        let (snapshot, linked) = first.make(&mut transaction, releases.as_ref(), &deps)?;
+        let maker = Maker { registry: &registry, sources: &sources, store: &*store, deps: &deps };
+        let linked = maker.first(&mut transaction.cache, releases.as_ref())?;
+        let snapshot = linked.serving.snapshot.clone();
 
         let live: Arc<Live> = Arc::new(Live::from_pointee(linked.serving));
         let refusals = Arc::new(Refusals::default());
         let engine = Engine::new(clock.clone());
-        let dispatcher =
-            Dispatcher::new(live.clone(), engine, trace_key.clone(), refusals.clone());
+        let dispatcher = Dispatcher::new(live.clone(), engine, trace_key.clone(), refusals.clone());
         let front = HttpFront::new(Arc::new(dispatcher));
         let edge = Arc::new(Edge::new(Arc::new(front), tokio::runtime::Handle::current()));
         let counters = Arc::new(ReleaseCounters::default());
@@ -174,7 +173,8 @@ impl Controller {
             started: SystemTime::now(),
         });
         let mut transaction = controller.transaction.lock().await;
-        let prepared = controller.edge.prepare(linked.listeners).await.map_err(ReleaseError::from)?;
+        let prepared =
+            controller.edge.prepare(linked.listeners).await.map_err(ReleaseError::from)?;
         snapshot.start(None, &controller.deps.spawn).map_err(ReleaseError::Handler)?;
         controller.warm(&controller.live.load_full()).await;
         prepared.commit(Duration::ZERO).await;
@@ -293,30 +293,24 @@ impl Controller {
         old: &Serving,
         cache: &mut ParseCache,
     ) -> Result<Linked, ReleaseError> {
+        let maker = self.maker();
         let stamp = Stamp { number, time: SystemTime::now(), cause };
-        let making = First {
+        match earlier {
+            None => maker.from_files(cache, stamp, Some(old)).map_err(ReleaseError::Config),
+            Some(wanted) => {
+                let store = store.ok_or(ReleaseError::Unknown { number: wanted })?;
+                maker.from_store(store, wanted, stamp, Some(old))
+            }
+        }
+    }
+
+    fn maker(&self) -> Maker<'_> {
+        Maker {
             registry: &self.registry,
             sources: &self.sources,
             store: &*self.store,
-            clock: &self.clock,
-        };
-        let snapshot = match earlier {
-            None => making.compile(&self.sources.origin, &*self.sources.files, cache, stamp, Some(&old.snapshot)),
-            Some(wanted) => {
-                let store = store.ok_or(ReleaseError::Unknown { number: wanted })?;
-                let release = match store.load(wanted) {
-                    Ok(release) => release,
-                    Err(StoreError::Missing(number)) => return Err(ReleaseError::Unknown { number }),
-                    Err(other) => return Err(other.into()),
-                };
-                let files = release.files(&*self.sources.files);
-                let origin = release.manifest().origin();
-                making.compile(&origin, &files, &mut ParseCache::new(), stamp, Some(&old.snapshot))
-            }
+            deps: &self.deps,
         }
-        .map_err(ReleaseError::Config)?;
-        link::link(Arc::new(snapshot), Some(old), &self.sources, &self.deps)
-            .map_err(ReleaseError::Config)
     }
 
     /// What reloading now would change; changes nothing.
@@ -329,16 +323,18 @@ impl Controller {
             let linked = this.make(number, Cause::Check, None, None, &old, &mut cache)?;
             Ok(diff::diff(&old.snapshot, &linked.serving.snapshot))
         });
-        compared
-            .await
-            .unwrap_or_else(|panic| Err(ReleaseError::Handler(format!("comparing ended early: {panic}"))))
+        compared.await.unwrap_or_else(|panic| {
+            Err(ReleaseError::Handler(format!("comparing ended early: {panic}")))
+        })
     }
 
     /// Starts the upstreams, and gives their names a moment to be looked up.
     async fn warm(&self, serving: &Serving) {
         serving.upstreams.start();
         if tokio::time::timeout(WARM_UP, serving.upstreams.warmed()).await.is_err() {
-            tracing::warn!("some upstreams' names are not looked up yet; their calls fail until they are");
+            tracing::warn!(
+                "some upstreams' names are not looked up yet; their calls fail until they are"
+            );
         }
     }
 
@@ -351,8 +347,10 @@ impl Controller {
             tracing::warn!(%why, "`log.level` is not taken over");
         }
         transaction.number = transaction.number.max(snapshot.number());
-        let directory = directory(self.releases.as_ref(), snapshot);
-        match keep(transaction, snapshot, &self.sources.origin, directory, *lock(&self.pinned)) {
+        let directory = keep::directory(self.releases.as_ref(), snapshot);
+        let pinned = *lock(&self.pinned);
+        let origin = &self.sources.origin;
+        match keep::keep(&mut transaction.store, snapshot, origin, directory, pinned) {
             Ok(kept) => kept,
             Err(failed) => {
                 tracing::error!(error = %failed, "the release is live but not kept: after a restart with broken files it cannot be gone back to");
@@ -453,174 +451,6 @@ impl Controller {
     pub(crate) fn debounce(&self) -> Duration {
         self.live.load().snapshot.config().reload.debounce.get()
     }
-}
-
-/// What makes snapshots, before there is a controller and within it.
-struct First<'a> {
-    registry: &'a Registry,
-    sources: &'a Sources,
-    store: &'a dyn Store,
-    clock: &'a Arc<dyn Clock>,
-}
-
-impl First<'_> {
-    /// The first release: from the files, or, when they are broken, from the last good one kept.
-    fn make(
-        &mut self,
-        transaction: &mut Transaction,
-        releases: Option<&PathBuf>,
-        deps: &Deps,
-    ) -> Result<(Arc<Snapshot>, Linked), ReleaseError> {
-        let candidates = self.release_directories(releases);
-        let store = candidates.iter().find_map(|directory| {
-            directory.exists().then(|| ReleaseStore::open(directory).ok())?
-        });
-        let number = store.as_ref().and_then(|store| store.next_number().ok()).unwrap_or(1);
-        let now = SystemTime::now();
-        // A release that was gone back to stays until an explicit reload, restarts included.
-        let pinned = store.as_ref().and_then(|store| store.pinned().ok()?);
-        if let (Some(store), Some(pinned)) = (&store, pinned) {
-            let stamp = Stamp { number, time: now, cause: Cause::Rollback(pinned) };
-            match self.from_store(store, pinned, stamp, deps) {
-                Ok(made) => {
-                    tracing::warn!(
-                        release = pinned,
-                        "serving the release that was gone back to; `paifang reload` takes the files"
-                    );
-                    return Ok(made);
-                }
-                Err(failed) => {
-                    tracing::error!(release = pinned, error = %failed, "the pinned release cannot be served");
-                }
-            }
-        }
-        let stamp = Stamp { number, time: now, cause: Cause::Start };
-        let (origin, files) = (&self.sources.origin, &*self.sources.files);
-        let made = self
-            .compile(origin, files, &mut transaction.cache, stamp, None)
-            .and_then(|snapshot| {
-                let snapshot = Arc::new(snapshot);
-                let linked = link::link(snapshot.clone(), None, self.sources, deps)?;
-                Ok((snapshot, linked))
-            });
-        let broken = match made {
-            Ok(made) => return Ok(made),
-            Err(broken) => broken,
-        };
-        let Some(store) = store else { return Err(ReleaseError::Config(broken)) };
-        let Ok(Some(good)) = store.last_good() else { return Err(ReleaseError::Config(broken)) };
-        tracing::error!(
-            "THE CONFIG IS BROKEN. Serving release {good}, the last good one, instead. What is wrong:\n{}",
-            broken.render()
-        );
-        let stamp = Stamp { number, time: now, cause: Cause::Recovery };
-        self.from_store(&store, good, stamp, deps).map_err(|failed| {
-            tracing::error!(release = good, error = %failed, "the last good release cannot be served either");
-            ReleaseError::Config(broken)
-        })
-    }
-
-    fn from_store(
-        &self,
-        store: &ReleaseStore,
-        number: u64,
-        stamp: Stamp,
-        deps: &Deps,
-    ) -> Result<(Arc<Snapshot>, Linked), ReleaseError> {
-        let release = store.load(number)?;
-        let files = release.files(&*self.sources.files);
-        let origin = release.manifest().origin();
-        let snapshot = self
-            .compile(&origin, &files, &mut ParseCache::new(), stamp, None)
-            .map_err(ReleaseError::Config)?;
-        let snapshot = Arc::new(snapshot);
-        let linked = link::link(snapshot.clone(), None, self.sources, deps)
-            .map_err(ReleaseError::Config)?;
-        Ok((snapshot, linked))
-    }
-
-    fn compile(
-        &self,
-        origin: &Origin,
-        files: &dyn FileSource,
-        cache: &mut ParseCache,
-        stamp: Stamp,
-        previous: Option<&Snapshot>,
-    ) -> Result<Snapshot, Diagnostics> {
-        let environment = &*self.sources.environment;
-        let env = &|name: &str| environment(name);
-        let loaded: Loaded = load(origin, env, files, cache)?;
-        let context = Context {
-            registry: self.registry,
-            store: self.store,
-            clock: self.clock,
-            secrets: SecretSources { env, files },
-            previous,
-        };
-        compile::compile(loaded, stamp, &context)
-    }
-
-    /// Where releases may be kept, for a config that may be broken: as the caller says, as the
-    /// config says as far as it can be read, `releases` beside the config.
-    fn release_directories(&self, releases: Option<&PathBuf>) -> Vec<PathBuf> {
-        let root = &self.sources.origin.root;
-        let beside = root.parent().unwrap_or(std::path::Path::new(""));
-        let environment = &*self.sources.environment;
-        let env = &|name: &str| environment(name);
-        let (origin, files) = (&self.sources.origin, &*self.sources.files);
-        let configured = paifang_config::source::load_tree(
-            origin,
-            env,
-            files,
-            &mut ParseCache::new(),
-            &paifang_config::yaml::Budget::default(),
-        )
-        .ok()
-        .and_then(|tree| {
-            let directory = tree.root.get("releases")?.get("directory")?;
-            Some(tree.sources.directory(directory.span).join(directory.as_text()?))
-        });
-        releases.cloned().into_iter().chain(configured).chain([beside.join("releases")]).collect()
-    }
-}
-
-/// Where this release is to be kept; `None` where it isn't.
-fn directory(told: Option<&PathBuf>, snapshot: &Snapshot) -> Option<PathBuf> {
-    let configured = snapshot.config().releases.directory.as_ref();
-    told.cloned().or_else(|| configured.map(|directory| snapshot.resolve(directory)))
-}
-
-/// Keeps a release on disk.
-fn keep(
-    transaction: &mut Transaction,
-    snapshot: &Snapshot,
-    origin: &Origin,
-    directory: Option<PathBuf>,
-    pinned: Option<u64>,
-) -> Result<Kept, StoreError> {
-    let Some(directory) = directory else {
-        transaction.store = None;
-        return Ok(Kept::No);
-    };
-    let known = transaction.store.take().filter(|store| store.directory() == directory);
-    let store = match known {
-        Some(store) => store,
-        None => ReleaseStore::open(&directory)?,
-    };
-    let store = transaction.store.insert(store);
-    // A release that came from the store is there already, under its own number.
-    let number = match snapshot.cause() {
-        snapshot::Cause::Recovery => store.last_good()?.unwrap_or(snapshot.number()),
-        snapshot::Cause::Rollback(number) => number,
-        _ => {
-            store.save(snapshot, origin)?;
-            snapshot.number()
-        }
-    };
-    store.mark_good(number)?;
-    store.pin(pinned)?;
-    store.prune(*snapshot.config().releases.keep as usize, number)?;
-    Ok(Kept::As(number))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

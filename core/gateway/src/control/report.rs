@@ -135,7 +135,11 @@ impl Controller {
     }
 
     /// Which API a request belongs to.
-    pub(crate) fn explain_request(&self, request: &str, headers: &[String]) -> Result<Value, String> {
+    pub(crate) fn explain_request(
+        &self,
+        request: &str,
+        headers: &[String],
+    ) -> Result<Value, String> {
         explain_request(&self.live.load().snapshot, request, headers)
     }
 
@@ -152,7 +156,10 @@ impl Controller {
                 let _ = write!(
                     text,
                     "  {}  {health}  weight {}  in flight {}  idle {}",
-                    endpoint.address, endpoint.weight, endpoint.in_flight, endpoint.idle_connections
+                    endpoint.address,
+                    endpoint.weight,
+                    endpoint.in_flight,
+                    endpoint.idle_connections
                 );
                 let _ = match &endpoint.last_error {
                     Some(error) => writeln!(text, "  ({error})"),
@@ -199,7 +206,11 @@ impl Controller {
         };
         let listeners = self.edge.listeners();
         let text = listeners.iter().fold(String::new(), |mut text, listener| {
-            let _ = writeln!(text, "{}  {}  {} connections", listener.name, listener.address, listener.active);
+            let _ = writeln!(
+                text,
+                "{}  {}  {} connections",
+                listener.name, listener.address, listener.active
+            );
             text
         });
         told(listeners.iter().map(describe).collect::<Vec<_>>(), text)
@@ -223,8 +234,11 @@ impl Controller {
                 }
                 None => text.push_str("  damaged"),
             }
-            let marks =
-                [(release.last_good, "last good"), (release.pinned, "pinned"), (release.number == live, "live")];
+            let marks = [
+                (release.last_good, "last good"),
+                (release.pinned, "pinned"),
+                (release.number == live, "live"),
+            ];
             for (_, mark) in marks.into_iter().filter(|(holds, _)| *holds) {
                 let _ = write!(text, "  {mark}");
             }
@@ -273,7 +287,8 @@ pub(crate) fn explain_request(
         .trim()
         .split_once(' ')
         .ok_or_else(|| format!("`{request}` is no request; write it like `POST /v1/orders`"))?;
-    let method = Method::from_bytes(method.as_bytes()).map_err(|_| format!("`{method}` is no method"))?;
+    let method =
+        Method::from_bytes(method.as_bytes()).map_err(|_| format!("`{method}` is no method"))?;
     let mut map = HeaderMap::new();
     for header in headers {
         let (name, value) = header

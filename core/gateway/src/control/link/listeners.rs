@@ -3,8 +3,8 @@
 use super::Linker;
 use crate::{
     edge::{
-        AcceptGate, ConnInfo, Deadlines, ForwardedHeader, Limits, ListenerSpec, ProxyProtocol, Trust,
-        TrustedProxies,
+        AcceptGate, ConnInfo, Deadlines, ForwardedHeader, Limits, ListenerSpec, ProxyProtocol,
+        Trust, TrustedProxies,
         tls::{Alpn, CertificateSpec, ClientAuth, TlsConfig, TlsSpec, TlsVersion},
     },
     front::HttpLimits,
@@ -71,8 +71,7 @@ fn spec(
         model::ProxyProtocol::Off => ProxyProtocol::Off,
         model::ProxyProtocol::Required => ProxyProtocol::Required,
     };
-    spec.trust =
-        Trust { proxies: TrustedProxies::new(networks), header: forwarded(listener) };
+    spec.trust = Trust { proxies: TrustedProxies::new(networks), header: forwarded(listener) };
     let limits = &listener.limits;
     spec.limits = Limits {
         connections: Some(*limits.connections),

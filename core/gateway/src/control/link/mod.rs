@@ -5,7 +5,6 @@ mod listeners;
 mod upstreams;
 
 use crate::{
-    builder::Sources,
     edge::ListenerSpec,
     live::{Serving, ServingApi},
     upstream::{Deps, Upstreams},
@@ -27,14 +26,14 @@ pub(super) struct Linked {
 /// The largest certificate or key file, in bytes.
 const LARGEST_PEM: u64 = 1 << 20;
 
-/// Links `snapshot`, taking over the upstreams of `previous` that did not change.
+/// Links `snapshot`, reading certificates and keys through `files`, the place its config came
+/// from, and taking over the upstreams of `previous` that did not change.
 pub(super) fn link(
     snapshot: Arc<Snapshot>,
     previous: Option<&Serving>,
-    sources: &Sources,
+    files: &dyn FileSource,
     deps: &Deps,
 ) -> Result<Linked, Diagnostics> {
-    let files = &*sources.files;
     let mut linker = Linker { snapshot: &snapshot, files, problems: Problems::default() };
     let none = Upstreams::default();
     let previous = previous.map_or(&none, |previous| &previous.upstreams);

@@ -46,8 +46,10 @@ fn spec(linker: &mut Linker<'_>, name: &str, upstream: &model::Upstream) -> Opti
     }
     let host = host(linker, upstream.host.as_ref())?;
     spec.host = host.clone().map_or(HostPolicy::Preserve, HostPolicy::Name);
-    spec.forwarding =
-        Forwarding { x_forwarded: upstream.forward.x_forwarded, forwarded: upstream.forward.forwarded };
+    spec.forwarding = Forwarding {
+        x_forwarded: upstream.forward.x_forwarded,
+        forwarded: upstream.forward.forwarded,
+    };
     spec.timeouts = Timeouts {
         connect: upstream.timeouts.connect.get(),
         first_byte: upstream.timeouts.first_byte.get(),
