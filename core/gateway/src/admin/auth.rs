@@ -69,7 +69,9 @@ mod tests {
     fn a_token_must_be_shown_whole_and_in_its_place() {
         let token = Token::new(Some(&Secret::new(b"s3cret")));
         assert!(token.admits(Some(b"Bearer s3cret")));
-        for wrong in [None, Some(&b""[..]), Some(b"s3cret"), Some(b"Bearer s3cre"), Some(b"Bearer s3cret ")] {
+        for wrong in
+            [None, Some(&b""[..]), Some(b"s3cret"), Some(b"Bearer s3cre"), Some(b"Bearer s3cret ")]
+        {
             assert!(!token.admits(wrong), "{wrong:?}");
         }
         assert!(Token::default().admits(None));

@@ -182,5 +182,7 @@ async fn trace(control: Control, Query(ttl): Query<TraceTtl>) -> Response {
         return error(StatusCode::BAD_REQUEST, "`seconds` must be 1 to 3600", None);
     }
     let value = control.sign_trace(Duration::from_secs(ttl.seconds));
-    json(serde_json::json!({ "header": crate::live::TRACE_HEADER, "value": value, "seconds": ttl.seconds }))
+    json(
+        serde_json::json!({ "header": crate::live::TRACE_HEADER, "value": value, "seconds": ttl.seconds }),
+    )
 }

@@ -34,9 +34,8 @@ impl Admin {
         let address = listener.local_addr().map_err(failed)?;
         let (stop, mut stopped) = watch::channel(false);
         let guard = axum::middleware::from_fn_with_state(token, auth::check);
-        let router = routes::guarded(controller.clone())
-            .layer(guard)
-            .merge(routes::open(controller));
+        let router =
+            routes::guarded(controller.clone()).layer(guard).merge(routes::open(controller));
         let task = tokio::spawn(async move {
             let until_stopped = async move {
                 // An error means that the sender is gone: stop as well.

@@ -7,9 +7,9 @@ use super::{
 };
 use crate::{Builder, control};
 use paifang_config::{
+    compile::{self, Context, Stamp},
     diff, explain, load,
     schema::{self, StepSchema},
-    compile::{self, Context, Stamp},
     snapshot::{Cause, Snapshot},
     source::{Origin, ParseCache, SecretSources},
 };
@@ -42,22 +42,21 @@ pub(super) fn schema(builder: &Builder) -> Done {
 
 pub(super) fn explain(builder: &Builder, wanted: &ExplainArguments) -> Done {
     let snapshot = compile(builder, &wanted.gateway.config.origin())?;
-    let answer = match (&wanted.request, &wanted.api) {
-        (Some(request), _) => {
-            control::explain_request(&snapshot, request, &wanted.header).map_err(Failed::Said)?
-        }
-        (None, Some(api)) => match explain::api(&snapshot, api) {
-            Some(explained) if wanted.gateway.json => {
-                serde_json::to_value(explained).map_err(|error| Failed::Said(error.to_string()))?
-            }
-            Some(explained) => {
-                say(&explained.to_string());
-                return Ok(());
-            }
-            None => return Err(Failed::Said(format!("there is no API `{api}`"))),
-        },
-        (None, None) => control::list_apis(&snapshot),
-    };
+    let answer =
+        match (&wanted.request, &wanted.api) {
+            (Some(request), _) => control::explain_request(&snapshot, request, &wanted.header)
+                .map_err(Failed::Said)?,
+            (None, Some(api)) => match explain::api(&snapshot, api) {
+                Some(explained) if wanted.gateway.json => serde_json::to_value(explained)
+                    .map_err(|error| Failed::Said(error.to_string()))?,
+                Some(explained) => {
+                    say(&explained.to_string());
+                    return Ok(());
+                }
+                None => return Err(Failed::Said(format!("there is no API `{api}`"))),
+            },
+            (None, None) => control::list_apis(&snapshot),
+        };
     match answer.get("text").and_then(Value::as_str) {
         Some(text) if !wanted.gateway.json => say(text),
         _ => say(&format!("{answer:#}")),

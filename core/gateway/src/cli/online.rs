@@ -3,8 +3,7 @@
 use super::{
     Failed,
     args::{
-        ExplainArguments, GatewayArguments, LogLevelArguments, RollbackArguments,
-        TraceArguments,
+        ExplainArguments, GatewayArguments, LogLevelArguments, RollbackArguments, TraceArguments,
     },
     remote::Remote,
     terminal::say,

@@ -67,7 +67,8 @@ impl Remote {
             ))
         };
         let mut answer = answer.map_err(|why| unreachable(why.to_string()))?;
-        let text = answer.body_mut().read_to_string().map_err(|why| unreachable(why.to_string()))?;
+        let text =
+            answer.body_mut().read_to_string().map_err(|why| unreachable(why.to_string()))?;
         let value: Value = serde_json::from_str(&text).map_err(|_| {
             Failed::Said(format!("{} does not speak like an admin API", self.address))
         })?;
