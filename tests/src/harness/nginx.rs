@@ -1,0 +1,62 @@
+//! nginx, as an upstream that nobody here has written.
+
+use super::until;
+use std::{net::SocketAddr, process::Stdio};
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+/// An nginx in one process, gone when dropped.
+#[derive(Debug)]
+pub struct Nginx {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What it serves from, and keeps its files in.
+    pub root: TempDir,
+    _process: Child,
+}
+
+impl Nginx {
+    /// Serves its root and these `location` blocks.
+    ///
+    /// # Panics
+    /// When nginx is not installed or does not start.
+    pub async fn start(locations: &str) -> Self {
+        let root = tempfile::tempdir().expect("a directory");
+        let dir = root.path().display().to_string();
+        // nginx takes no port 0. Another process may take the port first: then it does not start.
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("no port");
+        let address = free.local_addr().expect("an address");
+        drop(free);
+        let config = format!(
+            "daemon off; master_process off; pid {dir}/pid; error_log {dir}/error.log;\n\
+             events {{}}\n\
+             http {{\n\
+               access_log off;\n\
+               client_body_temp_path {dir}/b; proxy_temp_path {dir}/p; fastcgi_temp_path {dir}/f;\n\
+               uwsgi_temp_path {dir}/u; scgi_temp_path {dir}/s;\n\
+               server {{ listen {address}; root {dir}; {locations} }}\n\
+             }}\n"
+        );
+        std::fs::write(root.path().join("nginx.conf"), config).expect("a file");
+        let mut process = match Command::new("nginx")
+            .args(["-p", &dir, "-c", "nginx.conf", "-e", "error.log"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+        {
+            Ok(process) => process,
+            Err(cause) => panic!("nginx does not run ({cause}); `cargo xtask test` installs it"),
+        };
+        until(|| {
+            if let Ok(Some(status)) = process.try_wait() {
+                let log = std::fs::read_to_string(root.path().join("error.log"));
+                panic!("nginx has ended with {status}: {}", log.unwrap_or_default());
+            }
+            std::net::TcpStream::connect(address).is_ok()
+        })
+        .await;
+        Self { address, root, _process: process }
+    }
+}

@@ -1,0 +1,4 @@
+//! Calls through a whole gateway, on real sockets.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod smoke;
