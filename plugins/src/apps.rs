@@ -80,7 +80,7 @@ impl Allowed {
 /// Apps for tests: `(app, [(key id, secret)])`.
 #[cfg(test)]
 pub(crate) fn apps(list: &[(&str, &[(&str, &str)])]) -> Arc<Apps> {
-    use paifang_pipeline::{AppKey, Identity, Secret};
+    use paifang_pipeline::{AppKey, Secret};
     let app = |(id, keys): &(&str, &[(&str, &str)])| App {
         id: (*id).into(),
         keys: keys
@@ -88,7 +88,6 @@ pub(crate) fn apps(list: &[(&str, &[(&str, &str)])]) -> Arc<Apps> {
             .map(|(key, secret)| AppKey {
                 id: (*key).into(),
                 secret: Secret::new(secret.as_bytes()),
-                identity: Arc::new(Identity::new((*key).into(), Some((*id).into()), "test")),
             })
             .collect(),
     };

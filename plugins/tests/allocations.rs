@@ -5,7 +5,7 @@
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use paifang_pipeline::{
     Api, App, AppKey, Apps, BodySize, CallLimits, Chain, DynPlugin, Engine, ErrorPages, Exchange,
-    Facts, Frame, Front, FrontError, Handler, Identity, Inbound, OnFailure, Origin, OriginCall,
+    Facts, Frame, Front, FrontError, Handler, Inbound, OnFailure, Origin, OriginCall,
     OriginError, OriginEvent, Params, RequestCall, RequestHead, ResponseHead, RetryPolicy, Secret,
     Stages, Step, Termination, Verdict,
     ports::Clock,
@@ -113,11 +113,7 @@ struct Bench {
 }
 
 fn apps() -> Arc<Apps> {
-    let key = AppKey {
-        id: "k1".into(),
-        secret: Secret::new(SECRET),
-        identity: Arc::new(Identity::new("k1".into(), Some("wallet".into()), "test")),
-    };
+    let key = AppKey { id: "k1".into(), secret: Secret::new(SECRET) };
     Arc::new(Apps::new([App { id: "wallet".into(), keys: vec![key] }]))
 }
 

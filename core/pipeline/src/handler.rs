@@ -7,6 +7,7 @@ use crate::{
     verdict::{BodyVerdict, Failure, ResponseVerdict, Verdict},
 };
 use bytes::Bytes;
+use http::HeaderMap;
 use std::{any::Any, net::SocketAddr, ops::Deref, sync::Arc};
 
 /// The stages, as a set. A step runs at the stages that it declares and costs nothing elsewhere.
@@ -219,7 +220,11 @@ view! {
 }
 view! {
     /// The call at the `response` stage.
-    ResponseCall { head: &'a mut ResponseHead, whole: Option<&'a mut Bytes> }
+    ResponseCall {
+        head: &'a mut ResponseHead,
+        whole: Option<&'a mut Bytes>,
+        trailers: Option<&'a HeaderMap>
+    }
 }
 view! {
     /// The call at the `response_body` stage.
@@ -235,6 +240,14 @@ impl RequestCall<'_> {
     #[must_use]
     pub fn body(&self) -> Option<&Bytes> {
         self.with_body.then(|| self.exchange.body.as_ref().map(|body| &body.data)).flatten()
+    }
+
+    /// The trailers that came behind the whole body, as the steps above left them; `None` before
+    /// the body is here, and where there are none. To change them, be a `request_body` step.
+    #[must_use]
+    pub fn trailers(&self) -> Option<&HeaderMap> {
+        let body = self.exchange.body.as_ref().filter(|_| self.with_body)?;
+        body.trailers.as_deref()
     }
 
     /// Replaces the whole body; `Content-Length` follows. Does nothing before the body is here.
@@ -285,6 +298,13 @@ impl ResponseCall<'_> {
     #[must_use]
     pub fn body(&self) -> Option<&Bytes> {
         self.whole.as_deref()
+    }
+
+    /// The trailers that came behind the whole body, as the steps below left them; `None` before
+    /// the body is here, and where there are none. To change them, be a `response_body` step.
+    #[must_use]
+    pub fn trailers(&self) -> Option<&HeaderMap> {
+        self.trailers
     }
 
     /// Replaces the whole body; `Content-Length` follows. Does nothing before the body is here.

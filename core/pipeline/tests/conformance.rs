@@ -415,6 +415,60 @@ async fn trailers_pass_the_body_stages_both_ways() {
 }
 
 #[tokio::test]
+async fn a_step_that_needs_a_body_sees_the_trailers_behind_it() {
+    let mut trailers = HeaderMap::new();
+    trailers.insert("x-sum", HeaderValue::from_static("1"));
+    let last = |data: &'static str| Frame {
+        data: data.into(),
+        end: true,
+        trailers: Some(Box::new(trailers.clone())),
+    };
+    // Beside the steps that ask stand steps that change the trailers before they are asked for.
+    let doubles = |frame: &mut Frame| {
+        if let Some(trailers) = &mut frame.trailers {
+            trailers.insert("x-sum", HeaderValue::from_static("2"));
+        }
+        BodyVerdict::Continue
+    };
+    let asks = Probe::at(Stages::REQUEST.and(Stages::RESPONSE))
+        .on_request(|call| match call.body() {
+            None => {
+                assert!(call.trailers().is_none());
+                Verdict::NeedBody
+            }
+            Some(_) => {
+                assert_eq!(call.trailers().unwrap()["x-sum"], "2");
+                Verdict::Continue
+            }
+        })
+        .on_response(|call| match call.body() {
+            None => {
+                assert!(call.trailers().is_none());
+                ResponseVerdict::NeedBody
+            }
+            Some(_) => {
+                assert_eq!(call.trailers().unwrap()["x-sum"], "2");
+                ResponseVerdict::Continue
+            }
+        });
+    let origin = TestOrigin::scripted([Script::AfterBody(vec![
+        Ok(OriginEvent::Head(TestOrigin::head(200), false)),
+        Ok(OriginEvent::Frame(last("y"))),
+    ])]);
+    let reply = TestCall::new(Method::POST, "/")
+        .frames([last("x")])
+        .step("above", Probe::at(Stages::REQUEST_BODY).on_request_body(doubles))
+        .step("asks", asks)
+        .step("below", Probe::at(Stages::RESPONSE_BODY).on_response_body(doubles))
+        .run(&origin)
+        .await;
+    // Whoever saw them, they go on.
+    assert_eq!((reply.status(), reply.error()), (200, None));
+    assert_eq!(reply.trailers().unwrap()["x-sum"], "2");
+    assert_eq!(origin.request(0).frames[0].trailers.as_ref().unwrap()["x-sum"], "2");
+}
+
+#[tokio::test]
 async fn interim_responses_pass_and_the_origins_100_does_not() {
     let origin = TestOrigin::scripted([Script::Events(vec![
         Ok(OriginEvent::Info(TestOrigin::head(100))),

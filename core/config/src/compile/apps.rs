@@ -3,16 +3,13 @@
 use std::sync::Arc;
 
 use http::HeaderValue;
-use paifang_pipeline::{App, AppKey, Apps, ErrorPages, ErrorTemplate, Identity, Secrets};
+use paifang_pipeline::{App, AppKey, Apps, ErrorPages, ErrorTemplate, Secrets};
 
 use super::SecretCache;
 use crate::diag::{Problem, Problems};
 use crate::model::{Config, ErrorPage};
 use crate::source::SourceMap;
 use crate::yaml::Digest;
-
-/// How an identity that comes from an app's key was established, until a step says other.
-const METHOD: &str = "app_key";
 
 /// All apps, with a digest that tells whether any of them, or a secret of theirs, changed.
 #[derive(Debug, Clone)]
@@ -49,9 +46,7 @@ pub(super) fn build(
                     .resolve(&key.secret.0)
                     .map_err(|message| problems.push(Problem::new(key.secret.span(), message)))
                     .ok()?;
-                let key = key.id.as_arc();
-                let identity = Arc::new(Identity::new(key.clone(), Some(id.clone()), METHOD));
-                Some(AppKey { id: key.clone(), secret, identity })
+                Some(AppKey { id: key.id.as_arc().clone(), secret })
             })
             .collect();
         apps.push(App { id: id.clone(), keys });

@@ -47,13 +47,17 @@ impl<C: OriginCall> Answer<C> {
         }
     }
 
-    /// What a `response` step may see.
-    pub(super) fn view(&mut self, with_body: bool) -> (&mut ResponseHead, Option<&mut Bytes>) {
-        let whole = match &mut self.body {
-            Body::Whole { data, .. } if with_body => Some(data),
-            _ => None,
-        };
-        (&mut self.head, whole)
+    /// What a `response` step may see: the head, and with the body that and its trailers.
+    pub(super) fn view(
+        &mut self,
+        with_body: bool,
+    ) -> (&mut ResponseHead, Option<&mut Bytes>, Option<&HeaderMap>) {
+        match &mut self.body {
+            Body::Whole { data, trailers } if with_body => {
+                (&mut self.head, Some(data), trailers.as_deref())
+            }
+            _ => (&mut self.head, None, None),
+        }
     }
 }
 

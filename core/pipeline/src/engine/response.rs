@@ -2,14 +2,12 @@
 
 use super::{Run, Trouble, deliver::Answer, step::Waited};
 use crate::{
-    exchange::ResponseHead,
     front::Front,
     handler::{Handler, ResponseCall},
     origin::OriginCall,
     stats::StepVerdict,
     verdict::{Failure, ResponseVerdict},
 };
-use bytes::Bytes;
 use http::HeaderMap;
 
 impl Run<'_> {
@@ -109,9 +107,9 @@ impl Run<'_> {
         with_body: bool,
         method: impl FnOnce(&dyn Handler, &mut ResponseCall<'_>) -> ResponseVerdict,
     ) -> ResponseVerdict {
-        let (head, whole): (&mut ResponseHead, Option<&mut Bytes>) = answer.view(with_body);
+        let (head, whole, trailers) = answer.view(with_body);
         self.run_step(index, |handler, exchange| {
-            method(handler, &mut ResponseCall { exchange, step: index, head, whole })
+            method(handler, &mut ResponseCall { exchange, step: index, head, whole, trailers })
         })
         .unwrap_or_else(ResponseVerdict::Fail)
     }

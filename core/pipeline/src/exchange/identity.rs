@@ -19,8 +19,6 @@ pub struct AppKey {
     pub id: Arc<str>,
     /// The shared secret.
     pub secret: Secret,
-    /// The identity that a caller with this key has; made once, at load.
-    pub identity: Arc<Identity>,
 }
 
 /// All apps of a snapshot.
