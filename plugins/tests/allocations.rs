@@ -5,14 +5,17 @@
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use paifang_pipeline::{
     Api, App, AppKey, Apps, BodySize, CallLimits, Chain, DynPlugin, Engine, ErrorPages, Exchange,
-    Facts, Frame, Front, FrontError, Handler, Inbound, OnFailure, Origin, OriginCall,
-    OriginError, OriginEvent, Params, RequestCall, RequestHead, ResponseHead, RetryPolicy, Secret,
+    Facts, Frame, Front, FrontError, Handler, Inbound, OnFailure, Origin, OriginCall, OriginError,
+    OriginEvent, Params, Plugin, RequestCall, RequestHead, ResponseHead, RetryPolicy, Secret,
     Stages, Step, Termination, Verdict,
-    ports::Clock,
+    ports::{Clock, Spawn, TokioSpawn},
     stats::{ApiStats, StepStats},
     testkit::{TestClock, build},
 };
-use paifang_plugins::{key_auth::KeyAuth, signature::Signature, throttle::Throttle};
+use paifang_plugins::{
+    access_log::AccessLog, headers::Headers, key_auth::KeyAuth, request_id::RequestId,
+    signature::Signature, throttle::Throttle,
+};
 use paifang_state::LocalStore;
 use ring::hmac;
 use serde_json::{Value, json};
@@ -228,6 +231,37 @@ fn a_signature_costs_no_allocation() {
     let signature = Signature::default();
     let steps: Vec<(&dyn DynPlugin, Value)> = vec![(&signature, json!({}))];
     assert_eq!(beyond_an_empty_chain(steps, headers), 0);
+}
+
+#[test]
+fn an_id_fixed_headers_and_a_log_line_cost_no_allocation() {
+    let (clock, store) = (Arc::new(TestClock::new()), LocalStore::new());
+    let dir = tempfile::tempdir().unwrap();
+    let log = AccessLog::default();
+    let changes = json!({ "set": { "x-device": "fixed" }, "remove": ["x-internal-*"] });
+    let steps: [(&dyn DynPlugin, Value); 3] = [
+        (
+            &log,
+            json!({ "sink": { "file": dir.path().join("log") }, "headers": { "request": ["x-api-key"] } }),
+        ),
+        // An empty response head would have to grow.
+        (&RequestId, json!({ "response": false })),
+        (&Headers, json!({ "request": changes })),
+    ];
+    let handlers: Vec<Arc<dyn Handler>> = steps
+        .iter()
+        .map(|(plugin, config)| build(*plugin, config, &store, &apps(), &clock).unwrap().handler)
+        .collect();
+    let full = Bench::new(handlers.clone(), &clock);
+    let spawn: Arc<dyn Spawn> = Arc::new(TokioSpawn(full.runtime.handle().clone()));
+    handlers.iter().for_each(|handler| handler.start(&spawn).unwrap());
+    // The first lines are new; once they are written, others use them again.
+    full.allocations(with_key);
+    while Plugin::counters(&log)[0].value < 64 {
+        std::thread::yield_now();
+    }
+    let empty = Bench::new(Vec::new(), &clock).allocations(with_key);
+    assert_eq!(full.allocations(with_key), empty);
 }
 
 #[test]
