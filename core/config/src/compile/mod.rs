@@ -14,6 +14,7 @@ pub(crate) mod effective;
 pub(crate) mod expand;
 mod routes;
 mod secrets;
+mod shares;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -64,7 +65,8 @@ pub struct Stamp {
 ///
 /// # Errors
 /// Everything that is wrong: steps of unknown kinds, wrong config of steps, secrets that are not
-/// there, slots with two writers, APIs that nothing answers, routes that contradict each other.
+/// there, slots with two writers, steps that share state and
+/// differ in it, APIs that nothing answers, routes that contradict each other.
 pub fn compile(
     loaded: Loaded,
     stamp: Stamp,
@@ -110,6 +112,7 @@ pub fn compile(
     }
     let fallback = api::fallback(&job, &mut problems);
     let accept = accept::build(&job, &mut problems);
+    shares::check(&job, &apis, fallback.as_ref(), &accept, &mut problems);
     let table = routes::build(&config, &mut problems);
     let (pages, pages_key) = (job.pages.clone(), pages.1);
     problems.finish((), &tree.sources)?;
