@@ -52,6 +52,9 @@ impl Run<'_> {
                     self.count_from(began, index, "request", StepVerdict::Continue, changes);
                     return Ok(None);
                 }
+                Verdict::Respond(response) if response.status().is_informational() => {
+                    Verdict::Fail(Failure::failed("answered with an interim status"))
+                }
                 Verdict::Respond(response) => {
                     self.count(index, "request", StepVerdict::Respond);
                     self.exchange.outcome.answered_by = Some(self.step(index).id.clone());

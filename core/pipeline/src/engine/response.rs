@@ -53,6 +53,9 @@ impl Run<'_> {
                     self.count_response(index, before.as_ref(), &answer.head.headers);
                     return Ok(());
                 }
+                ResponseVerdict::Replace(response) if response.status().is_informational() => {
+                    ResponseVerdict::Fail(Failure::failed("answered with an interim status"))
+                }
                 ResponseVerdict::Replace(response) => {
                     self.count(index, "response", StepVerdict::Respond);
                     self.exchange.outcome.answered_by = Some(self.step(index).id.clone());

@@ -1,9 +1,10 @@
-//! A handler whose every stage a test can script.
+//! A handler whose every stage a test can script, and what the cases share.
 #![allow(unreachable_pub)]
 
 use paifang_pipeline::{
     BodyVerdict, Failure, Frame, Handler, LogCall, RequestBodyCall, RequestCall, RequestHead,
     ResponseBodyCall, ResponseCall, ResponseVerdict, Stages, UpstreamCall, Verdict,
+    testkit::{Reply, TestOrigin},
 };
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
@@ -155,4 +156,24 @@ impl Handler for Probe {
         self.logs.fetch_add(1, SeqCst);
         self.maybe_panic();
     }
+}
+
+/// An origin that answers one call.
+pub fn ok() -> TestOrigin {
+    TestOrigin::answering(200, "origin")
+}
+
+/// `step:stage:verdict` of every event.
+pub fn trace(reply: &Reply) -> Vec<String> {
+    let events = reply.trace.events.iter();
+    events.map(|event| format!("{}:{}:{}", event.step, event.stage, event.verdict)).collect()
+}
+
+pub fn all_but_accept() -> Stages {
+    Stages::REQUEST
+        .and(Stages::REQUEST_BODY)
+        .and(Stages::UPSTREAM)
+        .and(Stages::RESPONSE)
+        .and(Stages::RESPONSE_BODY)
+        .and(Stages::LOG)
 }
