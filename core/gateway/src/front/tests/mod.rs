@@ -8,6 +8,7 @@ mod keep_alive;
 mod refusals;
 mod streams;
 mod streams_limits;
+mod streams_raw;
 mod support;
 mod support2;
 mod upgrade;

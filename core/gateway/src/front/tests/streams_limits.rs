@@ -1,7 +1,8 @@
 //! HTTP/2's limits: flow control, floods, idle and draining connections, panics.
 
 use super::{
-    support::{Client, PANIC, Setup, answers, echoes, soon, until},
+    streams_raw::{GOAWAY, PREFACE, open_streams, reason, whole_frames},
+    support::{PANIC, Setup, answers, echoes, soon, until},
     support2::{Client2, request},
 };
 use bytes::Bytes;
@@ -12,6 +13,11 @@ use paifang_pipeline::{
     testkit::{Script, TestOrigin},
 };
 use std::time::Duration;
+
+/// Why a server has told its client to go, each time.
+fn goaways(sent: &[u8]) -> Vec<u32> {
+    whole_frames(sent).filter(|frame| frame.kind == GOAWAY).map(|frame| reason(&frame)).collect()
+}
 
 const SHORT: Duration = Duration::from_millis(60);
 
@@ -84,45 +90,12 @@ async fn an_early_answer_arrives_whole_though_the_body_is_not_read() {
     assert_eq!(reason, Reason::NO_ERROR);
 }
 
-/// Sends frames as they are told, and does not care what comes back.
-async fn raw_streams(client: &mut Client, streams: std::ops::Range<u32>, reset: bool) {
-    for stream in streams {
-        let id = (2 * stream + 1).to_be_bytes();
-        // GET http://a/, from the static table but for the authority.
-        let mut frames =
-            vec![0, 0, 6, 1, 5, id[0], id[1], id[2], id[3], 0x82, 0x86, 0x84, 0x01, 1, b'a'];
-        if reset {
-            frames.extend([0, 0, 4, 3, 0, id[0], id[1], id[2], id[3], 0, 0, 0, 8]);
-        }
-        if client.try_send(&frames).await.is_err() {
-            return;
-        }
-        tokio::task::yield_now().await;
-    }
-}
-
-/// The reasons of the GOAWAY frames in what a server has sent.
-fn goaways(mut sent: &[u8]) -> Vec<u32> {
-    let mut reasons = Vec::new();
-    while let [a, b, c, kind, rest @ ..] = sent {
-        let length = u32::from_be_bytes([0, *a, *b, *c]) as usize;
-        let payload = &rest[5..5 + length];
-        if *kind == 7 {
-            reasons.push(u32::from_be_bytes(payload[4..8].try_into().unwrap()));
-        }
-        sent = &rest[5 + length..];
-    }
-    reasons
-}
-
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
-
 #[tokio::test]
 async fn a_flood_of_resets_ends_the_connection() {
     let server = Setup::new(TestOrigin::scripted([])).http2().start().await;
     let mut client = server.connect().await;
     client.send(PREFACE).await;
-    raw_streams(&mut client, 0..10_000, true).await;
+    open_streams(&mut client, 0..10_000, true).await;
     let (sent, _) = client.rest_bytes().await;
     // First it is asked to go; it goes on all the same.
     let reasons = goaways(&sent);
@@ -159,7 +132,7 @@ async fn who_does_not_hear_that_it_should_go_is_cut_off() {
     let server = setup.limits(|limits| limits.requests_per_connection = 3).start().await;
     let mut client = server.connect().await;
     client.send(PREFACE).await;
-    raw_streams(&mut client, 0..1000, false).await;
+    open_streams(&mut client, 0..1000, false).await;
     let (sent, _) = client.rest_bytes().await;
     assert_eq!(goaways(&sent).last(), Some(&u32::from(Reason::ENHANCE_YOUR_CALM)));
     assert_eq!(server.calls(), 3 + 10);

@@ -1,6 +1,9 @@
 //! A server of one chain and one origin on a loopback socket, and clients for it.
 
-use super::limits;
+use super::{
+    limits,
+    streams_raw::{RawFrame, whole_frames},
+};
 use crate::edge::{ConnInfo, ConnectionHandler, DrainState, EdgeStream, Protocol};
 use crate::front::{HttpFront, HttpLimits, Incoming, Service};
 use bytes::Bytes;
@@ -349,6 +352,14 @@ impl Client {
             }
         };
         (std::mem::take(&mut self.read), end)
+    }
+
+    /// Everything that came up to the HTTP/2 frame that is looked for, or to the end.
+    pub(super) async fn until_frame(&mut self, wanted: impl Fn(&RawFrame<'_>) -> bool) -> Vec<u8> {
+        // Frames may be cut anywhere; only whole ones are looked at.
+        while !whole_frames(&self.read).any(|frame| wanted(&frame)) && self.more().await {}
+        let whole: usize = whole_frames(&self.read).map(|frame| frame.payload.len() + 9).sum();
+        self.read.drain(..whole).collect()
     }
 
     /// Waits for an orderly end without another byte.
