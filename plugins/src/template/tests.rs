@@ -186,3 +186,84 @@ fn a_fixed_header_is_made_once() {
     let error = HeaderTemplate::compile("a\nb", Rules::header()).unwrap_err();
     assert_eq!(error.to_string(), "a header's value holds no control characters, at character 2");
 }
+
+mod properties {
+    //! What holds for every text and every request.
+    use super::*;
+    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+    use proptest::prelude::*;
+
+    /// Texts in which placeholders are likely, whole or broken.
+    fn text() -> impl Strategy<Value = String> {
+        let pieces = prop::sample::select(vec![
+            "{{",
+            "}}",
+            " ",
+            "|",
+            "path",
+            "query.v",
+            "body",
+            "body./v",
+            "header.x-name",
+            "raw",
+            "json",
+            "default",
+            "\"",
+            "'",
+            "a",
+            "é",
+            "\\",
+            "\n",
+            "{",
+            ".",
+        ]);
+        prop::collection::vec(pieces, 0..16).prop_map(|pieces| pieces.concat())
+    }
+
+    fn target() -> impl Strategy<Value = Target> {
+        use Target::{Header, Html, Json, Text, Url};
+        prop::sample::select(vec![Text, Json, Html, Header, Url])
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics_and_no_output_outgrows_its_limit(
+            text in text(), target in target(), limit in 0usize..64, value in any::<String>(),
+        ) {
+            let rules = Rules { target, limit, body: true };
+            if let Ok(template) = Template::compile(&text, rules) {
+                let call = call(&format!("/x?v={}", utf8_percent_encode(&value, NON_ALPHANUMERIC)));
+                let body = Bytes::from(serde_json::json!({ "v": value }).to_string());
+                let body = JsonBody::new(&body);
+                if let Ok(out) = template.render(&Values { call: &call, body: Some(&body) }) {
+                    prop_assert!(out.len() <= limit);
+                }
+            }
+        }
+
+        #[test]
+        fn a_value_stays_one_value_wherever_it_stands(value in any::<String>()) {
+            let encoded = utf8_percent_encode(&value, NON_ALPHANUMERIC).to_string();
+            let target = format!("/x?v={encoded}");
+            let render = |text: &str, rules| super::render(text, rules, &target, "");
+            let json: serde_json::Value =
+                serde_json::from_str(&render("[\"{{ query.v }}\", 1]", JSON).unwrap()).unwrap();
+            prop_assert_eq!(&json, &serde_json::json!([value, 1]));
+            let url = render("/{{ query.v }}/", Rules::url()).unwrap();
+            let inner = &url[1..url.len() - 1];
+            prop_assert!(inner.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~%".contains(&b)));
+            let back = percent_encoding::percent_decode_str(inner).decode_utf8().unwrap();
+            prop_assert_eq!(back.as_ref(), &value);
+            let html = render("{{ query.v }}", Rules::body(Target::Html)).unwrap();
+            prop_assert!(!html.contains(['<', '>', '"', '\'']));
+            match HeaderTemplate::compile("{{ query.v }}", Rules::header()).unwrap() {
+                HeaderTemplate::Fixed(_) => prop_assert!(false, "a placeholder is not fixed"),
+                header => {
+                    let call = call(&target);
+                    let refused = header.render(&Values::of(&call)).is_err();
+                    prop_assert_eq!(refused, value.bytes().any(|byte| byte.is_ascii_control()));
+                }
+            }
+        }
+    }
+}
