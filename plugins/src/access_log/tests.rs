@@ -250,7 +250,7 @@ async fn calls_that_end_early_are_logged_with_their_end() {
     let wanted = json!({ "status": 403, "answered_by": "respond", "termination": "completed" });
     assert_eq!(log.lines(), [wanted]);
     // The client goes away while its body is awaited.
-    let call = TestCall::post("/", "").front(|front| {
+    let call = TestCall::post("/", "never sent").front(|front| {
         *front = TestFront { gone: true, ..TestFront::sending([]) };
     });
     let got = line(fields(), call, &TestOrigin::answering(200, "")).await;
