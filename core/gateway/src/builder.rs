@@ -159,7 +159,7 @@ impl Builder {
             releases: self.releases,
         };
         let controller = Controller::start(parts).await?;
-        tokio::spawn(watch(Arc::downgrade(&controller)));
+        tokio::spawn(watch(Arc::downgrade(&controller), controller.gone_live()));
         Ok(Gateway { controller })
     }
 

@@ -9,5 +9,5 @@ mod routes;
 mod server;
 
 pub(crate) use auth::Token;
-pub(crate) use server::Admin;
 pub use server::AdminError;
+pub(crate) use server::{Admin, AdminChange};

@@ -1,30 +1,34 @@
 //! The paths of the admin API.
 
-use super::reply::{error, json};
+use super::{
+    auth::{self, Guard},
+    reply::{error, errors_as_json, json},
+};
 use crate::{
     control::{Cause, Controller, ReleaseError},
     metrics,
 };
 use axum::{
     Json, Router,
-    extract::{Path, Query, State},
-    http::{StatusCode, header},
+    extract::{DefaultBodyLimit, FromRequestParts, Path, Query},
+    http::{StatusCode, Uri, header, request::Parts},
+    middleware::{from_fn_with_state, map_response},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use serde::Deserialize;
-use std::{sync::Arc, time::Duration};
+use std::{
+    ops::Deref,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
-type Control = State<Arc<Controller>>;
+/// The largest request body, in bytes.
+const LARGEST_BODY: usize = 64 * 1024;
 
-/// Paths for probes: they tell nothing but yes or no, so they need no token.
-pub(super) fn open(controller: Arc<Controller>) -> Router {
-    Router::new().route("/livez", get(livez)).route("/readyz", get(readyz)).with_state(controller)
-}
-
-/// Everything else.
-pub(super) fn guarded(controller: Arc<Controller>) -> Router {
-    Router::new()
+/// All paths: probes for everybody, the rest behind the guard. Errors are JSON throughout.
+pub(super) fn router(controller: Weak<Controller>, guard: Guard) -> Router {
+    let guarded = Router::new()
         .route("/metrics", get(metrics_text))
         .route("/v1/status", get(status))
         .route("/v1/apis", get(apis))
@@ -38,7 +42,41 @@ pub(super) fn guarded(controller: Arc<Controller>) -> Router {
         .route("/v1/diff", get(diff))
         .route("/v1/log-level", get(log_level).put(set_log_level))
         .route("/v1/traces", post(trace))
-        .with_state(controller)
+        .fallback(unknown)
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(map_response(errors_as_json))
+        .layer(from_fn_with_state(guard, auth::check));
+    // Probes tell nothing but yes or no, so they need no token.
+    let open = Router::new().route("/livez", get(livez)).route("/readyz", get(readyz));
+    guarded.merge(open).with_state(controller)
+}
+
+/// The controller, for as long as a request takes.
+struct Control(Arc<Controller>);
+
+impl Deref for Control {
+    type Target = Arc<Controller>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl FromRequestParts<Weak<Controller>> for Control {
+    type Rejection = Response;
+
+    async fn from_request_parts(
+        _: &mut Parts,
+        controller: &Weak<Controller>,
+    ) -> Result<Self, Self::Rejection> {
+        let gone = || error(StatusCode::SERVICE_UNAVAILABLE, "the gateway has stopped", None);
+        controller.upgrade().map(Self).ok_or_else(gone)
+    }
+}
+
+async fn unknown(uri: Uri) -> Response {
+    let message = format!("there is no path `{}`; docs/admin.md lists them", uri.path());
+    error(StatusCode::NOT_FOUND, &message, None)
 }
 
 async fn livez() -> &'static str {
@@ -132,7 +170,10 @@ async fn diff(control: Control) -> Response {
 fn refusal(failed: &ReleaseError) -> Response {
     let status = match failed {
         ReleaseError::Unknown { .. } => StatusCode::NOT_FOUND,
-        ReleaseError::Store { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+        ReleaseError::Store(_) | ReleaseError::DirectoryInUse { .. } => {
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
+        ReleaseError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     };
     error(status, &failed.to_string(), failed.details().as_deref())

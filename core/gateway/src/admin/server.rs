@@ -1,66 +1,187 @@
-//! The admin listener.
+//! The admin listener: bound while a release is prepared, serving once it is live, moved by the
+//! next one that names another address.
 
-use super::{Token, auth, routes};
+use super::{Token, auth::Guard, routes};
 use crate::control::Controller;
-use std::{net::SocketAddr, sync::Arc};
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use arc_swap::ArcSwap;
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::{JoinHandle, JoinSet},
+};
 
-/// A running admin API.
+/// How long a client may take for a request's head, and stay idle between two requests.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Connections at once. Beyond them new ones wait in the kernel's queue.
+const CONNECTIONS: usize = 256;
+
+/// How long to wait when the system has no more descriptors.
+const BREATHER: Duration = Duration::from_millis(100);
+
+/// A running admin API. Dropping it closes it at once, with all connections.
 pub(crate) struct Admin {
+    /// As the config has it: the port may be 0.
+    wished: SocketAddr,
     address: SocketAddr,
-    stop: watch::Sender<bool>,
+    token: Arc<ArcSwap<Token>>,
+    /// Told how long requests in flight may take; its end means now.
+    stop: watch::Sender<Option<Duration>>,
     task: JoinHandle<()>,
 }
 
 /// Why the admin API cannot be had.
 #[derive(Debug, thiserror::Error)]
-#[error("the admin API cannot listen on {address}: {source}")]
+#[error("the admin API cannot listen on {address}: {source}{}", hint(source))]
 pub struct AdminError {
     /// Where it should have listened.
     pub address: SocketAddr,
     /// What the system says.
-    pub source: std::io::Error,
+    pub source: io::Error,
+}
+
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "; does another gateway run here? `paifang status` asks it; set `admin.address` for a second one"
+        }
+        _ => "",
+    }
+}
+
+/// What a release does to the admin API.
+pub(crate) enum AdminChange {
+    /// It stays where it is.
+    Keep,
+    /// The config has none any more.
+    End,
+    /// It is at an address that is new.
+    Begin(Bound),
+}
+
+/// An address that was bound; nobody answers there yet.
+pub(crate) struct Bound {
+    wished: SocketAddr,
+    address: SocketAddr,
+    listener: TcpListener,
+}
+
+impl AdminChange {
+    /// From the address that is to the one that the config has.
+    pub(crate) async fn prepare(
+        now: Option<SocketAddr>,
+        wished: Option<SocketAddr>,
+    ) -> Result<Self, AdminError> {
+        match wished {
+            None => Ok(Self::End),
+            Some(wished) if now == Some(wished) => Ok(Self::Keep),
+            Some(wished) => Bound::bind(wished).await.map(Self::Begin),
+        }
+    }
+}
+
+impl Bound {
+    async fn bind(wished: SocketAddr) -> Result<Self, AdminError> {
+        let failed = |source| AdminError { address: wished, source };
+        let listener = TcpListener::bind(wished).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok(Self { wished, address, listener })
+    }
+
+    /// Begins to answer.
+    pub(crate) fn serve(self, token: Token, controller: Weak<Controller>) -> Admin {
+        let Self { wished, address, listener } = self;
+        let token = Arc::new(ArcSwap::from_pointee(token));
+        let guard = Guard { token: token.clone(), loopback: address.ip().is_loopback() };
+        let router = routes::router(controller, guard);
+        let (stop, stopped) = watch::channel(None);
+        tracing::info!(%address, "admin API");
+        Admin { wished, address, token, stop, task: tokio::spawn(run(listener, router, stopped)) }
+    }
 }
 
 impl Admin {
-    /// Binds and serves. The address is taken once, at the start; a reload does not move it.
-    pub(crate) async fn start(
-        address: SocketAddr,
-        token: Token,
-        controller: Arc<Controller>,
-    ) -> Result<Self, AdminError> {
-        let failed = |source| AdminError { address, source };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        let (stop, mut stopped) = watch::channel(false);
-        let guard = axum::middleware::from_fn_with_state(token, auth::check);
-        let router =
-            routes::guarded(controller.clone()).layer(guard).merge(routes::open(controller));
-        let task = tokio::spawn(async move {
-            let until_stopped = async move {
-                // An error means that the sender is gone: stop as well.
-                let _ = stopped.wait_for(|stop| *stop).await;
-            };
-            let served = axum::serve(listener, router).with_graceful_shutdown(until_stopped).await;
-            if let Err(error) = served {
-                tracing::error!(%error, "the admin API has ended");
-            }
-        });
-        tracing::info!(%address, "admin API");
-        Ok(Self { address, stop, task })
-    }
-
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Ends it; requests in flight have a second.
-    pub(crate) async fn stop(self) {
-        self.stop.send_replace(true);
-        let abort = self.task.abort_handle();
-        if tokio::time::timeout(std::time::Duration::from_secs(1), self.task).await.is_err() {
-            abort.abort();
+    /// The address that the config asked for.
+    pub(crate) fn wished(&self) -> SocketAddr {
+        self.wished
+    }
+
+    /// Demands this token from now on.
+    pub(crate) fn demand(&self, token: Token) {
+        self.token.store(Arc::new(token));
+    }
+
+    /// Ends it: no new connections; requests in flight have `grace`.
+    pub(crate) async fn stop(self, grace: Duration) {
+        self.stop.send_replace(Some(grace));
+        // A panic in there has ended it as well.
+        let _ = self.task.await;
+    }
+}
+
+/// Accepts until told to stop, then waits for what is in flight.
+async fn run(listener: TcpListener, router: Router, mut stop: watch::Receiver<Option<Duration>>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            told = stop.changed() => {
+                if told.is_err() {
+                    return;
+                }
+                break;
+            }
+            accepted = listener.accept(), if connections.len() < CONNECTIONS => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(connection(stream, router.clone(), stop.clone()));
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "the admin API cannot accept");
+                    tokio::time::sleep(BREATHER).await;
+                }
+            },
+            Some(_) = connections.join_next() => {}
         }
     }
+    drop(listener);
+    let grace = stop.borrow().unwrap_or_default();
+    let ended = async { while connections.join_next().await.is_some() {} };
+    // What is left is cut with the set.
+    let _ = tokio::time::timeout(grace, ended).await;
+}
+
+/// One connection to its end.
+async fn connection(
+    stream: TcpStream,
+    router: Router,
+    mut stop: watch::Receiver<Option<Duration>>,
+) {
+    let service = TowerToHyperService::new(router);
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(served);
+    tokio::select! {
+        // How a client goes away is its own business.
+        _ = &mut served => return,
+        _ = stop.wait_for(Option::is_some) => served.as_mut().graceful_shutdown(),
+    }
+    let _ = served.await;
 }

@@ -5,6 +5,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use paifang_config::source::Origin;
 use std::path::PathBuf;
 
+/// The config where nothing names one.
+const DEFAULT_CONFIG: &str = "paifang.yaml";
+
 /// A mobile access gateway: HTTP through chains of handlers, routed by YAML, released as
 /// transactions.
 #[derive(Debug, Parser)]
@@ -12,8 +15,8 @@ use std::path::PathBuf;
     name = "paifang",
     version,
     after_help = "Examples:
-  paifang check --config conf/demo.yaml
-  paifang run --config conf/demo.yaml
+  paifang check conf/demo.yaml
+  paifang run conf/demo.yaml
   paifang explain --config conf/demo.yaml --request 'POST /v1/orders/7'
   paifang reload
   paifang rollback 3
@@ -30,18 +33,20 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// Run the gateway until it is told to stop.
     #[command(after_help = "Signals:
-  SIGHUP            reload the config
-  SIGTERM, SIGQUIT  stop gracefully: no new connections, calls in flight finish within
-                    `shutdown.grace`
-  SIGINT            the like; a second one stops at once
+  SIGHUP                    reload the config
+  SIGTERM, SIGQUIT, SIGINT  stop gracefully: no new connections, calls in flight finish within
+                            `shutdown.grace`; a second one of them stops at once
+
+Every secret must be there: a gateway never runs with placeholders.
 
 Example:
-  paifang run --config paifang.yaml --overlay prod.yaml")]
+  paifang run paifang.yaml --overlay prod.yaml")]
     Run(RunArguments),
     /// Check a config: every error at once, each at its file, line and column.
-    #[command(after_help = "Example:
-  paifang check --config paifang.yaml --overlay prod.yaml")]
-    Check(ConfigArguments),
+    #[command(after_help = "Examples:
+  paifang check paifang.yaml --overlay prod.yaml
+  paifang check paifang.yaml --secrets require   on the gateway's own machine")]
+    Check(CheckArguments),
     /// Print the JSON Schema of the config, all plugins included.
     #[command(after_help = "Example:
   paifang schema > paifang.schema.json")]
@@ -87,31 +92,77 @@ Example:
 /// Which config.
 #[derive(Debug, Clone, Args)]
 pub(super) struct ConfigArguments {
-    /// The config file.
-    #[arg(short, long, env = "PAIFANG_CONFIG", default_value = "paifang.yaml")]
-    pub(super) config: PathBuf,
+    /// The config file. Default: `PAIFANG_CONFIG` of the environment, else paifang.yaml.
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
     /// Files merged over it, in this order.
     #[arg(long, value_name = "FILE")]
     pub(super) overlay: Vec<PathBuf>,
 }
 
 impl ConfigArguments {
+    /// The config file.
+    pub(super) fn root(&self) -> PathBuf {
+        let environment = || std::env::var_os("PAIFANG_CONFIG").filter(|name| !name.is_empty());
+        let named = self.config.clone().or_else(|| environment().map(PathBuf::from));
+        named.unwrap_or_else(|| DEFAULT_CONFIG.into())
+    }
+
     /// The files, as the config loader names them.
     pub(super) fn origin(&self) -> Origin {
-        Origin { root: self.config.clone(), overlays: self.overlay.clone() }
+        Origin { root: self.root(), overlays: self.overlay.clone() }
     }
 
     /// A builder that reads these files.
     pub(super) fn into_builder(self, builder: Builder) -> Builder {
-        self.overlay.into_iter().fold(builder.config(self.config), Builder::overlay)
+        let root = self.root();
+        self.overlay.into_iter().fold(builder.config(root), Builder::overlay)
     }
+}
+
+/// Which config, for commands that are about nothing else.
+#[derive(Debug, Clone, Args)]
+pub(super) struct OneConfig {
+    /// The config file; the same as --config.
+    #[arg(value_name = "CONFIG", conflicts_with = "config")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    named: ConfigArguments,
+}
+
+impl OneConfig {
+    /// Whichever way it was named.
+    pub(super) fn get(self) -> ConfigArguments {
+        let Self { file, named } = self;
+        ConfigArguments { config: file.or(named.config), ..named }
+    }
+}
+
+/// What becomes of secrets that are not on this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Secrets {
+    /// They are errors, as they are when the gateway runs.
+    Require,
+    /// Placeholders stand in for them, and certificates and keys are not looked at; a note on
+    /// standard error lists them.
+    Placeholder,
+}
+
+/// How to check.
+#[derive(Debug, Args)]
+pub(super) struct CheckArguments {
+    #[command(flatten)]
+    pub(super) config: OneConfig,
+    /// What becomes of secrets that are not on this machine.
+    #[arg(long, value_enum, default_value_t = Secrets::Placeholder)]
+    pub(super) secrets: Secrets,
 }
 
 /// How to run.
 #[derive(Debug, Args)]
 pub(super) struct RunArguments {
     #[command(flatten)]
-    pub(super) config: ConfigArguments,
+    pub(super) config: OneConfig,
     /// Where releases are kept, whatever the config says: with it the last good release is found
     /// even when the config cannot be read at all.
     #[arg(long, env = "PAIFANG_RELEASES", value_name = "DIRECTORY")]
@@ -119,9 +170,9 @@ pub(super) struct RunArguments {
     /// How many threads serve calls. Default: one a core.
     #[arg(long, env = "PAIFANG_WORKERS")]
     pub(super) workers: Option<std::num::NonZeroUsize>,
-    /// How the gateway's own log is written.
-    #[arg(long, env = "PAIFANG_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
-    pub(super) log_format: LogFormat,
+    /// How the gateway's own log is written. Default: `log.format` of the config.
+    #[arg(long, env = "PAIFANG_LOG_FORMAT", value_enum)]
+    pub(super) log_format: Option<LogFormat>,
 }
 
 /// How the gateway's own log is written.
@@ -164,6 +215,9 @@ pub(super) struct ExplainArguments {
     /// Ask the running gateway instead of reading the files.
     #[arg(long)]
     pub(super) live: bool,
+    /// What becomes of secrets that are not on this machine.
+    #[arg(long, value_enum, default_value_t = Secrets::Placeholder)]
+    pub(super) secrets: Secrets,
     #[command(flatten)]
     pub(super) gateway: GatewayArguments,
 }
@@ -174,6 +228,9 @@ pub(super) struct DiffArguments {
     /// The older config file; the running gateway where absent.
     #[arg(long, value_name = "FILE")]
     pub(super) against: Option<PathBuf>,
+    /// With --against: what becomes of secrets that are not on this machine.
+    #[arg(long, value_enum, default_value_t = Secrets::Placeholder)]
+    pub(super) secrets: Secrets,
     #[command(flatten)]
     pub(super) gateway: GatewayArguments,
 }

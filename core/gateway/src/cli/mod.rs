@@ -9,6 +9,7 @@ mod offline;
 mod online;
 mod remote;
 mod run;
+mod secrets;
 mod terminal;
 
 use crate::Builder;
@@ -34,7 +35,7 @@ pub(crate) fn main(builder: Builder) -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.command {
         Command::Run(run) => run::run(builder, run),
-        Command::Check(check) => offline::check(&builder, &check),
+        Command::Check(check) => offline::check(&builder, check),
         Command::Schema => offline::schema(&builder),
         Command::Explain(explain) => match explain.live {
             true => online::explain(&explain),

@@ -2,29 +2,35 @@
 
 use super::{
     Failed,
-    args::{ConfigArguments, DiffArguments, ExplainArguments},
-    terminal::say,
+    args::{CheckArguments, DiffArguments, ExplainArguments, Secrets},
+    secrets::{Placeholders, note},
+    terminal::{complain, say},
 };
 use crate::{Builder, control};
 use paifang_config::{
     compile::{self, Context, Stamp},
+    diag::Diagnostics,
     diff, explain, load,
     schema::{self, StepSchema},
     snapshot::{Cause, Snapshot},
     source::{Origin, ParseCache, SecretSources},
 };
 use serde_json::Value;
-use std::{path::Path, time::SystemTime};
+use std::{collections::BTreeSet, path::Path, time::SystemTime};
 
 type Done = Result<(), Failed>;
 
 /// Checks everything that a release would check before it listens: config, plugins' config,
 /// certificates, upstreams.
-pub(super) fn check(builder: &Builder, config: &ConfigArguments) -> Done {
-    let snapshot = compile(builder, &config.origin())?;
+pub(super) fn check(builder: &Builder, wanted: CheckArguments) -> Done {
+    let mut compiler = Compiler::new(builder, wanted.secrets);
+    let config = wanted.config.get();
+    let snapshot = compiler.compile(&config.origin())?;
     let (apis, files) = (snapshot.apis().len(), snapshot.sources().files().len());
-    control::check_link(snapshot, builder).map_err(|wrong| Failed::Said(wrong.render()))?;
-    say(&format!("{}: {apis} APIs in {files} files, no errors", config.config.display()));
+    let absent = (wanted.secrets == Secrets::Placeholder).then_some(&mut compiler.absent);
+    control::check_link(snapshot, builder, absent).map_err(|wrong| Failed::Said(wrong.render()))?;
+    compiler.finish();
+    say(&format!("{}: {apis} APIs in {files} files, no errors", config.root().display()));
     Ok(())
 }
 
@@ -41,7 +47,9 @@ pub(super) fn schema(builder: &Builder) -> Done {
 }
 
 pub(super) fn explain(builder: &Builder, wanted: &ExplainArguments) -> Done {
-    let snapshot = compile(builder, &wanted.gateway.config.origin())?;
+    let mut compiler = Compiler::new(builder, wanted.secrets);
+    let snapshot = compiler.compile(&wanted.gateway.config.origin())?;
+    compiler.finish();
     let answer =
         match (&wanted.request, &wanted.api) {
             (Some(request), _) => control::explain_request(&snapshot, request, &wanted.header)
@@ -53,7 +61,10 @@ pub(super) fn explain(builder: &Builder, wanted: &ExplainArguments) -> Done {
                     say(&explained.to_string());
                     return Ok(());
                 }
-                None => return Err(Failed::Said(format!("there is no API `{api}`"))),
+                None => {
+                    let help = "`paifang explain` without a name lists them all";
+                    return Err(Failed::Said(format!("there is no API `{api}`; {help}")));
+                }
             },
             (None, None) => control::list_apis(&snapshot),
         };
@@ -67,7 +78,9 @@ pub(super) fn explain(builder: &Builder, wanted: &ExplainArguments) -> Done {
 pub(super) fn diff(builder: &Builder, wanted: &DiffArguments, against: &Path) -> Done {
     let config = &wanted.gateway.config;
     let old = Origin { root: against.to_path_buf(), overlays: config.overlay.clone() };
-    let (old, new) = (compile(builder, &old)?, compile(builder, &config.origin())?);
+    let mut compiler = Compiler::new(builder, wanted.secrets);
+    let (old, new) = (compiler.compile(&old)?, compiler.compile(&config.origin())?);
+    compiler.finish();
     let diff = diff::diff(&old, &new);
     if wanted.gateway.json {
         let value = serde_json::to_value(&diff).map_err(|error| Failed::Said(error.to_string()))?;
@@ -78,21 +91,45 @@ pub(super) fn diff(builder: &Builder, wanted: &DiffArguments, against: &Path) ->
     Ok(())
 }
 
-fn compile(builder: &Builder, origin: &Origin) -> Result<Snapshot, Failed> {
-    let registry = builder.registry().map_err(|error| Failed::Said(error.to_string()))?;
-    let (sources, (store, clock)) = (builder.sources(), builder.state());
-    let environment = &*sources.environment;
-    let env = &|name: &str| environment(name);
-    let files = &*sources.files;
-    let wrong = |diagnostics: paifang_config::diag::Diagnostics| Failed::Said(diagnostics.render());
-    let loaded = load(origin, env, files, &mut ParseCache::new()).map_err(wrong)?;
-    let context = Context {
-        registry: &registry,
-        store: &**store,
-        clock,
-        secrets: SecretSources { env, files },
-        previous: None,
-    };
-    let stamp = Stamp { number: 1, time: SystemTime::now(), cause: Cause::Check };
-    compile::compile(loaded, stamp, &context).map_err(wrong)
+/// Compiles configs that will not run here.
+struct Compiler<'a> {
+    builder: &'a Builder,
+    secrets: Secrets,
+    /// Secrets, certificates and keys that are not on this machine.
+    absent: BTreeSet<String>,
+}
+
+impl<'a> Compiler<'a> {
+    fn new(builder: &'a Builder, secrets: Secrets) -> Self {
+        Self { builder, secrets, absent: BTreeSet::new() }
+    }
+
+    fn compile(&mut self, origin: &Origin) -> Result<Snapshot, Failed> {
+        let registry = self.builder.registry().map_err(|error| Failed::Said(error.to_string()))?;
+        let (sources, (store, clock)) = (self.builder.sources(), self.builder.state());
+        let environment = &*sources.environment;
+        let env = &|name: &str| environment(name);
+        let files = &*sources.files;
+        let wrong = |diagnostics: Diagnostics| Failed::Said(diagnostics.render());
+        let loaded = load(origin, env, files, &mut ParseCache::new()).map_err(wrong)?;
+        let placeholders = Placeholders::over(files);
+        let made_up = &|name: &str| Some(placeholders.variable(name, environment(name)));
+        let secrets = match self.secrets {
+            Secrets::Require => SecretSources { env, files },
+            Secrets::Placeholder => SecretSources { env: made_up, files: &placeholders },
+        };
+        let context =
+            Context { registry: &registry, store: &**store, clock, secrets, previous: None };
+        let stamp = Stamp { number: 1, time: SystemTime::now(), cause: Cause::Check };
+        let compiled = compile::compile(loaded, stamp, &context).map_err(wrong);
+        self.absent.append(&mut placeholders.into_absent());
+        compiled
+    }
+
+    /// Tells what was not there.
+    fn finish(self) {
+        if !self.absent.is_empty() {
+            complain(&note(&self.absent));
+        }
+    }
 }

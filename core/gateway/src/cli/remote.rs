@@ -21,6 +21,8 @@ impl Remote {
         let address = arguments
             .admin
             .clone()
+            // As people paste it.
+            .map(|address| address.trim_start_matches("http://").trim_end_matches('/').to_owned())
             .or_else(|| configured(arguments))
             .unwrap_or_else(|| DEFAULT_ADMIN.to_owned());
         let config = ureq::Agent::config_builder()
@@ -79,6 +81,9 @@ impl Remote {
         let mut message = part("error").unwrap_or("the gateway refused").to_owned();
         if let Some(details) = part("details") {
             message = format!("{message}\n{details}");
+        }
+        if answer.status() == 401 {
+            message.push_str("\nWith this command: --token TOKEN, or PAIFANG_ADMIN_TOKEN.");
         }
         Err(Failed::Said(message))
     }

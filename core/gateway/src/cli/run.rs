@@ -16,11 +16,11 @@ pub(super) fn run(builder: Builder, arguments: RunArguments) -> Result<(), Faile
         .thread_name("paifang-worker")
         .build()
         .map_err(|error| Failed::Said(format!("no runtime: {error}")))?;
-    let mut builder = arguments.config.into_builder(builder).log(Arc::new(log));
+    let mut builder = arguments.config.get().into_builder(builder).log(Arc::new(log));
     if let Some(directory) = arguments.releases {
         builder = builder.releases(directory);
     }
-    runtime.block_on(async {
+    let done = runtime.block_on(async {
         // Signals are caught before the gateway is up, so that none of them can kill it halfway.
         let signals = Signals::catch().map_err(|error| Failed::Said(error.to_string()))?;
         let gateway = builder.start().await.map_err(|error| Failed::Said(tell(&error)))?;
@@ -30,16 +30,16 @@ pub(super) fn run(builder: Builder, arguments: RunArguments) -> Result<(), Faile
         }
         serve(gateway, signals).await;
         Ok(())
-    })
+    });
+    // Whatever still compiles or looks up a name is of no use to anybody.
+    runtime.shutdown_background();
+    done
 }
 
 /// An error with all that is known of it.
 fn tell(error: &StartError) -> String {
     match error {
-        StartError::Release(failed) => match failed.details() {
-            Some(details) => format!("{failed}\n{details}"),
-            None => failed.to_string(),
-        },
+        StartError::Release(failed) => failed.told(),
         other => other.to_string(),
     }
 }

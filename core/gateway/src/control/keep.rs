@@ -1,12 +1,89 @@
-//! Keeping releases on disk.
+//! Keeping releases on disk, in a directory that belongs to one gateway at a time.
 
-use super::report::Kept;
+use super::{ReleaseError, report::Kept};
 use paifang_config::{
-    release::{ReleaseStore, StoreError},
+    release::ReleaseStore,
     snapshot::{Cause, Snapshot},
     source::Origin,
 };
-use std::path::PathBuf;
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    path::{Path, PathBuf},
+};
+
+/// The file whose lock says that the directory is in use. The lock goes with the process, however
+/// it ends; the file stays and holds nothing.
+const LOCK: &str = ".lock";
+
+/// A release directory that no other gateway writes to.
+#[derive(Debug)]
+pub(super) struct Keeping {
+    store: ReleaseStore,
+    _lock: Option<File>,
+}
+
+impl Keeping {
+    /// Opens a directory, making it if need be.
+    ///
+    /// # Errors
+    /// When another gateway uses it, or it cannot be made or read.
+    pub(super) fn open(directory: &Path) -> Result<Self, ReleaseError> {
+        if !directory.is_dir() {
+            ReleaseStore::open(directory)?;
+        }
+        // Opening clears away what looks unfinished: only whoever holds the lock may do so.
+        let lock = lock(directory)?;
+        Ok(Self { store: ReleaseStore::open(directory)?, _lock: lock })
+    }
+
+    /// The releases in it.
+    pub(super) fn store(&self) -> &ReleaseStore {
+        &self.store
+    }
+
+    fn save(&self, snapshot: &Snapshot, origin: &Origin, pinned: Option<u64>) -> Done {
+        let store = &self.store;
+        // A release that came from the store is there already, under its own number.
+        let number = match snapshot.cause() {
+            Cause::Recovery => store.last_good()?.unwrap_or(snapshot.number()),
+            Cause::Rollback(number) => number,
+            _ => {
+                store.save(snapshot, origin)?;
+                snapshot.number()
+            }
+        };
+        store.mark_good(number)?;
+        store.pin(pinned)?;
+        store.prune(*snapshot.config().releases.keep as usize, number)?;
+        Ok(Kept::As(number))
+    }
+}
+
+type Done = Result<Kept, ReleaseError>;
+
+/// Takes the lock of a directory; `None` where there can be none: on a read-only file system
+/// nothing can be written anyway.
+fn lock(directory: &Path) -> Result<Option<File>, ReleaseError> {
+    let path = directory.join(LOCK);
+    let opened = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    let file = match opened {
+        Ok(file) => file,
+        Err(error) => {
+            tracing::warn!(path = %path.display(), %error, "the release directory is not locked");
+            return Ok(None);
+        }
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => {
+            Err(ReleaseError::DirectoryInUse { directory: directory.to_owned() })
+        }
+        Err(TryLockError::Error(error)) => {
+            tracing::warn!(path = %path.display(), %error, "the release directory is not locked");
+            Ok(None)
+        }
+    }
+}
 
 /// Where this release is to be kept; `None` where it isn't.
 pub(super) fn directory(told: Option<&PathBuf>, snapshot: &Snapshot) -> Option<PathBuf> {
@@ -14,35 +91,23 @@ pub(super) fn directory(told: Option<&PathBuf>, snapshot: &Snapshot) -> Option<P
     told.cloned().or_else(|| configured.map(|directory| snapshot.resolve(directory)))
 }
 
-/// Keeps a release on disk.
+/// Keeps a release on disk, in the directory that is held already where it is the same. Gives what
+/// is held from now on. Blocks.
 pub(super) fn keep(
-    opened: &mut Option<ReleaseStore>,
+    held: Option<Keeping>,
     snapshot: &Snapshot,
     origin: &Origin,
     directory: Option<PathBuf>,
     pinned: Option<u64>,
-) -> Result<Kept, StoreError> {
-    let Some(directory) = directory else {
-        *opened = None;
-        return Ok(Kept::No);
+) -> (Option<Keeping>, Result<Kept, ReleaseError>) {
+    let Some(directory) = directory else { return (None, Ok(Kept::No)) };
+    let keeping = match held.filter(|held| held.store.directory() == directory) {
+        Some(held) => held,
+        None => match Keeping::open(&directory) {
+            Ok(opened) => opened,
+            Err(failed) => return (None, Err(failed)),
+        },
     };
-    let known = opened.take().filter(|store| store.directory() == directory);
-    let store = match known {
-        Some(store) => store,
-        None => ReleaseStore::open(&directory)?,
-    };
-    let store = opened.insert(store);
-    // A release that came from the store is there already, under its own number.
-    let number = match snapshot.cause() {
-        Cause::Recovery => store.last_good()?.unwrap_or(snapshot.number()),
-        Cause::Rollback(number) => number,
-        _ => {
-            store.save(snapshot, origin)?;
-            snapshot.number()
-        }
-    };
-    store.mark_good(number)?;
-    store.pin(pinned)?;
-    store.prune(*snapshot.config().releases.keep as usize, number)?;
-    Ok(Kept::As(number))
+    let kept = keeping.save(snapshot, origin, pinned);
+    (Some(keeping), kept)
 }

@@ -2,6 +2,7 @@
 
 use super::{
     ReleaseError,
+    keep::Keeping,
     link::{self, Linked},
 };
 use crate::{builder::Sources, live::Serving, upstream::Deps};
@@ -29,50 +30,70 @@ pub(super) struct Maker<'a> {
     pub(super) deps: &'a Deps,
 }
 
+/// The first release of a process, and what was found beside it.
+pub(super) struct First {
+    pub(super) linked: Linked,
+    /// The directory of kept releases, where there is one.
+    pub(super) keeping: Option<Keeping>,
+    /// The release that stays until an explicit reload.
+    pub(super) pinned: Option<u64>,
+    /// What is wrong with the files, where this release is not theirs for that reason.
+    pub(super) failure: Option<String>,
+}
+
 impl Maker<'_> {
     /// The first release of a process: the pinned one, else that of the files, or, when they are
-    /// broken, the last good one that was kept.
+    /// broken, the last good one that was kept. Blocks.
     pub(super) fn first(
         &self,
         cache: &mut ParseCache,
         releases: Option<&PathBuf>,
-    ) -> Result<Linked, ReleaseError> {
-        let candidates = self.release_directories(releases);
-        let store = candidates.iter().find_map(|directory| {
-            directory.exists().then(|| ReleaseStore::open(directory).ok())?
-        });
-        let number = store.as_ref().and_then(|store| store.next_number().ok()).unwrap_or(1);
+    ) -> Result<First, ReleaseError> {
+        let keeping = self.kept_before(releases)?;
+        let store = keeping.as_ref().map(Keeping::store);
+        let number = store.and_then(|store| store.next_number().ok()).unwrap_or(1);
         let stamp = |cause| Stamp { number, time: SystemTime::now(), cause };
         // A release that was gone back to stays until an explicit reload, restarts included.
-        let pinned = store.as_ref().and_then(|store| store.pinned().ok()?);
-        if let (Some(store), Some(pinned)) = (&store, pinned) {
+        let pinned = store.and_then(|store| store.pinned().ok()?);
+        if let (Some(store), Some(pinned)) = (store, pinned) {
             match self.from_store(store, pinned, stamp(Cause::Rollback(pinned)), None) {
-                Ok(made) => {
+                Ok(linked) => {
                     tracing::warn!(
                         release = pinned,
                         "serving the release that was gone back to; `paifang reload` takes the files"
                     );
-                    return Ok(made);
+                    return Ok(First { linked, keeping, pinned: Some(pinned), failure: None });
                 }
                 Err(failed) => {
-                    tracing::error!(release = pinned, error = %failed, "the pinned release cannot be served");
+                    tracing::error!(
+                        release = pinned,
+                        "the pinned release cannot be served, the files are taken instead: {}",
+                        failed.told()
+                    );
                 }
             }
         }
         let broken = match self.from_files(cache, stamp(Cause::Start), None) {
-            Ok(made) => return Ok(made),
+            Ok(linked) => return Ok(First { linked, keeping, pinned: None, failure: None }),
             Err(broken) => broken,
         };
         let Some(store) = store else { return Err(ReleaseError::Config(broken)) };
         let Ok(Some(good)) = store.last_good() else { return Err(ReleaseError::Config(broken)) };
+        let failure = broken.render();
         tracing::error!(
-            "THE CONFIG IS BROKEN. Serving release {good}, the last good one, instead. What is wrong:\n{}",
-            broken.render()
+            "THE CONFIG IS BROKEN. Serving release {good}, the last good one, instead. What is wrong:\n{failure}"
         );
-        self.from_store(&store, good, stamp(Cause::Recovery), None).map_err(|failed| {
-            tracing::error!(release = good, error = %failed, "the last good release cannot be served either");
-            ReleaseError::Config(broken)
-        })
+        match self.from_store(store, good, stamp(Cause::Recovery), None) {
+            Ok(linked) => Ok(First { linked, keeping, pinned: None, failure: Some(failure) }),
+            Err(failed) => {
+                tracing::error!(
+                    release = good,
+                    "the last good release cannot be served either: {}",
+                    failed.told()
+                );
+                Err(ReleaseError::Config(broken))
+            }
+        }
     }
 
     /// A release of the files as they are now.
@@ -126,21 +147,45 @@ impl Maker<'_> {
         link::link(snapshot, previous, files, self.deps)
     }
 
-    /// Where releases may be kept, for a config that may be broken: as the caller says, as the
-    /// config says as far as it can be read, `releases` beside the config.
-    fn release_directories(&self, releases: Option<&PathBuf>) -> Vec<PathBuf> {
+    /// The directory in which an earlier run has kept its releases.
+    fn kept_before(&self, releases: Option<&PathBuf>) -> Result<Option<Keeping>, ReleaseError> {
+        let (directory, sure) = match (releases, self.configured_directory()) {
+            (Some(told), _) => (told.clone(), true),
+            (None, Ok(Some(configured))) => (configured, true),
+            // The config can be read, and wants none to be kept.
+            (None, Ok(None)) => return Ok(None),
+            // It cannot: `releases` beside it is where they would be by habit.
+            (None, Err(beside)) => (beside, false),
+        };
+        if !directory.exists() {
+            return Ok(None);
+        }
+        match Keeping::open(&directory) {
+            Ok(keeping) => Ok(Some(keeping)),
+            Err(in_use @ ReleaseError::DirectoryInUse { .. }) if sure => Err(in_use),
+            Err(failed) => {
+                // The files may be whole, so that nothing is needed from there.
+                tracing::error!("releases kept before are out of reach: {failed}");
+                Ok(None)
+            }
+        }
+    }
+
+    /// `releases.directory`, as far as the config can be read; where it cannot, a guess.
+    fn configured_directory(&self) -> Result<Option<PathBuf>, PathBuf> {
         let environment = &*self.sources.environment;
         let env = &|name: &str| environment(name);
         let origin = &self.sources.origin;
-        let beside = origin.root.parent().unwrap_or(Path::new("")).join("releases");
-        let mut cache = ParseCache::new();
-        let configured =
-            load_tree(origin, env, &*self.sources.files, &mut cache, &Budget::default())
-                .ok()
-                .and_then(|tree| {
-                    let directory = tree.root.get("releases")?.get("directory")?;
+        let (files, mut cache) = (&*self.sources.files, ParseCache::new());
+        match load_tree(origin, env, files, &mut cache, &Budget::default()) {
+            Ok(tree) => {
+                let releases = tree.root.get("releases");
+                let directory = releases.and_then(|releases| releases.get("directory"));
+                Ok(directory.and_then(|directory| {
                     Some(tree.sources.directory(directory.span).join(directory.as_text()?))
-                });
-        releases.cloned().into_iter().chain(configured).chain([beside]).collect()
+                }))
+            }
+            Err(_) => Err(origin.root.parent().unwrap_or(Path::new("")).join("releases")),
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! A release is a transaction: load → compile → link → listen → start → live. Whatever fails on
 //! the way leaves the release before serving, and says why.
 
+mod controller;
 mod keep;
 mod link;
 mod make;
@@ -10,8 +11,10 @@ mod release;
 mod report;
 mod watch;
 
+pub(crate) use controller::{Controller, Parts};
+pub(crate) use link::is_absence;
+pub(crate) use release::Cause;
 pub use release::ReleaseError;
-pub(crate) use release::{Cause, Controller, Parts};
 pub(crate) use report::{explain_request, list_apis};
 pub(crate) use watch::watch;
 
@@ -19,9 +22,9 @@ use crate::{
     Builder,
     upstream::{Deps, Resolve, Resolved},
 };
-use paifang_config::{diag::Diagnostics, snapshot::Snapshot};
+use paifang_config::{diag::Diagnostics, model, snapshot::Snapshot};
 use paifang_pipeline::ports::{BoxFuture, Spawn};
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// The log of the process that hosts the gateway, for those that let it be steered.
 pub trait LogControl: Send + Sync {
@@ -34,16 +37,23 @@ pub trait LogControl: Send + Sync {
     /// A sentence saying what is wrong with `level`.
     fn set_level(&self, level: &str) -> Result<(), String>;
 
-    /// Sets what a release's config says. An implementation may leave its level as it is where
-    /// something stronger has set it.
+    /// Sets what a release's config says. An implementation may leave things as they are where
+    /// something stronger has set them.
     ///
     /// # Errors
-    /// A sentence saying what is wrong with `level`.
-    fn configure(&self, level: &str) -> Result<(), String>;
+    /// A sentence saying what is wrong.
+    fn configure(&self, log: &model::Log) -> Result<(), String>;
 }
 
 /// Checks that a snapshot could be served: files, certificates, upstreams. Serves nothing.
-pub(crate) fn check_link(snapshot: Snapshot, builder: &Builder) -> Result<(), Diagnostics> {
+///
+/// With `absent`, certificates and keys that are not on this machine are noted there, and what
+/// needs them is not looked at; without, they are errors.
+pub(crate) fn check_link(
+    snapshot: Snapshot,
+    builder: &Builder,
+    absent: Option<&mut BTreeSet<String>>,
+) -> Result<(), Diagnostics> {
     struct Nowhere;
     impl Spawn for Nowhere {
         fn spawn(&self, _: BoxFuture<()>) {}
@@ -60,5 +70,5 @@ pub(crate) fn check_link(snapshot: Snapshot, builder: &Builder) -> Result<(), Di
         resolver: Arc::new(Nobody),
         roots: Arc::default(),
     };
-    link::link(Arc::new(snapshot), None, &*builder.sources().files, &deps).map(drop)
+    link::check(Arc::new(snapshot), &*builder.sources().files, &deps, absent)
 }

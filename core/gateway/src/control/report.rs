@@ -6,7 +6,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use paifang_config::{
     diff::Diff,
     explain::{self, Asked},
-    snapshot::Snapshot,
+    release::Listed,
+    snapshot::{Cause, Snapshot},
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -39,12 +40,20 @@ pub(crate) struct Report {
     pub(crate) millis: u64,
     /// Whether it is kept on disk.
     pub(crate) kept: Kept,
+    /// There was nothing to release: this is the one that served before.
+    #[serde(skip)]
+    pub(crate) unchanged: bool,
     /// The like for people.
     pub(crate) text: String,
 }
 
 impl Report {
-    pub(super) fn new(snapshot: &Snapshot, took: Duration, kept: Kept, diff: &Diff) -> Self {
+    pub(super) fn new(
+        snapshot: &Snapshot,
+        took: Duration,
+        kept: Kept,
+        diff: Option<&Diff>,
+    ) -> Self {
         let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let mut text = format!(
             "release {} is live: {} APIs, {} built anew, {millis} ms\n",
@@ -56,7 +65,9 @@ impl Report {
             // Writing into a string cannot fail.
             let _ = writeln!(text, "WARNING: it is not kept on disk: {why}");
         }
-        let _ = write!(text, "{diff}");
+        if let Some(diff) = diff {
+            let _ = write!(text, "{diff}");
+        }
         Self {
             release: snapshot.number(),
             hash: snapshot.hash().to_string(),
@@ -64,8 +75,14 @@ impl Report {
             apis_built: snapshot.built(),
             millis,
             kept,
+            unchanged: false,
             text,
         }
+    }
+
+    /// Nothing was released, for nothing has changed.
+    pub(super) fn unchanged(snapshot: &Snapshot, took: Duration) -> Self {
+        Self { unchanged: true, ..Self::new(snapshot, took, Kept::No, None) }
     }
 }
 
@@ -97,6 +114,9 @@ impl Controller {
         );
         if let Some(pinned) = self.pinned() {
             let _ = writeln!(text, "pinned to release {pinned} until `paifang reload`");
+        }
+        if snapshot.cause() == Cause::Recovery {
+            text.push_str("THE FILES ARE BROKEN: this is the last good release that was kept\n");
         }
         for listener in self.edge.listeners() {
             let scheme = if listener.tls { "https" } else { "http" };
@@ -219,7 +239,13 @@ impl Controller {
     /// All releases that are kept.
     pub(crate) async fn releases(self: &Arc<Self>) -> Result<Value, ReleaseError> {
         let listed = self.list().await?;
-        let live = self.live.load().snapshot.number();
+        let snapshot = self.live.load().snapshot.clone();
+        // A release that came from disk is there under the number that it had.
+        let is_live = |release: &Listed| match snapshot.cause() {
+            Cause::Rollback(number) => release.number == number,
+            Cause::Recovery => release.last_good,
+            _ => release.number == snapshot.number(),
+        };
         let mut text = String::new();
         if listed.is_empty() {
             text.push_str("no releases are kept; name a directory in `releases:`\n");
@@ -237,7 +263,7 @@ impl Controller {
             let marks = [
                 (release.last_good, "last good"),
                 (release.pinned, "pinned"),
-                (release.number == live, "live"),
+                (is_live(release), "live"),
             ];
             for (_, mark) in marks.into_iter().filter(|(holds, _)| *holds) {
                 let _ = write!(text, "  {mark}");

@@ -1,22 +1,28 @@
 //! Reloading by itself when files change: for development, and only where the config says so.
 
-use super::{Cause, Controller};
+use super::{Cause, controller::Controller};
 use notify::{RecursiveMode, Watcher};
+use paifang_config::watch::watched;
 use std::{
-    path::PathBuf,
+    collections::BTreeSet,
+    path::{Path, PathBuf},
     sync::{Arc, Weak},
     time::Duration,
 };
-use tokio::sync::mpsc;
+use tokio::{
+    sync::{mpsc, watch as channel},
+    time::{Instant, timeout, timeout_at},
+};
 
-/// How often to look whether the config has begun or ceased to ask for watching.
-const IDLE_LOOK: Duration = Duration::from_secs(1);
+/// Folders with a log in them are never quiet: after this many times `reload.debounce` the files
+/// are looked at nonetheless.
+const PATIENCE: u32 = 20;
 
 /// Watches the files of the live release and reloads when they have been quiet for the config's
 /// `reload.debounce`. Ends with the controller.
-pub(crate) async fn watch(controller: Weak<Controller>) {
+pub(crate) async fn watch(controller: Weak<Controller>, mut released: channel::Receiver<u64>) {
     let (changed, mut changes) = mpsc::channel::<()>(1);
-    let mut watcher: Option<(notify::RecommendedWatcher, Vec<PathBuf>)> = None;
+    let mut watcher: Option<(notify::RecommendedWatcher, BTreeSet<PathBuf>)> = None;
     loop {
         let Some(now) = controller.upgrade() else { return };
         let wanted = now.watched();
@@ -29,26 +35,35 @@ pub(crate) async fn watch(controller: Weak<Controller>) {
                 let _ = changed.try_send(());
             }
         }
-        if watcher.is_none() {
-            tokio::time::sleep(IDLE_LOOK).await;
-            continue;
+        tokio::select! {
+            release = released.changed() => {
+                // Another release may ask for other folders. No sender: no controller.
+                if release.is_err() {
+                    return;
+                }
+            }
+            _ = changes.recv(), if watcher.is_some() => {
+                quiet(&mut changes, debounce).await;
+                let Some(now) = controller.upgrade() else { return };
+                now.files_changed().await;
+            }
         }
-        let news = tokio::time::timeout(IDLE_LOOK, changes.recv()).await;
-        if !matches!(news, Ok(Some(()))) {
-            continue;
-        }
-        // Quiet means: no news for the whole of `debounce`.
-        while tokio::time::timeout(debounce, changes.recv()).await.is_ok() {}
-        let Some(now) = controller.upgrade() else { return };
-        now.files_changed().await;
     }
+}
+
+/// Waits until nothing has been heard for the whole of `debounce`, within bounds.
+async fn quiet(changes: &mut mpsc::Receiver<()>, debounce: Duration) {
+    let end = Instant::now() + debounce * PATIENCE;
+    let hear = async { while timeout(debounce, changes.recv()).await.is_ok() {} };
+    // Noise to the end is as good as quiet.
+    let _ = timeout_at(end, hear).await;
 }
 
 /// Watches folders, not files: editors replace files, and an include's pattern may match new ones.
 fn open(
-    folders: Vec<PathBuf>,
+    folders: BTreeSet<PathBuf>,
     changed: &mpsc::Sender<()>,
-) -> Option<(notify::RecommendedWatcher, Vec<PathBuf>)> {
+) -> Option<(notify::RecommendedWatcher, BTreeSet<PathBuf>)> {
     let changed = changed.clone();
     let notice = move |event: notify::Result<notify::Event>| {
         if event.is_ok_and(|event| !event.kind.is_access()) {
@@ -71,7 +86,25 @@ fn open(
     Some((watcher, folders))
 }
 
+/// The folders of everything that a snapshot was made of.
+fn folders(watched: paifang_config::watch::Watched) -> BTreeSet<PathBuf> {
+    let parent = |file: &PathBuf| file.parent().map(Path::to_path_buf);
+    let files: Vec<PathBuf> = watched.files.iter().filter_map(parent).collect();
+    let here = |folder: PathBuf| if folder.as_os_str().is_empty() { ".".into() } else { folder };
+    files.into_iter().chain(watched.directories).map(here).collect()
+}
+
 impl Controller {
+    /// The folders to watch; `None` where the config doesn't ask for it.
+    fn watched(&self) -> Option<BTreeSet<PathBuf>> {
+        let snapshot = self.live.load().snapshot.clone();
+        snapshot.config().reload.watch.then(|| folders(watched(&snapshot)))
+    }
+
+    fn debounce(&self) -> Duration {
+        self.live.load().snapshot.config().reload.debounce.get()
+    }
+
     /// A watched file has changed: reload, unless a rollback has pinned its release.
     async fn files_changed(self: &Arc<Self>) {
         if let Some(pinned) = self.pinned() {

@@ -11,7 +11,8 @@ use arc_swap::Guard;
 use http::{HeaderValue, Uri, header::ALLOW, header::HOST};
 use paifang_config::route::{self, Host, HostError, PathError};
 use paifang_pipeline::{
-    Engine, ErrorCode, Exchange, Front, HostName, NoOrigin, Param, Params, Rejection, Response, Served, error,
+    Engine, ErrorCode, Exchange, Front, HostName, NoOrigin, Param, Params, Rejection, Response,
+    Served, error,
 };
 use smallvec::SmallVec;
 use std::{borrow::Cow, sync::Arc};
@@ -168,7 +169,7 @@ fn admit(serving: &Serving, incoming: &mut Incoming) -> (HostName, Routed) {
     {
         head.headers.insert(HOST, value);
     }
-    
+
     let request = route::Request {
         host: named.then(|| name.as_str()),
         method: &head.method,

@@ -5,7 +5,7 @@ use crate::{
     upstream::{Upstream, Upstreams},
 };
 use arc_swap::ArcSwap;
-use paifang_config::{route::PathPolicy, snapshot::Snapshot};
+use paifang_config::{route::PathPolicy, snapshot::Snapshot, yaml::Digest};
 use paifang_pipeline::Api;
 use std::sync::Arc;
 
@@ -25,6 +25,8 @@ pub(crate) struct Serving {
     pub(crate) limits: Vec<(Arc<str>, Arc<HttpLimits>)>,
     /// For a listener that has just left the config.
     pub(crate) default_limits: Arc<HttpLimits>,
+    /// Of all certificates and keys.
+    pub(crate) pems: Digest,
 }
 
 /// An API with what answers it.
@@ -36,6 +38,30 @@ pub(crate) struct ServingApi {
 }
 
 impl Serving {
+    /// Whether it says nothing that `before` doesn't: the same files to the letter, the same
+    /// variables, secrets, certificates and keys.
+    pub(crate) fn is_like(&self, before: &Self) -> bool {
+        let (new, old) = (&self.snapshot, &before.snapshot);
+        let texts = |snapshot: &Snapshot| {
+            let files = snapshot.sources().files().iter();
+            files.map(|file| (file.path.clone(), file.digest)).collect::<Vec<_>>()
+        };
+        let accepts = |snapshot: &Snapshot| {
+            let listeners = snapshot.config().listeners.iter();
+            let chains = listeners.map(|listener| snapshot.accept(&listener.name).cloned());
+            chains.map(|chain| chain.map(|chain| Arc::as_ptr(&chain))).collect::<Vec<_>>()
+        };
+        new.hash() == old.hash()
+            && self.pems == before.pems
+            && texts(new) == texts(old)
+            // Secrets are in no hash. What was made with one that is another now is made anew.
+            && new.built() == 0
+            && Arc::ptr_eq(new.fallback(), old.fallback())
+            && Arc::ptr_eq(new.apps(), old.apps())
+            && new.admin_token() == old.admin_token()
+            && accepts(new) == accepts(old)
+    }
+
     /// The bounds of a listener's next request.
     pub(crate) fn limits(&self, listener: &str) -> &Arc<HttpLimits> {
         let known = self.limits.iter().find(|(name, _)| &**name == listener);

@@ -3,10 +3,7 @@
 //! The header is `<expiry>.<signature>`: seconds since the Unix epoch, and the HMAC-SHA256 of
 //! `paifang-trace:<expiry>` in lower-case hex under a key that lives as long as the process.
 
-use ring::{
-    hmac,
-    rand::SystemRandom,
-};
+use ring::{hmac, rand::SystemRandom};
 use std::{fmt::Write, time::Duration};
 
 /// The request header that asks for a trace.

@@ -13,9 +13,9 @@ use paifang_config::{
     diag::{Diagnostics, Problem, Problems},
     snapshot::Snapshot,
     source::FileSource,
-    yaml::{Located, Span},
+    yaml::{Digest, Located, Span},
 };
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, io, path::PathBuf, sync::Arc};
 
 /// A snapshot that is ready to serve.
 pub(super) struct Linked {
@@ -34,11 +34,34 @@ pub(super) fn link(
     files: &dyn FileSource,
     deps: &Deps,
 ) -> Result<Linked, Diagnostics> {
-    let mut linker = Linker { snapshot: &snapshot, files, problems: Problems::default() };
+    link_noting(snapshot, previous, files, deps, None)
+}
+
+/// The like, to be thrown away: whether it could be served. Certificates and keys that are not
+/// there go to `absent` where there is one.
+pub(super) fn check(
+    snapshot: Arc<Snapshot>,
+    files: &dyn FileSource,
+    deps: &Deps,
+    absent: Option<&mut BTreeSet<String>>,
+) -> Result<(), Diagnostics> {
+    link_noting(snapshot, None, files, deps, absent).map(drop)
+}
+
+fn link_noting(
+    snapshot: Arc<Snapshot>,
+    previous: Option<&Serving>,
+    files: &dyn FileSource,
+    deps: &Deps,
+    absent: Option<&mut BTreeSet<String>>,
+) -> Result<Linked, Diagnostics> {
+    let problems = Problems::default();
+    let mut linker = Linker { snapshot: &snapshot, files, problems, pems: Vec::new(), absent };
     let none = Upstreams::default();
     let previous = previous.map_or(&none, |previous| &previous.upstreams);
     let upstreams = upstreams::build(&mut linker, previous, deps);
     let (listeners, limits) = listeners::build(&mut linker, deps);
+    let pems = Digest::all(&linker.pems);
     linker.problems.finish((), snapshot.sources())?;
     let apis = snapshot
         .apis()
@@ -59,6 +82,7 @@ pub(super) fn link(
         paths: snapshot.path_policy(),
         limits,
         default_limits: listeners::default_limits(&snapshot),
+        pems,
         snapshot,
     };
     Ok(Linked { serving, listeners })
@@ -69,6 +93,10 @@ struct Linker<'a> {
     snapshot: &'a Snapshot,
     files: &'a dyn FileSource,
     problems: Problems,
+    /// Of every certificate and key that was read, in order.
+    pems: Vec<Digest>,
+    /// Takes those that are not there, where that is no error.
+    absent: Option<&'a mut BTreeSet<String>>,
 }
 
 impl Linker<'_> {
@@ -80,7 +108,15 @@ impl Linker<'_> {
             Ok(bytes) if bytes.len() as u64 > LARGEST_PEM => {
                 format!("{} has more than 1 MiB; is it a PEM file?", resolved.display())
             }
-            Ok(bytes) => return Some(bytes),
+            Ok(bytes) => {
+                self.pems.push(Digest::of_bytes(&bytes));
+                return Some(bytes);
+            }
+            Err(error) if is_absence(&error) && self.absent.is_some() => {
+                let noted = format!("file {}", resolved.display());
+                self.absent.iter_mut().for_each(|absent| absent.extend([noted.clone()]));
+                return None;
+            }
             Err(error) => format!("cannot read {}: {error}", resolved.display()),
         };
         self.wrong(path.span(), problem);
@@ -90,4 +126,12 @@ impl Linker<'_> {
     fn wrong(&mut self, span: Span, message: impl Into<String>) {
         self.problems.push(Problem::new(span, message));
     }
+}
+
+/// Whether a file is not there for us, as on a machine that is not the gateway's.
+pub(crate) fn is_absence(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory
+    )
 }

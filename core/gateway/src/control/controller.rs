@@ -1,0 +1,252 @@
+//! The controller: what one gateway consists of, how it starts and how it ends.
+
+use super::{
+    LogControl,
+    keep::Keeping,
+    make::{First, Maker},
+    release::ReleaseError,
+};
+use crate::{
+    admin::{Admin, AdminChange, AdminError, Token},
+    builder::{Sources, StartError},
+    edge::Edge,
+    front::HttpFront,
+    live::{Dispatcher, Live, Refusals, TraceKey},
+    metrics::{Metrics, ReleaseCounters},
+    upstream::{Deps, SystemResolver, SystemRoots},
+};
+use arc_swap::ArcSwapOption;
+use paifang_config::{snapshot::Snapshot, source::ParseCache};
+use paifang_pipeline::{
+    Engine, Registry,
+    ports::{Clock, Spawn, Store},
+};
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::{Duration, SystemTime},
+};
+use tokio::sync::watch;
+
+/// How long requests to an admin API that a release has moved may take to end.
+const ADMIN_MOVES: Duration = Duration::from_secs(10);
+
+/// The like when the gateway ends.
+const ADMIN_ENDS: Duration = Duration::from_secs(1);
+
+/// What a controller is made of.
+pub(crate) struct Parts {
+    pub(crate) registry: Registry,
+    pub(crate) sources: Sources,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) spawn: Arc<dyn Spawn>,
+    pub(crate) log: Option<Arc<dyn LogControl>>,
+    /// Where releases are kept, whatever the config says.
+    pub(crate) releases: Option<PathBuf>,
+}
+
+/// What only one release at a time may touch.
+#[derive(Default)]
+pub(super) struct Transaction {
+    pub(super) cache: ParseCache,
+    /// Number of the newest release ever made here.
+    pub(super) number: u64,
+    /// Where releases are kept.
+    pub(super) keeping: Option<Keeping>,
+}
+
+/// Steers one gateway. Whatever runs beside it holds it weakly: it ends when its owner drops it.
+pub(crate) struct Controller {
+    pub(super) registry: Registry,
+    pub(super) sources: Sources,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) deps: Deps,
+    pub(super) log: Option<Arc<dyn LogControl>>,
+    pub(super) releases: Option<PathBuf>,
+    pub(super) live: Arc<Live>,
+    pub(super) edge: Arc<Edge>,
+    metrics: Metrics,
+    pub(super) counters: Arc<ReleaseCounters>,
+    trace_key: Arc<TraceKey>,
+    /// Held through a release: two reloads at once come one after the other.
+    pub(super) transaction: tokio::sync::Mutex<Transaction>,
+    /// The release that was gone back to, until a reload.
+    pub(super) pinned: Mutex<Option<u64>>,
+    /// Why the last attempt failed, until one succeeds.
+    pub(super) last_failure: ArcSwapOption<String>,
+    /// Tells of every release that goes live; its end is the controller's.
+    pub(super) released: watch::Sender<u64>,
+    ready: AtomicBool,
+    admin: Mutex<Option<Admin>>,
+    pub(super) started: SystemTime,
+}
+
+impl Controller {
+    /// Makes the first release and serves it.
+    pub(crate) async fn start(parts: Parts) -> Result<Arc<Self>, StartError> {
+        let Parts { registry, sources, clock, store, spawn, log, releases } = parts;
+        let trace_key = Arc::new(TraceKey::generate().map_err(|_| StartError::NoRandomness)?);
+        let deps = Deps {
+            spawn,
+            clock: clock.clone(),
+            resolver: Arc::new(SystemResolver::new()),
+            roots: Arc::new(SystemRoots::default()),
+        };
+        let mut cache = ParseCache::new();
+        let maker = Maker { registry: &registry, sources: &sources, store: &*store, deps: &deps };
+        let First { linked, keeping, pinned, failure } =
+            maker.first(&mut cache, releases.as_ref())?;
+        let snapshot = linked.serving.snapshot.clone();
+
+        let live: Arc<Live> = Arc::new(Live::from_pointee(linked.serving));
+        let refusals = Arc::new(Refusals::default());
+        let dispatcher =
+            Dispatcher::new(live.clone(), Engine::new(clock), trace_key.clone(), refusals.clone());
+        let front = HttpFront::new(Arc::new(dispatcher));
+        let edge = Arc::new(Edge::new(Arc::new(front), tokio::runtime::Handle::current()));
+        let counters = Arc::new(ReleaseCounters::default());
+        let controller = Arc::new(Self {
+            metrics: Metrics::new(&live, &edge, &refusals, &counters),
+            registry,
+            sources,
+            store,
+            deps,
+            log,
+            releases,
+            live,
+            edge,
+            counters,
+            trace_key,
+            transaction: tokio::sync::Mutex::new(Transaction { cache, number: 0, keeping }),
+            pinned: Mutex::new(pinned),
+            last_failure: ArcSwapOption::new(failure.map(Arc::new)),
+            released: watch::Sender::new(snapshot.number()),
+            ready: AtomicBool::new(false),
+            admin: Mutex::new(None),
+            started: SystemTime::now(),
+        });
+        let mut transaction = controller.transaction.lock().await;
+        // First, so that a second gateway of the same config ends before it has done anything.
+        let admin = controller.prepare_admin(&snapshot).await?;
+        let prepared =
+            controller.edge.prepare(linked.listeners).await.map_err(ReleaseError::from)?;
+        snapshot.start(None, &controller.deps.spawn).map_err(ReleaseError::Handler)?;
+        controller.warm(&controller.live.load_full()).await;
+        prepared.commit(Duration::ZERO).await;
+        controller.went_live(&mut transaction, &snapshot).await;
+        drop(transaction);
+        controller.ready.store(true, Relaxed);
+        controller.commit_admin(admin, &snapshot);
+        Ok(controller)
+    }
+
+    /// What becomes of the admin API with this snapshot; binds its address where it is new.
+    pub(super) async fn prepare_admin(
+        &self,
+        snapshot: &Snapshot,
+    ) -> Result<AdminChange, AdminError> {
+        let now = lock(&self.admin).as_ref().map(Admin::wished);
+        let wished = snapshot.config().admin.as_ref().map(|admin| admin.value.address.0);
+        AdminChange::prepare(now, wished).await
+    }
+
+    /// Makes it so. The admin API that was there before finishes what it is asked.
+    pub(super) fn commit_admin(self: &Arc<Self>, change: AdminChange, snapshot: &Snapshot) {
+        let token = Token::new(snapshot.admin_token());
+        let mut admin = lock(&self.admin);
+        let before = match change {
+            AdminChange::Keep => {
+                // The address is the same, so the token is its own to change.
+                admin.iter().for_each(|admin| admin.demand(token.clone()));
+                return;
+            }
+            AdminChange::End => admin.take(),
+            AdminChange::Begin(bound) => admin.replace(bound.serve(token, Arc::downgrade(self))),
+        };
+        drop(admin);
+        if let Some(before) = before {
+            tracing::info!(address = %before.address(), "the admin API has left this address");
+            tokio::spawn(before.stop(ADMIN_MOVES));
+        }
+    }
+
+    /// Stops; see [`crate::Gateway::stop`].
+    pub(crate) async fn stop(&self, grace: Duration) -> u64 {
+        self.ready.store(false, Relaxed);
+        let cut = self.edge.drain(grace).await;
+        // A release that was under way has ended; from here on nobody writes releases.
+        self.transaction.lock().await.keeping = None;
+        self.live.load().snapshot.drain(None);
+        let admin = lock(&self.admin).take();
+        if let Some(admin) = admin {
+            admin.stop(ADMIN_ENDS).await;
+        }
+        cut
+    }
+
+    /// Tells of every release that goes live, and of the end.
+    pub(crate) fn gone_live(&self) -> watch::Receiver<u64> {
+        self.released.subscribe()
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        self.ready.load(Relaxed)
+    }
+
+    pub(crate) fn pinned(&self) -> Option<u64> {
+        *lock(&self.pinned)
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    pub(crate) fn edge(&self) -> &Edge {
+        &self.edge
+    }
+
+    pub(crate) fn admin_address(&self) -> Option<SocketAddr> {
+        lock(&self.admin).as_ref().map(Admin::address)
+    }
+
+    pub(crate) fn grace(&self) -> Duration {
+        self.live.load().snapshot.config().shutdown.grace.get()
+    }
+
+    pub(crate) fn log_level(&self) -> Option<String> {
+        self.log.as_ref().map(|log| log.level())
+    }
+
+    pub(crate) fn set_log_level(&self, level: &str) -> Option<Result<(), String>> {
+        let log = self.log.as_ref()?;
+        let set = log.set_level(level);
+        if set.is_ok() {
+            tracing::warn!(level, "log level changed through the admin API");
+        }
+        Some(set)
+    }
+
+    /// A header value that has calls traced for `ttl`.
+    pub(crate) fn sign_trace(&self, ttl: Duration) -> String {
+        self.trace_key.sign(self.deps.clock.unix() + ttl)
+    }
+}
+
+impl Drop for Controller {
+    /// What handlers have started ends with the gateway, also with one that was never stopped.
+    fn drop(&mut self) {
+        if self.is_ready() {
+            self.live.load().snapshot.drain(None);
+        }
+    }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // What is inside is a plain value: a panic elsewhere leaves it whole.
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
