@@ -1,6 +1,6 @@
 //! The response's way out: through the `response` and `response_body` steps to the client.
 
-use super::{Run, Stop, Trouble, origin::Reply, step::Waited, upload::Upload};
+use super::{Run, Stop, Trouble, origin::Reply, step::Waited, told_length, upload::Upload};
 use crate::{
     body::{Collector, Frame, TooLarge},
     error,
@@ -25,7 +25,8 @@ pub(super) struct Answer<C> {
 
 enum Body<C> {
     Whole { data: Bytes, trailers: Option<Box<HeaderMap>> },
-    Stream { call: C, upload: Upload },
+    /// `told`: how the origin told its length, before any step could say otherwise.
+    Stream { call: C, upload: Upload, told: BodySize },
 }
 
 impl<C: OriginCall> Answer<C> {
@@ -96,7 +97,11 @@ impl Run<'_> {
             call.finish(upload.complete && !upload.broken).await;
             Body::Whole { data: Bytes::new(), trailers: None }
         } else {
-            Body::Stream { call, upload }
+            let told = match self.api.chain.response.is_empty() {
+                true => BodySize::Declared,
+                false => told_length(&head.headers),
+            };
+            Body::Stream { call, upload, told }
         };
         self.send_answer(front, Answer { head, body, position }).await
     }
@@ -148,13 +153,13 @@ impl Run<'_> {
                 self.send_head(front, head, size).await?;
                 self.send_frame(front, frame).await?;
             }
-            Body::Stream { call, upload } => {
+            Body::Stream { call, upload, told } => {
                 let size = if bodyless {
                     BodySize::Empty
                 } else if self.response_body_may_change(position) {
                     BodySize::Unknown
                 } else {
-                    BodySize::Declared
+                    told
                 };
                 self.send_head(front, head, size).await?;
                 self.stream(front, call, upload, position).await?;
@@ -212,7 +217,7 @@ impl Run<'_> {
                 self.pass_response_frame(front, below, &mut frame).await?;
                 self.keep_response(&mut collected, frame)?;
             }
-            Body::Stream { call, upload } => loop {
+            Body::Stream { call, upload, .. } => loop {
                 let mut frame = match self.next_event(front, call, upload, false).await? {
                     OriginEvent::Frame(frame) => frame,
                     OriginEvent::Info(_) | OriginEvent::Head(..) => {
@@ -229,7 +234,7 @@ impl Run<'_> {
         }
         let whole = collected.finish(asking);
         let body = Body::Whole { data: whole.data, trailers: whole.trailers };
-        if let Body::Stream { call, upload } = std::mem::replace(&mut answer.body, body) {
+        if let Body::Stream { call, upload, .. } = std::mem::replace(&mut answer.body, body) {
             call.finish(upload.complete && !upload.broken).await;
         }
         answer.position = asking;

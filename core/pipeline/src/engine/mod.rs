@@ -16,11 +16,12 @@ mod upload;
 use crate::{
     api::Api,
     exchange::{Exchange, Response, StepState, Termination},
-    front::{Front, FrontError},
+    front::{BodySize, Front, FrontError},
     origin::{Origin, OriginError},
     ports::Clock,
     verdict::Rejection,
 };
+use http::{HeaderMap, header::CONTENT_LENGTH};
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -87,6 +88,8 @@ struct Run<'a> {
     passed: usize,
     /// When the gateway stops waiting for a response head.
     deadline: Instant,
+    /// How the client told the request body's length, before any step could say otherwise.
+    declared: BodySize,
 }
 
 /// Why a call ended before its response was out.
@@ -120,12 +123,23 @@ impl From<FrontError> for Trouble {
     }
 }
 
+/// The length that a head tells, kept apart from it: steps may change the head, and what frames a
+/// body must stay true.
+fn told_length(headers: &HeaderMap) -> BodySize {
+    let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    length.map_or(BodySize::Unknown, BodySize::Exact)
+}
+
 impl<'a> Run<'a> {
     fn new(engine: &'a Engine, api: &'a Api, mut exchange: Exchange) -> Self {
         exchange.states.resize_with(api.chain.steps().len(), StepState::default);
         api.stats.enter();
         let deadline = Instant::now() + api.limits.timeout;
-        let mut run = Self { clock: &*engine.clock, api, exchange, passed: 0, deadline };
+        let declared = match api.chain.request.is_empty() && api.chain.upstream.is_empty() {
+            true => BodySize::Declared,
+            false => told_length(&exchange.head.headers),
+        };
+        let mut run = Self { clock: &*engine.clock, api, exchange, passed: 0, deadline, declared };
         run.tick();
         run
     }

@@ -72,7 +72,7 @@ impl Run<'_> {
             upload.complete = false;
             upload.replayable = replayable;
             upload.size =
-                if self.request_body_may_change() { BodySize::Unknown } else { BodySize::Declared };
+                if self.request_body_may_change() { BodySize::Unknown } else { self.declared };
         }
         Ok(upload)
     }
