@@ -47,9 +47,9 @@ fn api_families(encoder: &mut DescriptorEncoder<'_>, apis: &[&Api]) -> fmt::Resu
         "Calls that have ended, by status class of the answer.",
         apis.iter().flat_map(|api| {
             let classes = CLASSES.into_iter().zip(api.stats.status_classes());
-            classes.filter(|(_, count)| *count > 0).map(|(class, count)| {
-                (vec![("api", &*api.id), ("status", class)], count)
-            })
+            classes
+                .filter(|(_, count)| *count > 0)
+                .map(|(class, count)| (vec![("api", &*api.id), ("status", class)], count))
         }),
     )?;
     gauges(
@@ -97,7 +97,8 @@ fn api_families(encoder: &mut DescriptorEncoder<'_>, apis: &[&Api]) -> fmt::Resu
 }
 
 fn step_families(encoder: &mut DescriptorEncoder<'_>, apis: &[&Api]) -> fmt::Result {
-    let steps = || apis.iter().flat_map(|api| api.chain.steps().iter().map(move |step| (*api, step)));
+    let steps =
+        || apis.iter().flat_map(|api| api.chain.steps().iter().map(move |step| (*api, step)));
     fn labels<'a>(api: &'a Api, step: &'a Step) -> Vec<(&'static str, &'a str)> {
         vec![("api", &*api.id), ("step", &*step.id), ("kind", &*step.kind)]
     }

@@ -16,11 +16,15 @@ impl fmt::Debug for Listeners {
 
 /// Name, help and place of the plain counters.
 const COUNTERS: [(&str, &str, fn(&EdgeStats) -> &Counter); 8] = [
-    ("paifang_connections_accepted", "Connections accepted, refused ones included.", |s| &s.accepted),
+    ("paifang_connections_accepted", "Connections accepted, refused ones included.", |s| {
+        &s.accepted
+    }),
     ("paifang_connections_served", "Connections handed to a front.", |s| &s.served),
     ("paifang_connections_aborted", "Connections dropped at a drain's deadline.", |s| &s.aborted),
     ("paifang_connection_panics", "Connections that ended by a panic.", |s| &s.panics),
-    ("paifang_accept_errors", "Times that accepting failed for want of resources.", |s| &s.accept_errors),
+    ("paifang_accept_errors", "Times that accepting failed for want of resources.", |s| {
+        &s.accept_errors
+    }),
     ("paifang_tls_handshakes", "TLS handshakes that succeeded.", |s| &s.handshakes),
     ("paifang_tls_resumptions", "TLS handshakes that resumed a session.", |s| &s.resumptions),
     ("paifang_tls_handshakes_failed", "TLS handshakes that failed.", |s| &s.handshakes_failed),

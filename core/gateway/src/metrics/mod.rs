@@ -8,19 +8,21 @@ mod calls;
 mod family;
 mod gateway;
 mod listeners;
+mod plugins;
 mod upstreams;
 
 pub(crate) use gateway::ReleaseCounters;
 
 use crate::{edge::Edge, live::Live, live::Refusals};
-use prometheus_client::{encoding::text, registry::Registry};
+use paifang_pipeline::Registry;
+use prometheus_client::{encoding::text, registry};
 use std::sync::Arc;
 
 /// The media type of what [`Metrics::render`] writes.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// All metrics of one gateway.
-pub(crate) struct Metrics(Registry);
+pub(crate) struct Metrics(registry::Registry);
 
 impl Metrics {
     /// Metrics over these sources.
@@ -29,8 +31,10 @@ impl Metrics {
         edge: &Arc<Edge>,
         refusals: &Arc<Refusals>,
         releases: &Arc<ReleaseCounters>,
+        plugins: &Registry,
     ) -> Self {
-        let mut registry = Registry::default();
+        let mut registry = registry::Registry::default();
+        registry.register_collector(Box::new(plugins::Plugins(plugins.clone())));
         registry.register_collector(Box::new(calls::Calls(live.clone())));
         registry.register_collector(Box::new(upstreams::Upstreams(live.clone())));
         registry.register_collector(Box::new(listeners::Listeners(edge.clone())));

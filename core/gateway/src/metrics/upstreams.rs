@@ -25,7 +25,8 @@ impl Collector for Upstreams {
         let endpoints = || {
             all.iter().zip(&addresses).flat_map(|(upstream, addresses)| {
                 upstream.endpoints.iter().zip(addresses).map(move |(endpoint, address)| {
-                    let labels = vec![("upstream", &*upstream.name), ("endpoint", address.as_str())];
+                    let labels =
+                        vec![("upstream", &*upstream.name), ("endpoint", address.as_str())];
                     (labels, endpoint)
                 })
             })
