@@ -1,4 +1,5 @@
 //! Calls through a whole gateway, on real sockets.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod smoke;
+mod conformance;
+mod relay;
