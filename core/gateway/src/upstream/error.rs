@@ -106,13 +106,14 @@ fn closed(progress: Progress, kind: Option<io::ErrorKind>) -> OriginError {
     OriginError::new(UPSTREAM_CLOSED, replay, format!("{connection} {how} {when}"))
 }
 
-/// What an HTTP/2 stream says. `reused`: the connection had served others before.
-pub(super) fn from_h2(error: &h2::Error, reused: bool) -> OriginError {
+/// What an HTTP/2 stream says. `reused`: the connection had served others before; `answered`: the
+/// response head is there.
+pub(super) fn from_h2(error: &h2::Error, reused: bool, answered: bool) -> OriginError {
     if let Some(cause) = error.get_io() {
         if tls_cause(cause).is_some() {
             return OriginError::new(UPSTREAM_TLS, Replay::Never, "TLS alert or broken record");
         }
-        return closed(Progress { reused, sent: 1, received: 0 }, Some(cause.kind()));
+        return closed(Progress { reused, sent: 1, received: answered.into() }, Some(cause.kind()));
     }
     let reason = error.reason().unwrap_or(Reason::INTERNAL_ERROR);
     if !error.is_remote() {

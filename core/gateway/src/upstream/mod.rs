@@ -77,7 +77,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(5);
 pub struct Deps {
     /// Runs probes, look-ups and HTTP/2 connections.
     pub spawn: Arc<dyn Spawn>,
-    /// Times.
+    /// The engine's clock.
     pub clock: Arc<dyn Clock>,
     /// Resolves names.
     pub resolver: Arc<dyn Resolve>,

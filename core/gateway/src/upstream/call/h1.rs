@@ -1,7 +1,7 @@
 //! An attempt over HTTP/1.1: Pingora's client session on our write-behind stream.
 //!
 //! Trailers are dropped in both directions: the session has no way to send them, and discards
-//! those that it receives.
+//! those that it receives. Response heads may have 256 fields and about a mebibyte.
 
 use super::{
     MAX_INFORMATIONAL, Patience, Phase,

@@ -174,7 +174,7 @@ impl H2Call {
                 let _ = body.flow_control().release_capacity(data.len());
                 Frame { data, end: body.is_end_stream(), trailers: None }
             }
-            Some(Err(failed)) => return Poll::Ready(Err(error::from_h2(&failed, reused))),
+            Some(Err(failed)) => return Poll::Ready(Err(error::from_h2(&failed, reused, true))),
             None => match ready!(body.poll_trailers(cx)) {
                 Ok(trailers) => Frame {
                     data: Bytes::new(),
@@ -184,7 +184,7 @@ impl H2Call {
                         Box::new(trailers)
                     }),
                 },
-                Err(failed) => return Poll::Ready(Err(error::from_h2(&failed, reused))),
+                Err(failed) => return Poll::Ready(Err(error::from_h2(&failed, reused, true))),
             },
         };
         Poll::Ready(Ok(OriginEvent::Frame(frame)))
@@ -194,7 +194,7 @@ impl H2Call {
         if failed.is_go_away() || failed.is_io() {
             self.slot.retire();
         }
-        error::from_h2(failed, self.slot.reused)
+        error::from_h2(failed, self.slot.reused, false)
     }
 
     pub(super) fn finish(mut self, complete: bool) {

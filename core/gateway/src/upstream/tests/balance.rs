@@ -1,15 +1,14 @@
 //! Several servers: shares, second attempts, budgets, and what a release carries over.
 
 use super::support::{
-    Server, call, deps, deps_with, get, in_time, once, read_head, read_request, request, run,
-    specs, start, start_with,
+    Server, call, deps, deps_with, get, in_time, once, read_head, read_request, refusing, request,
+    run, specs, start, start_with,
 };
 use crate::upstream::{BudgetSpec, EndpointSpec, Upstream, UpstreamError, UpstreamSpec, Upstreams};
 use paifang_pipeline::testkit::{TestCall, TestClock};
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
     sync::{Notify, mpsc},
 };
 
@@ -27,10 +26,6 @@ async fn servers() -> Vec<Server> {
 
 fn of(servers: &[Server]) -> UpstreamSpec {
     specs(&servers.iter().map(|server| server.address).collect::<Vec<_>>())
-}
-
-async fn nobody() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
 
 async fn answers(upstream: &Arc<Upstream>, count: usize) -> String {
@@ -55,7 +50,8 @@ async fn in_turn_by_weight() {
 async fn a_second_attempt_goes_elsewhere() {
     // Refused, and then: answered with a status that is to be repeated.
     let good = Server::answering("HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\na").await;
-    let upstream = start(specs(&[nobody().await, good.address]));
+    let (nobody, _socket) = refusing();
+    let upstream = start(specs(&[nobody, good.address]));
     for _ in 0..4 {
         assert_eq!(run(TestCall::post("/", "x"), &upstream).await.status(), 200);
     }
@@ -74,16 +70,13 @@ async fn a_second_attempt_goes_elsewhere() {
 
 #[tokio::test]
 async fn one_that_is_passed_over_is_still_better_than_none_and_comes_back() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let (address, socket) = refusing();
     let clock = Arc::new(TestClock::new());
     let good = Server::answering("HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\ng").await;
     let upstream = start_with(specs(&[address, good.address]), &deps_with(clock.clone()));
     let ask = || async { run(TestCall::get("/").clock(&clock), &upstream).await };
     assert_eq!(ask().await.body(), "g");
-    let listener = TcpListener::bind(address).await.unwrap();
-    let _back = Server::on(listener, |_, mut tcp| async move {
+    let _back = Server::on(socket.listen(16).unwrap(), |_, mut tcp| async move {
         while read_request(&mut tcp).await.is_some() {
             tcp.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nb").await.unwrap();
         }

@@ -1,7 +1,7 @@
 //! HTTP/1.1 servers that die, stall, or talk nonsense.
 
 use super::support::{
-    Server, call, get, in_time, once, read_head, read_request, request, run, spec, start,
+    Server, call, get, in_time, once, read_head, read_request, refusing, request, run, spec, start,
 };
 use bytes::Bytes;
 use http::Method;
@@ -12,7 +12,6 @@ use paifang_pipeline::{
 use std::{sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
     sync::Notify,
 };
 
@@ -66,9 +65,7 @@ async fn a_kept_connection_that_dies_on_use_is_retried_for_idempotent_calls_alon
 
 #[tokio::test]
 async fn nobody_listens() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let (address, _socket) = refusing();
     let upstream = start(spec(address));
     let reply = run(once(TestCall::post("/", "x")), &upstream).await;
     assert_eq!((reply.status(), reply.error().as_deref()), (502, Some("PF-4001")));

@@ -16,8 +16,13 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
+    time::Duration,
 };
-use tokio::sync::{Barrier, Notify};
+use tokio::{
+    io::AsyncWriteExt,
+    sync::{Barrier, Notify},
+    time::Instant,
+};
 
 /// An HTTP/2 server; `handle` gets the connection's number, from 0.
 pub(super) async fn server<F, R>(handle: F) -> Server
@@ -310,4 +315,52 @@ async fn a_server_that_does_not_speak_it_is_malformed() {
     let server = Server::answering("HTTP/1.1 400 Bad Request\r\n\r\n").await;
     let reply = run(once(TestCall::get("/")), &h2(server.address)).await;
     assert_eq!(reply.status(), 502);
+}
+
+/// Waits in time that is not real: it passes at once when nothing else is left to do.
+#[tokio::test(start_paused = true)]
+async fn a_connection_whose_server_has_vanished_is_given_up() {
+    let server = Server::start(|_, mut tcp| async move {
+        // SETTINGS, and never a word again.
+        tcp.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
+        std::future::pending().await
+    })
+    .await;
+    let hours = Duration::from_secs(36_000);
+    let mut spec = spec(server.address);
+    spec.protocol = Protocol::H2;
+    (spec.timeouts.connect, spec.timeouts.first_byte) = (hours, hours);
+    let mut call = once(TestCall::get("/"));
+    call.limits.timeout = hours;
+    let began = Instant::now();
+    let reply = run(call, &start(spec)).await;
+    assert_eq!(reply.error().as_deref(), Some("PF-4004"));
+    assert!(began.elapsed() <= Duration::from_secs(30), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_is_closed() {
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let server = Server::start(move |_, tcp| {
+        let tell = tell.clone();
+        async move {
+            let mut connection = h2::server::handshake(tcp).await.unwrap();
+            while let Some(Ok((_, mut respond))) = connection.accept().await {
+                respond.send_response(Response::new(()), true).unwrap();
+            }
+            tell.send(Instant::now()).unwrap();
+        }
+    })
+    .await;
+    let mut spec = spec(server.address);
+    spec.protocol = Protocol::H2;
+    spec.timeouts.connect = Duration::from_secs(36_000);
+    spec.pool.idle = Duration::from_secs(3);
+    let upstream = start(spec);
+    assert_eq!(get(&upstream).await.status(), 200);
+    let served = Instant::now();
+    let closed = in_time(told.recv()).await.unwrap();
+    assert!((3..=9).contains(&(closed - served).as_secs()), "{:?}", closed - served);
+    assert_eq!(get(&upstream).await.status(), 200);
+    assert_eq!(server.connections(), 2);
 }

@@ -1,6 +1,6 @@
 //! Probes: what makes a server unhealthy and healthy again, and what calls see of it.
 
-use super::support::{Server, get, read_request, spec, specs, start, until};
+use super::support::{Server, get, read_request, refusing, spec, specs, start, until};
 use crate::upstream::{AllUnhealthy, HealthCheckSpec, Upstream};
 use http::{HeaderValue, StatusCode};
 use std::{
@@ -121,7 +121,7 @@ async fn probes_that_find_nobody_or_silence() {
         std::future::pending().await
     })
     .await;
-    let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let (nobody, _socket) = refusing();
     let mut spec = specs(&[silent.address, nobody]);
     spec.health_check =
         Some(HealthCheckSpec { unhealthy_after: 1, timeout: Duration::from_millis(30), ..check() });

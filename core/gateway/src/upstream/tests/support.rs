@@ -21,7 +21,7 @@ use std::{
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::{mpsc, watch},
     task::JoinHandle,
 };
@@ -44,6 +44,13 @@ pub(super) fn deps_with(clock: Arc<dyn Clock>) -> Deps {
         resolver: Arc::new(SystemResolver::new()),
         roots: Arc::new(SystemRoots::default()),
     }
+}
+
+/// An address that refuses connections for as long as the socket lives: bound, not listening.
+pub(super) fn refusing() -> (SocketAddr, TcpSocket) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    (socket.local_addr().unwrap(), socket)
 }
 
 /// An upstream of one server.

@@ -291,6 +291,26 @@ async fn a_server_without_tls_is_told_apart_from_one_that_stalls_in_it() {
 }
 
 #[tokio::test]
+async fn calls_that_wait_for_one_connection_fail_together() {
+    let ca = authority("ours");
+    let silent = Server::start(|_, tcp| async move {
+        let _held = tcp;
+        std::future::pending().await
+    })
+    .await;
+    let upstream = tls(silent.address, &ca, |spec| {
+        spec.protocol = Protocol::H2;
+        spec.timeouts.connect = std::time::Duration::from_millis(50);
+    });
+    // ALPN is not in doubt, so all wait for the first to connect.
+    let calls = (0..20).map(|_| run(once(TestCall::get("/")), &upstream));
+    for reply in futures::future::join_all(calls).await {
+        assert_eq!(reply.error().as_deref(), Some("PF-4002"));
+    }
+    assert_eq!(silent.connections(), 1);
+}
+
+#[tokio::test]
 async fn wrong_material_is_told_at_build() {
     let ca = authority("ours");
     let client = issue(&ca, &["gateway"], |_| {});
