@@ -23,7 +23,7 @@ pub struct Answer {
 /// # Panics
 /// When there is no connection or no HTTP answer.
 pub async fn get(address: SocketAddr, path: &str) -> Answer {
-    send(address, &format!("GET {path} HTTP/1.1\r\nhost: a.example\r\nconnection: close\r\n\r\n"))
+    send(address, &format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"))
         .await
 }
 

@@ -11,7 +11,7 @@ use std::{
 
 use paifang_config::{
     compile::{Context, Stamp, compile},
-    schema::{StepSchema, schema},
+    schema,
     snapshot::{Cause, Snapshot},
     source::{FileSource, Origin, ParseCache, SecretSources, Stamp as FileStamp},
 };
@@ -37,17 +37,7 @@ pub fn standard() -> Registry {
 /// The JSON Schema of a config with the standard plugins.
 #[must_use]
 pub fn standard_schema() -> serde_json::Value {
-    let registry = standard();
-    type Make<'a> = Box<dyn Fn(&mut schemars::SchemaGenerator) -> schemars::Schema + 'a>;
-    let kinds: Vec<(&str, Make<'_>)> = registry
-        .iter()
-        .map(|(kind, plugin)| -> (&str, Make<'_>) {
-            (kind, Box::new(|generator| plugin.schema(generator)))
-        })
-        .collect();
-    let steps: Vec<StepSchema<'_>> =
-        kinds.iter().map(|(kind, config)| StepSchema { kind, config }).collect();
-    schema(&steps)
+    schema::with_plugins(&standard())
 }
 
 /// Loads and compiles a config as a gateway does before it goes live. `environment` is all that

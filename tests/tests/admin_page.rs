@@ -72,7 +72,7 @@ async fn every_path_answers_as_its_method_says() {
         let [method, path, _] = &row[..] else { panic!("{row:?}") };
         let path = path.trim_matches('`').replace("{id}", "fixed").replace("{number}", "7");
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: a.example\r\nconnection: close\r\n\
+            "{method} {path} HTTP/1.1\r\nhost: {admin}\r\nconnection: close\r\n\
              content-type: application/json\r\ncontent-length: 2\r\n\r\n{{}}"
         );
         let answer = send(admin, &request).await;
