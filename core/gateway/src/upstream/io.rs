@@ -286,3 +286,84 @@ impl GetSocketDigest for WriteBehind {
 }
 
 impl Peek for WriteBehind {}
+
+#[cfg(test)]
+mod tests {
+    //! What is sent when, on a real connection.
+    use super::{IoState, Wire, WriteBehind};
+    use futures::FutureExt;
+    use std::sync::{Arc, atomic::Ordering::Relaxed};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::{TcpListener, TcpStream},
+    };
+
+    async fn pair() -> (WriteBehind, Arc<IoState>, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (far, _) = listener.accept().await.unwrap();
+        let state = Arc::new(IoState::default());
+        (WriteBehind::new(Wire::Plain(near), Arc::clone(&state)), state, far)
+    }
+
+    /// One turn of the task that reads.
+    fn turn(stream: &mut WriteBehind) {
+        assert!(stream.read_u8().now_or_never().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_head_waits_one_turn_for_its_body() {
+        let (mut stream, state, mut far) = pair().await;
+        state.corked.store(true, Relaxed);
+        stream.write_all(b"head").now_or_never().unwrap().unwrap();
+        turn(&mut stream);
+        assert_eq!((state.sent.load(Relaxed), state.pending.load(Relaxed)), (0, 4));
+        stream.write_all(b"body").now_or_never().unwrap().unwrap();
+        turn(&mut stream);
+        assert_eq!((state.sent.load(Relaxed), state.pending.load(Relaxed)), (8, 0));
+        let mut sent = [0; 8];
+        far.read_exact(&mut sent).await.unwrap();
+        assert_eq!(&sent, b"headbody");
+    }
+
+    #[tokio::test]
+    async fn a_corked_stream_wakes_itself() {
+        let (mut stream, _, mut far) = pair().await;
+        stream.state.corked.store(true, Relaxed);
+        stream.write_all(b"x").await.unwrap();
+        // Nothing but the stream itself wakes this.
+        let reading = tokio::spawn(async move { stream.read_u8().await });
+        assert_eq!(far.read_u8().await.unwrap(), b'x');
+        far.write_all(b"y").await.unwrap();
+        assert_eq!(reading.await.unwrap().unwrap(), b'y');
+    }
+
+    #[tokio::test]
+    async fn writing_never_waits_and_reading_sends_the_rest() {
+        const LENGTH: usize = 32 << 20;
+        let (mut stream, state, mut far) = pair().await;
+        stream.write_all(&vec![7; LENGTH]).now_or_never().unwrap().unwrap();
+        stream.flush().now_or_never().unwrap().unwrap();
+        assert!(state.pending.load(Relaxed) > 0);
+        let reading = tokio::spawn(async move { stream.read_u8().await });
+        let mut received = vec![0; LENGTH];
+        far.read_exact(&mut received).await.unwrap();
+        assert!(received.iter().all(|&byte| byte == 7));
+        assert_eq!((state.pending.load(Relaxed), state.sent.load(Relaxed)), (0, LENGTH as u64));
+        drop(far);
+        assert!(reading.await.unwrap().is_err());
+    }
+
+    #[tokio::test]
+    async fn what_was_said_before_a_reset_of_our_writing_is_read() {
+        let (mut stream, state, mut far) = pair().await;
+        far.write_all(b"no").await.unwrap();
+        stream.wire.writer().shutdown().await.unwrap();
+        stream.write_all(b"more").await.unwrap();
+        let mut said = [0; 2];
+        stream.read_exact(&mut said).await.unwrap();
+        assert_eq!(&said, b"no");
+        assert!(state.broken.load(Relaxed) && state.pending.load(Relaxed) == 0);
+        assert!(stream.write_all(b"more").await.is_err());
+    }
+}

@@ -188,24 +188,6 @@ async fn bodies_are_framed_by_what_is_known_of_them() {
 }
 
 #[tokio::test]
-async fn head_and_body_leave_together_where_the_body_is_there() {
-    let server = Server::start(|_, mut tcp| async move {
-        let mut first = [0; 4096];
-        let count = tcp.read(&mut first).await.unwrap();
-        let text = String::from_utf8_lossy(&first[..count]).into_owned();
-        let length = text.len();
-        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
-        tcp.write_all(format!("{head}{text}").as_bytes()).await.unwrap();
-    })
-    .await;
-    let head = request("POST", "/", &[("content-length", "5")]);
-    let (mut client, _task) = call(&start(spec(server.address)), head, true);
-    client.to.send(Frame::last(Bytes::from_static(b"hello"))).unwrap();
-    assert_eq!(client.head().await.status, 200);
-    assert!(client.frame().await.data.ends_with(b"\r\n\r\nhello"));
-}
-
-#[tokio::test]
 async fn a_head_does_not_wait_for_a_body_that_waits_for_the_answer() {
     let server = Server::start(|_, mut tcp| async move {
         read_head(&mut tcp).await.unwrap();
