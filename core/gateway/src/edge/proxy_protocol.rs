@@ -73,7 +73,8 @@ pub enum ProxyProtocolError {
 /// Reads a PROXY header at the beginning of `input`. Never looks at bytes after it.
 ///
 /// # Errors
-/// When no continuation of `input` could be a valid header.
+/// When no continuation of `input` could be a valid header. A line of version 1 is judged as a whole, when it ends
+/// or has reached [`V1_MAX`]; version 2 byte by byte.
 pub fn parse(input: &[u8]) -> Result<Parsed, ProxyProtocolError> {
     match input.first() {
         None => Ok(Parsed::Incomplete { missing: V1_PREFIX.len() }),
@@ -142,24 +143,45 @@ fn parse_v2(input: &[u8]) -> Result<Parsed, ProxyProtocolError> {
     if let Some(missing) = missing_of(V2_SIGNATURE, input)? {
         return Ok(Parsed::Incomplete { missing: missing + V2_FIXED - V2_SIGNATURE.len() });
     }
+    let local = match input.get(12) {
+        None | Some(0x20) => true,
+        Some(0x21) => false,
+        Some(_) => return Err(ProxyProtocolError::BadProtocol),
+    };
+    // Section 2.2: a receiver must discard the whole block of LOCAL, the family included.
+    let addresses = match input.get(13) {
+        Some(family) if !local => v2_addresses(*family)?,
+        _ => 0,
+    };
+    // What has not come counts as zero, so this is a lower bound until it has.
+    let block = [14, 15].map(|at| input.get(at).copied().unwrap_or(0));
+    let block = usize::from(u16::from_be_bytes(block));
+    let length = V2_FIXED + block;
+    if length > V2_MAX {
+        return Err(ProxyProtocolError::TooLong);
+    }
     let Some(fixed) = input.first_chunk::<V2_FIXED>() else {
         return Ok(Parsed::Incomplete { missing: V2_FIXED - input.len() });
     };
-    let local = match fixed[12] {
-        0x20 => true,
-        0x21 => false,
-        _ => return Err(ProxyProtocolError::BadProtocol),
-    };
-    let length = V2_FIXED + usize::from(u16::from_be_bytes([fixed[14], fixed[15]]));
-    if length > V2_MAX {
-        return Err(ProxyProtocolError::TooLong);
+    if block < addresses {
+        return Err(ProxyProtocolError::BadAddress);
     }
     let Some(block) = input.get(V2_FIXED..length) else {
         return Ok(Parsed::Incomplete { missing: length - input.len() });
     };
-    // Section 2.2: a receiver must discard the whole block of LOCAL, the family included.
     let endpoints = if local { None } else { v2_endpoints(fixed[13], block)? };
     Ok(Parsed::Complete { endpoints, length })
+}
+
+/// How many bytes the addresses of this family take; so a header that can't become valid is
+/// refused before its block has come.
+fn v2_addresses(family_and_transport: u8) -> Result<usize, ProxyProtocolError> {
+    match family_and_transport {
+        0x00 | 0x31 => Ok(0),
+        0x11 => Ok(12),
+        0x21 => Ok(36),
+        _ => Err(ProxyProtocolError::BadProtocol),
+    }
 }
 
 /// What follows the addresses in `block` (TLVs) is ignored.

@@ -110,9 +110,18 @@ fn refusals() {
 }
 
 #[test]
-fn a_length_beyond_the_bound_is_refused_before_it_is_read() {
-    let header = v2(0x21, 0x11, &vec![0; V2_MAX]);
-    assert_eq!(parse(&header[..V2_FIXED]), Err(TooLong));
+fn version_2_is_refused_by_its_first_wrong_byte() {
+    let long = v2(0x21, 0x11, &vec![0; V2_MAX]);
+    for (header, wrong, error) in [
+        (long, 15, TooLong),
+        (v2(0x22, 0x11, &V4_BLOCK), 13, BadProtocol),
+        (v2(0x21, 0x12, &V4_BLOCK), 14, BadProtocol),
+        (v2(0x21, 0x11, &V4_BLOCK[..11]), 16, BadAddress),
+        (v2(0x21, 0x21, &V4_BLOCK), 16, BadAddress),
+    ] {
+        assert!(matches!(parse(&header[..wrong - 1]), Ok(Parsed::Incomplete { .. })), "{error}");
+        assert_eq!(parse(&header[..wrong]), Err(error));
+    }
 }
 
 fn v1_like() -> impl Strategy<Value = Vec<u8>> {
