@@ -70,7 +70,7 @@ struct Greeter {
 
 impl Handler for Greeter {
     fn stages(&self) -> Stages {
-        Stages::REQUEST | Stages::RESPONSE
+        Stages::REQUEST.and(Stages::RESPONSE)
     }
 
     /// On the way down: the greeting is made, or the call refused before any upstream is touched.
