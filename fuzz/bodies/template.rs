@@ -76,7 +76,7 @@ fn any(text: &str, limit: usize, values: &Values<'_>) {
 
 /// A JSON value of templates stays JSON, of the same shape, unless it asks for what is raw.
 fn json_value(text: &str, values: &Values<'_>) {
-    let value = json!({ "a": [text, 1], text: "b" });
+    let value = json!({ "a": [text, 1], format!("b{text}"): "c" });
     match Template::compile_json(&value) {
         Err((pointer, _)) => assert!(pointer.is_empty() || pointer.starts_with('/'), "{pointer}"),
         Ok(template) if !text.contains("raw") => {
