@@ -41,7 +41,9 @@ listeners: [ { name: public, address: "127.0.0.1:0" } ]
 admin: { address: "127.0.0.1:0" }
 upstreams: { away: { endpoints: [ { address: "127.0.0.1:1" } ] } }
 apis:
-  - { id: fixed, match: { path: /fixed }, handlers: [ respond: { status: 204 } ] }
+  - id: fixed
+    match: { path: /fixed }
+    handlers: [ access_log: { sink: stderr }, respond: { status: 204 } ]
   - { id: away, match: { path: /away }, upstream: away }
 "#;
 

@@ -1,5 +1,5 @@
 //! The demo's gateway and upstream, as `cargo xtask demo` runs them: on the ports that documents
-//! name, from a copy of conf/demo.yaml under target/demo.
+//! name, from a copy of conf/demo.yaml.
 
 use std::{
     env, fs,
@@ -87,7 +87,7 @@ impl Demo {
                 panic!("port {port} is in use ({cause}); the commands in the documents need it");
             }
         }
-        let folder = fresh_folder();
+        let folder = fresh_folder(&machine.binaries);
         let upstream = server(
             Command::new(machine.binaries.join("examples/demo_upstream")).arg("127.0.0.1:7001"),
             &folder.join("upstream.log"),
@@ -140,9 +140,9 @@ impl Demo {
     }
 }
 
-/// target/demo with a fresh copy of the config, and room for releases beside it.
-fn fresh_folder() -> PathBuf {
-    let folder = root().join("target/demo");
+/// A folder beside the binaries with a fresh copy of the config, and room for releases beside it.
+fn fresh_folder(binaries: &Path) -> PathBuf {
+    let folder = binaries.join("documents-demo");
     let _ = fs::remove_dir_all(&folder);
     let shipped = fs::read_to_string(root().join("conf/demo.yaml")).unwrap_or_default();
     let text = shipped + "\nreleases: { directory: releases }\n";
