@@ -24,9 +24,16 @@ pub(super) struct Answer<C> {
 }
 
 enum Body<C> {
-    Whole { data: Bytes, trailers: Option<Box<HeaderMap>> },
+    Whole {
+        data: Bytes,
+        trailers: Option<Box<HeaderMap>>,
+    },
     /// `told`: how the origin told its length, before any step could say otherwise.
-    Stream { call: C, upload: Upload, told: BodySize },
+    Stream {
+        call: C,
+        upload: Upload,
+        told: BodySize,
+    },
 }
 
 impl<C: OriginCall> Answer<C> {

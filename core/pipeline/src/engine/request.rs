@@ -10,7 +10,7 @@ use crate::{
     stats::StepVerdict,
     verdict::{BodyVerdict, Failure, Rejection, Verdict},
 };
-use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, header::CONTENT_LENGTH};
 use std::ops::Range;
 
 impl Run<'_> {
@@ -26,30 +26,33 @@ impl Run<'_> {
             if !self.takes_part(index) || !self.declares(index, Stages::REQUEST) {
                 continue;
             }
-            if let Some(response) = self.request_step(front, index).await? {
+            // A step that lets the call pass at once, as most do, is no future.
+            let before = self.headers_before();
+            let verdict = self.run_request(index, false, |handler, call| handler.request(call));
+            if matches!(verdict, Verdict::Continue) {
+                self.passed_request(index, before.as_deref());
+                continue;
+            }
+            if let Some(response) = self.request_step(front, index, verdict, before).await? {
                 return Ok(Some(response));
             }
         }
         Ok(None)
     }
 
-    /// One step of the walk, until it has decided.
+    /// The rest of one step of the walk, from its first verdict until it has decided.
     async fn request_step<F: Front>(
         &mut self,
         front: &mut F,
         index: usize,
+        mut verdict: Verdict,
+        before: Option<Box<HeaderMap>>,
     ) -> Result<Option<Response>, Trouble> {
-        let before = self.exchange.trace.is_some().then(|| self.exchange.head.headers.clone());
         let mut with_body = false;
-        let mut verdict = self.run_request(index, with_body, |handler, call| handler.request(call));
         loop {
             verdict = match verdict {
                 Verdict::Continue => {
-                    let began = self.exchange.now;
-                    self.tick();
-                    let after = before.as_ref().map(|_| self.exchange.head.headers.clone());
-                    let changes = before.as_ref().zip(after.as_ref());
-                    self.count_from(began, index, "request", StepVerdict::Continue, changes);
+                    self.passed_request(index, before.as_deref());
                     return Ok(None);
                 }
                 Verdict::Respond(response) if response.status().is_informational() => {
@@ -90,6 +93,21 @@ impl Run<'_> {
                 }
             };
         }
+    }
+
+    /// The request headers as they are, where a trace wants to know what a step changes.
+    fn headers_before(&self) -> Option<Box<HeaderMap>> {
+        let traced = self.exchange.trace.is_some();
+        traced.then(|| Box::new(self.exchange.head.headers.clone()))
+    }
+
+    /// Counts a step that lets the call pass.
+    fn passed_request(&mut self, index: usize, before: Option<&HeaderMap>) {
+        let began = self.exchange.now;
+        self.tick();
+        let after = before.map(|_| self.exchange.head.headers.clone());
+        let changes = before.zip(after.as_ref());
+        self.count_from(began, index, "request", StepVerdict::Continue, changes);
     }
 
     fn run_request(

@@ -30,27 +30,37 @@ impl Run<'_> {
         self.tick();
         for &index in &api.chain.response {
             let index = usize::from(index);
-            if self.sees_response(index) {
-                self.response_step(front, index, answer).await?;
+            if !self.sees_response(index) {
+                continue;
             }
+            // A step that lets the response pass at once, as most do, is no future.
+            let traced = self.exchange.trace.is_some();
+            let before = traced.then(|| Box::new(answer.head.headers.clone()));
+            let verdict =
+                self.run_response(index, answer, false, |handler, call| handler.response(call));
+            if matches!(verdict, ResponseVerdict::Continue) {
+                self.count_response(index, before.as_deref(), &answer.head.headers);
+                continue;
+            }
+            self.response_step(front, index, answer, verdict, before).await?;
         }
         Ok(())
     }
 
+    /// The rest of one step of the walk, from its first verdict until it has decided.
     async fn response_step<F: Front, C: OriginCall>(
         &mut self,
         front: &mut F,
         index: usize,
         answer: &mut Answer<C>,
+        mut verdict: ResponseVerdict,
+        before: Option<Box<HeaderMap>>,
     ) -> Result<(), Trouble> {
-        let before = self.exchange.trace.is_some().then(|| answer.head.headers.clone());
         let mut with_body = false;
-        let mut verdict =
-            self.run_response(index, answer, with_body, |handler, call| handler.response(call));
         loop {
             verdict = match verdict {
                 ResponseVerdict::Continue => {
-                    self.count_response(index, before.as_ref(), &answer.head.headers);
+                    self.count_response(index, before.as_deref(), &answer.head.headers);
                     return Ok(());
                 }
                 ResponseVerdict::Replace(response) if response.status().is_informational() => {
