@@ -28,6 +28,8 @@ const LARGEST_BODY: usize = 64 * 1024;
 
 /// All paths: probes for everybody, the rest behind the guard. Errors are JSON throughout.
 pub(super) fn router(controller: Weak<Controller>, guard: Guard) -> Router {
+    // Probes tell nothing but yes or no, so they need no token.
+    let open = Router::new().route("/livez", get(livez)).route("/readyz", get(readyz));
     let guarded = Router::new()
         .route("/metrics", get(metrics_text))
         .route("/v1/status", get(status))
@@ -46,8 +48,6 @@ pub(super) fn router(controller: Weak<Controller>, guard: Guard) -> Router {
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(map_response(errors_as_json))
         .layer(from_fn_with_state(guard, auth::check));
-    // Probes tell nothing but yes or no, so they need no token.
-    let open = Router::new().route("/livez", get(livez)).route("/readyz", get(readyz));
     guarded.merge(open).with_state(controller)
 }
 

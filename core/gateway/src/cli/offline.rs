@@ -10,8 +10,7 @@ use crate::{Builder, control};
 use paifang_config::{
     compile::{self, Context, Stamp},
     diag::Diagnostics,
-    diff, explain, load,
-    schema::{self, StepSchema},
+    diff, explain, load, schema,
     snapshot::{Cause, Snapshot},
     source::{Origin, ParseCache, SecretSources},
 };
@@ -36,13 +35,7 @@ pub(super) fn check(builder: &Builder, wanted: CheckArguments) -> Done {
 
 pub(super) fn schema(builder: &Builder) -> Done {
     let registry = builder.registry().map_err(|error| Failed::Said(error.to_string()))?;
-    let steps: Vec<(&str, _)> = registry
-        .iter()
-        .map(|(kind, plugin)| (kind, move |generator: &mut _| plugin.schema(generator)))
-        .collect();
-    let steps: Vec<StepSchema<'_>> =
-        steps.iter().map(|(kind, config)| StepSchema { kind, config }).collect();
-    say(&format!("{:#}", schema::schema(&steps)));
+    say(&format!("{:#}", schema::with_plugins(&registry)));
     Ok(())
 }
 

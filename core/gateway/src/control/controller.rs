@@ -79,6 +79,8 @@ pub(crate) struct Controller {
     pub(super) pinned: Mutex<Option<u64>>,
     /// Why the last attempt failed, until one succeeds.
     pub(super) last_failure: ArcSwapOption<String>,
+    /// Why the live release is not kept on disk, where it should be.
+    pub(super) not_kept: ArcSwapOption<String>,
     /// Tells of every release that goes live; its end is the controller's.
     pub(super) released: watch::Sender<u64>,
     ready: AtomicBool,
@@ -111,7 +113,7 @@ impl Controller {
         let edge = Arc::new(Edge::new(Arc::new(front), tokio::runtime::Handle::current()));
         let counters = Arc::new(ReleaseCounters::default());
         let controller = Arc::new(Self {
-            metrics: Metrics::new(&live, &edge, &refusals, &counters),
+            metrics: Metrics::new(&live, &edge, &refusals, &counters, &registry),
             registry,
             sources,
             store,
@@ -125,6 +127,7 @@ impl Controller {
             transaction: tokio::sync::Mutex::new(Transaction { cache, number: 0, keeping }),
             pinned: Mutex::new(pinned),
             last_failure: ArcSwapOption::new(failure.map(Arc::new)),
+            not_kept: ArcSwapOption::empty(),
             released: watch::Sender::new(snapshot.number()),
             ready: AtomicBool::new(false),
             admin: Mutex::new(None),

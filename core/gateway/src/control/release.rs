@@ -275,6 +275,7 @@ impl Controller {
             transaction.number = transaction.number.max(next - 1);
         }
         transaction.keeping = keeping;
+        self.not_kept.store(kept.as_ref().err().map(|failed| Arc::new(failed.to_string())));
         kept.unwrap_or_else(|failed| {
             tracing::error!(
                 "the release is live but not kept; after a restart with broken files it cannot be gone back to: {failed}"

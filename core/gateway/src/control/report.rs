@@ -122,6 +122,10 @@ impl Controller {
             let scheme = if listener.tls { "https" } else { "http" };
             let _ = writeln!(text, "{}: {scheme}://{}", listener.name, listener.address);
         }
+        let not_kept = self.not_kept.load_full();
+        if let Some(why) = &not_kept {
+            let _ = writeln!(text, "WARNING: this release is not kept on disk: {why}");
+        }
         if let Some(failure) = &failure {
             let _ = writeln!(text, "the last reload was refused: {failure}");
         }
@@ -137,6 +141,7 @@ impl Controller {
                 "connections": connections,
                 "uptime_seconds": uptime,
                 "last_failure": failure.as_deref(),
+                "not_kept": not_kept.as_deref(),
             }),
             text,
         )
