@@ -166,7 +166,9 @@ fn cells(line: &str) -> Vec<String> {
             '|' if !escaped => all.push(String::new()),
             c => {
                 if std::mem::take(&mut escaped) && c != '|' {
-                    all.last_mut().map(|cell| cell.push('\\'));
+                    if let Some(cell) = all.last_mut() {
+                        cell.push('\\');
+                    }
                 }
                 if let Some(cell) = all.last_mut() {
                     cell.push(c);

@@ -7,9 +7,8 @@ use std::io::Write;
 pub(super) fn say(text: &str) {
     let mut out = std::io::stdout().lock();
     let end = if text.ends_with('\n') { "" } else { "\n" };
-    if write!(out, "{text}{end}").is_err() {
-        std::process::exit(0);
-    }
+    // What cannot be printed has no reader left.
+    let _ = write!(out, "{text}{end}");
 }
 
 /// Prints why something failed.

@@ -56,7 +56,7 @@ impl Maker<'_> {
         // A release that was gone back to stays until an explicit reload, restarts included.
         let pinned = store.and_then(|store| store.pinned().ok()?);
         if let (Some(store), Some(pinned)) = (store, pinned) {
-            match self.from_store(store, pinned, stamp(Cause::Rollback(pinned)), None) {
+            match self.release_of_store(store, pinned, stamp(Cause::Rollback(pinned)), None) {
                 Ok(linked) => {
                     tracing::warn!(
                         release = pinned,
@@ -73,7 +73,7 @@ impl Maker<'_> {
                 }
             }
         }
-        let broken = match self.from_files(cache, stamp(Cause::Start), None) {
+        let broken = match self.release_of_files(cache, stamp(Cause::Start), None) {
             Ok(linked) => return Ok(First { linked, keeping, pinned: None, failure: None }),
             Err(broken) => broken,
         };
@@ -83,7 +83,7 @@ impl Maker<'_> {
         tracing::error!(
             "THE CONFIG IS BROKEN. Serving release {good}, the last good one, instead. What is wrong:\n{failure}"
         );
-        match self.from_store(store, good, stamp(Cause::Recovery), None) {
+        match self.release_of_store(store, good, stamp(Cause::Recovery), None) {
             Ok(linked) => Ok(First { linked, keeping, pinned: None, failure: Some(failure) }),
             Err(failed) => {
                 tracing::error!(
@@ -97,7 +97,7 @@ impl Maker<'_> {
     }
 
     /// A release of the files as they are now.
-    pub(super) fn from_files(
+    pub(super) fn release_of_files(
         &self,
         cache: &mut ParseCache,
         stamp: Stamp,
@@ -107,7 +107,7 @@ impl Maker<'_> {
     }
 
     /// A release that was kept. Secrets and certificates are today's.
-    pub(super) fn from_store(
+    pub(super) fn release_of_store(
         &self,
         store: &ReleaseStore,
         number: u64,

@@ -213,10 +213,10 @@ impl Controller {
         };
         let stamp = Stamp { number, time: SystemTime::now(), cause };
         match earlier {
-            None => maker.from_files(cache, stamp, Some(old)).map_err(ReleaseError::Config),
+            None => maker.release_of_files(cache, stamp, Some(old)).map_err(ReleaseError::Config),
             Some(wanted) => {
                 let store = store.ok_or(ReleaseError::Unknown { number: wanted })?;
-                maker.from_store(store, wanted, stamp, Some(old))
+                maker.release_of_store(store, wanted, stamp, Some(old))
             }
         }
     }

@@ -64,7 +64,7 @@ fn histogram(mut encoder: MetricEncoder<'_>, reading: &HistogramReading) -> Resu
         .enumerate()
         .map(|(index, count)| {
             let bound = Histogram::bound_nanos(index);
-            (bound.map_or(f64::INFINITY, |nanos| seconds(nanos)), *count)
+            (bound.map_or(f64::INFINITY, seconds), *count)
         })
         .collect();
     let count = reading.buckets.iter().sum();

@@ -14,8 +14,11 @@ impl fmt::Debug for Listeners {
     }
 }
 
+/// Where a plain counter is.
+type Place = fn(&EdgeStats) -> &Counter;
+
 /// Name, help and place of the plain counters.
-const COUNTERS: [(&str, &str, fn(&EdgeStats) -> &Counter); 8] = [
+const COUNTERS: [(&str, &str, Place); 8] = [
     ("paifang_connections_accepted", "Connections accepted, refused ones included.", |s| {
         &s.accepted
     }),
