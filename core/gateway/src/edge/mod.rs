@@ -13,6 +13,7 @@
 
 mod accept;
 mod address;
+mod chunks;
 mod client_ip;
 mod gather;
 mod handler;
@@ -32,6 +33,7 @@ mod transport;
 mod tests;
 
 pub use address::{ClientKey, TrustedProxies};
+pub use chunks::ChunkCheck;
 pub use client_ip::{ForwardedHeader, MAX_HOPS, client_ip};
 pub use handler::{AcceptGate, ConnectionHandler, DrainState};
 pub use info::{ClientCertificate, ConnInfo, Protocol, TlsInfo};

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
+use parking_lot::Mutex;
 use pingora_core::protocols::l4::socket::SocketAddr as PingoraAddr;
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_core::protocols::tls::SslDigest;
@@ -24,6 +25,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
+use super::chunks::ChunkCheck;
 use super::gather::Gather;
 use super::transport::{Transport, read_ahead};
 
@@ -39,6 +41,8 @@ pub struct EdgeStream {
     /// What [`Peek::try_peek`] looked at.
     peeked: Bytes,
     gather: Gather,
+    /// Where a chunked body is being read. Only its readers lock it; reading itself needs no lock.
+    chunks: Mutex<Option<ChunkCheck>>,
     socket: Arc<SocketDigest>,
     tls: Option<(Arc<SslDigest>, Option<ALPN>)>,
 }
@@ -74,7 +78,8 @@ impl EdgeStream {
         tls: Option<(Arc<SslDigest>, Option<ALPN>)>,
     ) -> Self {
         let socket = Arc::new(socket);
-        Self { inner, peeked: Bytes::new(), gather: Gather::new(), socket, tls }
+        let (peeked, gather, chunks) = (Bytes::new(), Gather::new(), Mutex::new(None));
+        Self { inner, peeked, gather, chunks, socket, tls }
     }
 
     /// Says that more is about to be written: while corked, flushes do nothing, and small writes are held together. Reading
@@ -89,6 +94,16 @@ impl EdgeStream {
         let linger = reset.then_some(Duration::ZERO);
         // It fails only for a connection that is broken already.
         let _ = SockRef::from(self.tcp()).set_linger(linger);
+    }
+
+    /// Has everything that is read from here on looked at by `check`, or by nobody.
+    pub fn check_chunks(&self, check: Option<ChunkCheck>) {
+        *self.chunks.lock() = check;
+    }
+
+    /// What was seen of a chunked body, where one is looked at.
+    pub fn chunks(&self) -> Option<ChunkCheck> {
+        *self.chunks.lock()
     }
 
     fn tcp(&self) -> &TcpStream {
@@ -138,7 +153,7 @@ impl AsyncRead for EdgeStream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Self { inner, gather, peeked, .. } = &mut *self;
+        let Self { inner, gather, peeked, chunks, .. } = &mut *self;
         // What the other side will say may depend on it. When the socket is full, reading goes on all the same.
         if let Poll::Ready(Err(error)) = gather.poll_push(inner.writer(), cx) {
             return Poll::Ready(Err(error));
@@ -146,10 +161,15 @@ impl AsyncRead for EdgeStream {
         if read_ahead(peeked, buf) {
             return Poll::Ready(Ok(()));
         }
-        match inner {
+        let before = buf.filled().len();
+        let read = match inner {
             Inner::Plain(transport) => Pin::new(transport).poll_read(cx, buf),
             Inner::Tls(stream) => Pin::new(&mut **stream).poll_read(cx, buf),
+        };
+        if let Some(check) = chunks.get_mut() {
+            check.saw(&buf.filled()[before..]);
         }
+        read
     }
 }
 

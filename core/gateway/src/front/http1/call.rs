@@ -116,8 +116,20 @@ impl<'a> Http1Front<'a> {
         self.framing.keep_alive
             && !self.last
             && !self.lost
+            && self.chunks_are_sound()
             && self.can_reach_body_end()
             && !self.drain.is_draining()
+    }
+
+    /// Whether what came of a chunked body is one, and the session and its check agree about its end.
+    fn chunks_are_sound(&mut self) -> bool {
+        let stream = self.session.stream().as_any().downcast_ref::<EdgeStream>();
+        match stream.and_then(EdgeStream::chunks) {
+            None => true,
+            Some(check) => {
+                !check.is_malformed() && check.has_ended() >= self.session.is_body_done()
+            }
+        }
     }
 
     /// Whether the rest of the request body is known to be short. A client that waits for 100 may
@@ -213,6 +225,11 @@ impl<'a> Http1Front<'a> {
                     return Err(FrontError::Stalled);
                 }
             };
+            if !self.chunks_are_sound() {
+                self.last = true;
+                let detail = "a chunk or a trailer is not well-formed";
+                return Err(FrontError::Malformed(detail.to_owned()));
+            }
             self.pace.advance();
             self.ended = self.session.is_body_done();
             // Chunk sizes come as reads without data.

@@ -26,7 +26,7 @@ use super::{
     refusal::Refusal,
     response,
 };
-use crate::edge::{ConnInfo, EdgeStream};
+use crate::edge::{ChunkCheck, ConnInfo, EdgeStream};
 use bytes::BytesMut;
 use call::Http1Front;
 use paifang_pipeline::{BodySize, FrontKind, error};
@@ -172,6 +172,12 @@ impl<S: Service> Connection<'_, S> {
         framing: parse::Framing,
     ) -> Option<HttpSession> {
         let mut head = framing.to_session();
+        let chunked = framing.body == parse::Body::Chunked;
+        if let Some(stream) = stream.as_any().downcast_ref::<EdgeStream>() {
+            let mut check = ChunkCheck::default();
+            check.saw(&self.buffer);
+            stream.check_chunks(chunked.then_some(check));
+        }
         // What follows a request without a body is the next request and stays here.
         if framing.upgrade || framing.body != parse::Body::None {
             head.extend_from_slice(&self.buffer);
