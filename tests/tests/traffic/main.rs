@@ -2,4 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod conformance;
+mod edge;
+mod plugins;
+mod refusals;
 mod relay;
