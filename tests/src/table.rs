@@ -165,10 +165,11 @@ fn cells(line: &str) -> Vec<String> {
             '\\' if !escaped => escaped = true,
             '|' if !escaped => all.push(String::new()),
             c => {
-                if std::mem::take(&mut escaped) && c != '|' {
-                    if let Some(cell) = all.last_mut() {
-                        cell.push('\\');
-                    }
+                if std::mem::take(&mut escaped)
+                    && c != '|'
+                    && let Some(cell) = all.last_mut()
+                {
+                    cell.push('\\');
                 }
                 if let Some(cell) = all.last_mut() {
                     cell.push(c);

@@ -52,8 +52,11 @@ async fn listen_again(address: SocketAddr) -> TcpListener {
 /// Every release differs from the one before in a step, an API and a listener.
 fn config(upstreams: [SocketAddr; 2], number: u64) -> String {
     let [one, two] = upstreams;
-    let extra =
-        if number % 2 == 0 { "  - { name: extra, address: \"127.0.0.1:0\" }\n" } else { "" };
+    let extra = if number.is_multiple_of(2) {
+        "  - { name: extra, address: \"127.0.0.1:0\" }\n"
+    } else {
+        ""
+    };
     format!(
         "version: 1
 listeners:

@@ -1,3 +1,4 @@
+//! Listeners that come and go, limits, drains, over real sockets.
 #![allow(clippy::unwrap_used)]
 
 use parking_lot::Mutex;

@@ -1,3 +1,4 @@
+//! Who the client is, whatever headers say.
 #![allow(clippy::unwrap_used)]
 
 use proptest::prelude::*;

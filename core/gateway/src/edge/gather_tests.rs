@@ -1,3 +1,4 @@
+//! What is held, what is sent, and when.
 #![allow(clippy::unwrap_used)]
 
 use std::task::Waker;

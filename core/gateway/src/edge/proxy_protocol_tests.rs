@@ -1,3 +1,4 @@
+//! PROXY headers byte by byte, against garbage and another parser.
 #![allow(clippy::unwrap_used)]
 
 use proptest::prelude::*;

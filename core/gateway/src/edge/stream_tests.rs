@@ -1,3 +1,4 @@
+//! The stream as sessions use it.
 #![allow(clippy::unwrap_used)]
 
 use tokio::net::TcpListener;

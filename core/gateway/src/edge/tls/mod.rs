@@ -303,7 +303,7 @@ pub enum TlsWarning {
         /// The certificate's label.
         label: String,
     },
-    /// Clients will refuse it, for now.
+    /// Clients will refuse it until it is.
     #[error("certificate {label} is not valid yet")]
     NotYetValid {
         /// The certificate's label.

@@ -1,3 +1,4 @@
+//! Certificates chosen, refused, renewed.
 #![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
