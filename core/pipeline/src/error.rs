@@ -103,12 +103,6 @@ rows! {
     HANDLER_FAILED = 5000, INTERNAL_SERVER_ERROR, "handler_failed", "A handler failed.";
     /// A handler's budget is exceeded, its breaker open, or what it depends on away.
     HANDLER_UNAVAILABLE = 5001, SERVICE_UNAVAILABLE, "handler_unavailable", "A handler is unavailable.";
-    /// The call's whole time was used up by handlers.
-    CALL_TIMEOUT = 5002, GATEWAY_TIMEOUT, "call_timeout", "The call took too long.";
-    /// The gateway is shutting down.
-    SHUTTING_DOWN = 5003, SERVICE_UNAVAILABLE, "shutting_down", "The gateway is shutting down.";
-    /// Too many calls or connections at once on this listener.
-    OVERLOADED = 5004, SERVICE_UNAVAILABLE, "overloaded", "The gateway is at its limit.";
 }
 
 #[cfg(test)]

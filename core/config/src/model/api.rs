@@ -42,6 +42,7 @@ pub struct Api {
     #[serde(default)]
     pub retry: Retry,
     /// Whether calls that may have been replayed (TLS 1.3 early data) are taken. Default false.
+    /// Listeners take no early data in this version, so it changes nothing until they do.
     #[serde(default)]
     pub early_data: bool,
 }

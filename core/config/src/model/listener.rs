@@ -140,7 +140,7 @@ pub struct Limits {
     /// Default: as many as `connections`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connections_per_ip: Option<Located<u32>>,
-    /// From the connection to the end of the handshake, PROXY header included. Default 10s.
+    /// For the TLS handshake; for the PROXY header before it, the same again. Default 10s.
     pub handshake: Located<HumanDuration>,
     /// For a whole request head. Default 15s.
     pub header: Located<HumanDuration>,
@@ -157,8 +157,8 @@ pub struct Limits {
     pub header_bytes: Located<ByteSize>,
     /// HTTP/2 streams at once on one connection: 1 to 10000. Default 256.
     pub h2_streams: Located<u32>,
-    /// HTTP/2 streams that a client may reset within ten seconds before its connection is closed:
-    /// 1 to 100000. Default 200.
+    /// HTTP/2 streams beyond `h2_streams` that a client may have given up at once, before its
+    /// connection is closed: 1 to 100000. Default 200.
     pub h2_resets: Located<u32>,
     /// Requests after which a connection is closed: 1 to 4294967295. Default: never.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -49,7 +49,7 @@ impl Run<'_> {
             target: "paifang::call_trace",
             request_id = id, api = %self.api.id, status = outcome.status.map(|status| status.as_u16()),
             termination = outcome.termination.as_str(), nanos = outcome.total_nanos,
-            attempts = outcome.attempts, endpoint = ?outcome.endpoint,
+            attempts = outcome.attempts, endpoint = outcome.endpoint.map(tracing::field::display),
         );
     }
 }
