@@ -114,6 +114,11 @@ impl When {
             if !path.starts_with('/') {
                 return Err(("path", format!("`{path}` must begin with `/`")));
             }
+            // It would be taken letter by letter, and a step that guards something never run.
+            if path.contains(['*', '{', '}', '?']) {
+                let help = "is a prefix, not a pattern: `/v1` holds for all below it";
+                return Err(("path", format!("`{path}` {help}")));
+            }
             conditions.push(Condition::Path(path.trim_end_matches('/').to_owned()));
         }
         for (name, value) in &config.header {
@@ -195,4 +200,24 @@ pub fn mix(entropy: u64, salt: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    //! What is refused at load.
+    #![allow(clippy::unwrap_used)]
+    use super::{When, WhenConfig};
+
+    #[test]
+    fn a_path_is_a_prefix_and_no_pattern() {
+        let compile = |path: &str| {
+            When::compile(&WhenConfig { path: Some(path.to_owned()), ..WhenConfig::default() })
+        };
+        for path in ["/", "/v1", "/v1/", "/a.b/~c/%7B"] {
+            assert!(compile(path).is_ok(), "{path}");
+        }
+        for path in ["", "v1", "/v1/*", "/orders/{id}", "/a?b=c"] {
+            assert_eq!(compile(path).unwrap_err().0, "path", "{path}");
+        }
+    }
 }
