@@ -6,3 +6,4 @@ mod edge;
 mod plugins;
 mod refusals;
 mod relay;
+mod upstreams;

@@ -48,8 +48,8 @@ async fn headers_changes_both_ways_also_of_errors() {
 #[tokio::test]
 async fn rewrite_changes_what_the_upstream_is_asked_for() {
     let upstream = Recorder::start().await;
-    let steps = r#"[ { id: prefix, when: { path: /v1/* }, rewrite: { strip_prefix: /v1, add_prefix: /internal, host: in.example } },
-        { id: items, when: { path: /items/* }, rewrite: { pattern: "^/items/([0-9]+)$", replace: "/item", method: PUT,
+    let steps = r#"[ { id: prefix, when: { path: /v1 }, rewrite: { strip_prefix: /v1, add_prefix: /internal, host: in.example } },
+        { id: items, when: { path: /items }, rewrite: { pattern: "^/items/([0-9]+)$", replace: "/item", method: PUT,
           query: { remove: [ debug ], set: { shop: "{{ header.x-shop }}" } } } } ]"#;
     let running = Running::start(one_api(upstream.address(), steps)).await;
     for door in Door::ALL {
