@@ -70,7 +70,13 @@ impl Setup {
     pub async fn start(self) -> Running {
         match self.try_start().await {
             Ok(running) => running,
-            Err(wrong) => panic!("{wrong}"),
+            Err(wrong) => {
+                let details = match &wrong {
+                    StartError::Release(release) => release.details(),
+                    _ => None,
+                };
+                panic!("{wrong}\n{}", details.unwrap_or_default());
+            }
         }
     }
 }

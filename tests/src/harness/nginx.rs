@@ -23,8 +23,11 @@ impl Nginx {
     pub async fn start(locations: &str) -> Self {
         let root = tempfile::tempdir().expect("a directory");
         let dir = root.path().display().to_string();
-        // nginx takes no port 0. Another process may take the port first: then it does not start.
-        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("no port");
+        // nginx takes no port 0, and a port that was free a moment ago may be another's by now. So it
+        // gets an address of this machine (Linux has all of 127.0.0.0/8) that nobody else uses.
+        let [.., high, low] = std::process::id().to_be_bytes();
+        let ours = std::net::Ipv4Addr::new(127, 77, high, low);
+        let free = std::net::TcpListener::bind((ours, 0)).expect("no port");
         let address = free.local_addr().expect("an address");
         drop(free);
         let config = format!(

@@ -2,8 +2,9 @@
 
 use super::case::Case;
 use bytes::Bytes;
-use paifang_pipeline::{BodyVerdict, ResponseVerdict, Stages, Verdict};
-use paifang_tests::harness::{Ask, Message, Probe};
+use http::{HeaderName, HeaderValue};
+use paifang_pipeline::{BodyVerdict, Frame, ResponseVerdict, Stages, Verdict};
+use paifang_tests::harness::{Ask, H2Server, Message, Probe};
 
 fn upper() -> Probe {
     Probe::at(Stages::REQUEST_BODY).on_request_body(|frame| {
@@ -168,6 +169,43 @@ async fn a_needed_response_beyond_the_limit_becomes_an_error() {
             seen.answered(200, &"x".repeat(70_000));
         })
         .await;
+}
+
+#[tokio::test]
+async fn trailers_pass_the_body_stages_both_ways() {
+    // Only HTTP/2 carries them, so it is on both sides here.
+    fn marked(frame: &mut Frame, name: &'static str) -> BodyVerdict {
+        if let Some(trailers) = &mut frame.trailers {
+            trailers.insert(HeaderName::from_static(name), HeaderValue::from_static("1"));
+        }
+        BodyVerdict::Continue
+    }
+    let upstream = H2Server::start(|mut call| async move {
+        let (body, trailers, whole) = call.read().await;
+        assert!(whole && trailers["x-sum"] == "2" && trailers["x-down"] == "1", "{trailers:?}");
+        call.answer_with(body, "x-total", "3");
+    })
+    .await;
+    for needs_body in [false, true] {
+        let marks = || {
+            Probe::at(Stages::REQUEST_BODY.and(Stages::RESPONSE_BODY))
+                .on_request_body(|frame| marked(frame, "x-down"))
+                .on_response_body(|frame| marked(frame, "x-up"))
+        };
+        let mut case = Case::get().step("a", marks);
+        if needs_body {
+            case = case.step("b", Probe::needing_body);
+        }
+        let (running, _) = case.gateway_with(upstream.address, "protocol: h2, ").await;
+        let ask = Ask::new("POST", "/").pieces(["xyz"]).trailer("x-sum", "2");
+        let reply = ask.over_http2(running.address()).await;
+        assert_eq!((reply.status, reply.text(), reply.whole), (200, "xyz", true));
+        assert_eq!(
+            (&reply.trailers["x-total"], &reply.trailers["x-up"]),
+            (&"3".parse().unwrap(), &"1".parse().unwrap())
+        );
+        running.stop().await;
+    }
 }
 
 #[tokio::test]

@@ -101,10 +101,20 @@ impl Case {
 
     /// A gateway for this case, with this upstream behind it.
     pub(crate) async fn gateway(&self, upstream: SocketAddr) -> (Running, Recorded) {
+        self.gateway_with(upstream, "").await
+    }
+
+    /// The like, with more keys in the upstream's YAML.
+    pub(crate) async fn gateway_with(
+        &self,
+        upstream: SocketAddr,
+        keys: &str,
+    ) -> (Running, Recorded) {
         let probes = self.steps.iter();
         let probes = probes.fold(Probes::default(), |all, (name, _, make)| all.with(name, make()));
         let recorded = probes.recorded();
-        let running = Setup::new(self.config(upstream)).plugin(probes).start().await;
+        let config = self.config(upstream).replace("endpoints:", &format!("{keys}endpoints:"));
+        let running = Setup::new(config).plugin(probes).start().await;
         (running, recorded)
     }
 

@@ -140,3 +140,35 @@ async fn an_illegal_head_from_a_step_is_no_way_to_split_messages() {
         })
         .await;
 }
+
+#[tokio::test]
+async fn the_upstream_stage_changes_a_fresh_copy_at_every_attempt() {
+    fn dies_once(request: &Message) -> Vec<u8> {
+        match request.header("x-attempt") {
+            Some("1") => b"HTTP/1.1 503 x\r\ncontent-length: 0\r\n\r\n".to_vec(),
+            _ => super::case::origin(request),
+        }
+    }
+    let adds = || {
+        Probe::at(Stages::UPSTREAM.and(Stages::LOG)).on_upstream(|call, head| {
+            assert!(call.endpoint().is_some());
+            head.headers.append("x-attempt", call.attempt().into());
+            Ok(())
+        })
+    };
+    Case::get()
+        .api("retry: { statuses: [ 503 ] },")
+        .answers(dies_once)
+        .step("a", adds)
+        .run(|seen| {
+            seen.answered(200, "origin").upstream_saw(2).passed(&[
+                "a:upstream",
+                "a:upstream",
+                "a:log",
+            ]);
+            assert_eq!(seen.upstream.request(0).headers("x-attempt"), ["1"]);
+            assert_eq!(seen.upstream.request(1).headers("x-attempt"), ["2"]);
+            assert_eq!(seen.outcomes[0].attempts, 2);
+        })
+        .await;
+}

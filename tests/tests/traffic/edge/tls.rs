@@ -77,7 +77,6 @@ async fn alpn_chooses_the_protocol() {
 async fn what_the_config_offers_is_all_there_is() {
     let (pki, upstream) = (Pki::default(), Recorder::start().await);
     let listener = LISTENER.replace("] }", "], alpn: [ http/1.1 ], min_version: \"1.3\" }");
-    let listener = listener.replace("two.key } ], alpn", "two.key } ], alpn");
     let running = two_names(&pki, &upstream, &listener).await;
     let client = pki.client(&["h2", "http/1.1"], None);
     let stream = client.connect(running.address(), "one.example").await.unwrap();

@@ -91,8 +91,7 @@ async fn http1_requests_become_streams_of_one_connection() {
     }
     assert_eq!(client.get("/").await.status(), 201);
     assert_eq!(upstream.connections(), 1);
-    let heads = heads.lock().unwrap();
-    let (head, body) = &heads[0];
+    let (head, body) = heads.lock().unwrap()[0].clone();
     assert_eq!((head.uri.path(), &body[..]), ("/x", &b"abc"[..]));
     assert_eq!(head.uri.authority().unwrap().as_str().to_ascii_lowercase(), "a.example");
     assert_eq!(head.headers["x-up"], "1");

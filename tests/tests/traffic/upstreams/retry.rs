@@ -46,7 +46,7 @@ async fn what_may_have_been_processed_is_repeated_for_idempotent_methods_only() 
             let ask = Ask::new(method, "/x");
             let ask = if body.is_empty() { ask } else { ask.body(body) };
             let reply = door.ask(running.address(), &ask).await;
-            let requests = requests.lock().unwrap();
+            let requests = requests.lock().unwrap().clone();
             let seen = (reply.status, requests.len());
             assert_eq!(seen, (status, attempts), "{door:?} {method} {api}");
             assert!(
