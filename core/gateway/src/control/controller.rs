@@ -3,6 +3,7 @@
 use super::{
     LogControl,
     keep::Keeping,
+    level,
     make::{First, Maker},
     release::ReleaseError,
 };
@@ -227,7 +228,7 @@ impl Controller {
 
     pub(crate) fn set_log_level(&self, level: &str) -> Option<Result<(), String>> {
         let log = self.log.as_ref()?;
-        let set = log.set_level(level);
+        let set = level::check(level).and_then(|()| log.set_level(level));
         if set.is_ok() {
             tracing::warn!(level, "log level changed through the admin API");
         }

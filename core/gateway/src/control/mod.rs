@@ -5,6 +5,7 @@
 
 mod controller;
 mod keep;
+mod level;
 mod link;
 mod make;
 mod release;

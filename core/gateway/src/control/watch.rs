@@ -108,13 +108,30 @@ impl Controller {
     /// A watched file has changed: reload, unless a rollback has pinned its release.
     async fn files_changed(self: &Arc<Self>) {
         if let Some(pinned) = self.pinned() {
-            tracing::warn!(
-                release = pinned,
-                "the files have changed; the gateway stays at the release that was rolled back to, until a reload"
-            );
-            return;
+            return self.tell_drift(pinned).await;
         }
         // A failure has been logged where it happened.
         let _ = self.reload(Cause::Watch).await;
+    }
+
+    /// Says whether the files differ from the release that was gone back to.
+    async fn tell_drift(self: &Arc<Self>, pinned: u64) {
+        let stays = "the gateway stays at the release that was rolled back to, until a reload";
+        match self.diff().await {
+            Ok(diff) if diff.changes.is_empty() => tracing::debug!(
+                "files were touched; nothing in them differs from the release that was gone back to"
+            ),
+            Ok(diff) => {
+                let changes = diff.changes.len();
+                tracing::warn!(release = pinned, changes, "the files have changed; {stays}");
+            }
+            Err(failed) => {
+                let why = failed.told();
+                tracing::warn!(
+                    release = pinned,
+                    "the files have changed, and could not be released; {stays}: {why}"
+                );
+            }
+        }
     }
 }

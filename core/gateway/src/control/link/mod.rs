@@ -4,6 +4,7 @@
 mod listeners;
 mod upstreams;
 
+use super::level;
 use crate::{
     edge::ListenerSpec,
     live::{Serving, ServingApi},
@@ -61,6 +62,10 @@ fn link_noting(
     let previous = previous.map_or(&none, |previous| &previous.upstreams);
     let upstreams = upstreams::build(&mut linker, previous, deps);
     let (listeners, limits) = listeners::build(&mut linker, deps);
+    let level = &snapshot.config().log.level;
+    if let Err(why) = level::check(level.value()) {
+        linker.wrong(level.span(), why);
+    }
     let pems = Digest::all(&linker.pems);
     linker.problems.finish((), snapshot.sources())?;
     let apis = snapshot
