@@ -66,6 +66,8 @@ struct StartsConfig {
     name: String,
     #[serde(default)]
     fail: bool,
+    #[serde(default)]
+    panic: Option<String>,
 }
 
 struct Started(StartsConfig, Starts);
@@ -88,6 +90,7 @@ impl Plugin for Starts {
     }
 
     fn build(&self, config: StartsConfig, _: &BuildContext<'_>) -> Result<Built, ConfigError> {
+        assert_ne!(config.panic.as_deref(), Some("build"), "this handler panics when it is built");
         Ok(Built::new(Started(config, self.clone())))
     }
 }
@@ -98,6 +101,7 @@ impl Handler for Started {
     }
 
     fn start(&self, _: &Arc<dyn Spawn>) -> Result<(), String> {
+        assert_ne!(self.0.panic.as_deref(), Some("start"), "this handler panics when it starts");
         if self.0.fail {
             return Err("its helper is not installed".to_owned());
         }
@@ -141,6 +145,22 @@ async fn a_handler_that_cannot_start_refuses_the_release_and_those_before_it_are
     assert_eq!(plugin.take(), [""; 0]);
     running.stop().await;
     assert_eq!(plugin.take(), ["drain new"]);
+}
+
+#[tokio::test]
+async fn a_plugin_that_panics_refuses_the_release() {
+    let running = Setup::new(starting("starts: { name: old }")).plugin(Starts::default());
+    let running = running.start().await;
+    for place in ["build", "start"] {
+        let panics = starting(&format!("starts: {{ name: new, panic: {place} }}"));
+        let refused = running.reload(panics).await.unwrap_err().to_string();
+        assert!(refused.contains("ended early"), "{refused}");
+        assert_eq!(says(&running.gateway).await, "fine");
+        let status = ask(&running.gateway, "GET", "/v1/status").await;
+        assert_eq!(status.json["last_failure"], *refused, "{place}");
+    }
+    assert_eq!(running.reload(starting("starts: { name: next }")).await.unwrap(), 2);
+    running.stop().await;
 }
 
 #[tokio::test]

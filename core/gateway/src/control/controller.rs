@@ -85,6 +85,8 @@ pub(crate) struct Controller {
     /// Tells of every release that goes live; its end is the controller's.
     pub(super) released: watch::Sender<u64>,
     ready: AtomicBool,
+    /// Handlers have been started, and not been told yet that they end.
+    undrained: AtomicBool,
     admin: Mutex<Option<Admin>>,
     pub(super) started: SystemTime,
 }
@@ -131,6 +133,7 @@ impl Controller {
             not_kept: ArcSwapOption::empty(),
             released: watch::Sender::new(snapshot.number()),
             ready: AtomicBool::new(false),
+            undrained: AtomicBool::new(false),
             admin: Mutex::new(None),
             started: SystemTime::now(),
         });
@@ -140,6 +143,7 @@ impl Controller {
         let prepared =
             controller.edge.prepare(linked.listeners).await.map_err(ReleaseError::from)?;
         snapshot.start(None, &controller.deps.spawn).map_err(ReleaseError::Handler)?;
+        controller.undrained.store(true, Relaxed);
         controller.warm(&controller.live.load_full()).await;
         prepared.commit(Duration::ZERO).await;
         controller.went_live(&mut transaction, &snapshot).await;
@@ -185,7 +189,7 @@ impl Controller {
         let cut = self.edge.drain(grace).await;
         // A release that was under way has ended; from here on nobody writes releases.
         self.transaction.lock().await.keeping = None;
-        self.live.load().snapshot.drain(None);
+        self.drain_handlers();
         let admin = lock(&self.admin).take();
         if let Some(admin) = admin {
             admin.stop(ADMIN_ENDS).await;
@@ -196,6 +200,12 @@ impl Controller {
     /// Tells of every release that goes live, and of the end.
     pub(crate) fn gone_live(&self) -> watch::Receiver<u64> {
         self.released.subscribe()
+    }
+
+    fn drain_handlers(&self) {
+        if self.undrained.swap(false, Relaxed) {
+            self.live.load().snapshot.drain(None);
+        }
     }
 
     pub(crate) fn is_ready(&self) -> bool {
@@ -242,11 +252,10 @@ impl Controller {
 }
 
 impl Drop for Controller {
-    /// What handlers have started ends with the gateway, also with one that was never stopped.
+    /// What handlers have started ends with the gateway, also with one that was never stopped, or
+    /// not to the end.
     fn drop(&mut self) {
-        if self.is_ready() {
-            self.live.load().snapshot.drain(None);
-        }
+        self.drain_handlers();
     }
 }
 

@@ -118,7 +118,9 @@ impl Controller {
             done
         });
         task.await.unwrap_or_else(|panic| {
-            Err(ReleaseError::Handler(format!("the release ended early: {panic}")))
+            let failed = Err(ReleaseError::Handler(format!("the release ended early: {panic}")));
+            self.tell(&failed);
+            failed
         })
     }
 
