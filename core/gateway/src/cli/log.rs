@@ -136,6 +136,6 @@ mod tests {
         assert!(told("error").contains("paifang::call_trace=info"));
         assert!(told("warn,paifang::call_trace=off").contains("paifang::call_trace=off"));
         assert!(!told("warn,paifang::call_trace=off").contains("paifang::call_trace=info"));
-        assert!(filter("no such level, at all").is_err());
+        assert!(filter("paifang=loud").is_err());
     }
 }
