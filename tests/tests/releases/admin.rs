@@ -172,6 +172,27 @@ async fn a_client_that_says_nothing_keeps_no_gateway_from_stopping() {
     }
 }
 
+#[tokio::test]
+async fn nothing_is_done_before_the_whole_request_is_there() {
+    let running = Running::start(saying("x")).await;
+    let (gateway, admin) = (&running.gateway, running.gateway.admin_address().unwrap());
+    let mut client = Client::connect(admin).await;
+    let head = format!("POST /v1/reload HTTP/1.1\r\nhost: {admin}\r\ncontent-length: 2\r\n");
+    client.send(format!("{head}connection: close\r\n\r\n")).await;
+    // A reload that did not wait for the body would be live before these have been answered.
+    for _ in 0..20 {
+        assert_eq!(ask(gateway, "GET", "/v1/status").await.json["release"], 1);
+    }
+    client.send("{}").await;
+    assert_eq!(client.answer().await.status(), 200);
+    assert_eq!(ask(gateway, "GET", "/v1/status").await.json["release"], 2);
+
+    let large = "x".repeat(64 * 1024 + 1);
+    let told = send(gateway, "POST", "/v1/reload", &large).await;
+    assert_eq!(told.status, 413);
+    assert_eq!(told.json["error"], "a body may have up to 64 KiB");
+}
+
 /// Reads OpenMetrics text strictly; gives the names of its families.
 fn families(text: &str) -> BTreeSet<String> {
     let (mut names, mut kind, mut current) = (BTreeSet::new(), String::new(), String::new());

@@ -10,9 +10,10 @@ use crate::{
 };
 use axum::{
     Json, Router,
-    extract::{DefaultBodyLimit, FromRequestParts, Path, Query},
+    body::{Body, to_bytes},
+    extract::{DefaultBodyLimit, FromRequestParts, Path, Query, Request},
     http::{StatusCode, Uri, header, request::Parts},
-    middleware::{from_fn_with_state, map_response},
+    middleware::{Next, from_fn, from_fn_with_state, map_response},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -25,6 +26,9 @@ use std::{
 
 /// The largest request body, in bytes.
 const LARGEST_BODY: usize = 64 * 1024;
+
+/// How long a request body may take.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// All paths: probes for everybody, the rest behind the guard. Errors are JSON throughout.
 pub(super) fn router(controller: Weak<Controller>, guard: Guard) -> Router {
@@ -47,8 +51,21 @@ pub(super) fn router(controller: Weak<Controller>, guard: Guard) -> Router {
         .fallback(unknown)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(map_response(errors_as_json))
-        .layer(from_fn_with_state(guard, auth::check));
+        .layer(from_fn_with_state(guard, auth::check))
+        .layer(from_fn(whole_body));
     guarded.merge(open).with_state(controller)
+}
+
+/// Takes in the whole body before anything answers. A socket that is closed with bytes unread sends
+/// a reset, which can overtake the answer, so that a client that sends a body after its head would
+/// see no answer at all.
+async fn whole_body(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    match tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, LARGEST_BODY)).await {
+        Ok(Ok(body)) => next.run(Request::from_parts(parts, Body::from(body))).await,
+        Ok(Err(_)) => error(StatusCode::PAYLOAD_TOO_LARGE, "a body may have up to 64 KiB", None),
+        Err(_) => error(StatusCode::REQUEST_TIMEOUT, "the body did not come in time", None),
+    }
 }
 
 /// The controller, for as long as a request takes.
