@@ -1,0 +1,132 @@
+//! Saying what a handler reads and writes.
+
+use crate::{Facts, Headers, Manifest, Reads};
+
+impl Default for Reads {
+    fn default() -> Self {
+        Self {
+            facts: Facts::empty(),
+            request_headers: Headers::None,
+            response_headers: Headers::None,
+            slots: Vec::new(),
+        }
+    }
+}
+
+impl Reads {
+    /// Nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// These facts: `Facts::METHOD | Facts::PATH`.
+    #[must_use]
+    pub fn facts(mut self, facts: Facts) -> Self {
+        self.facts |= facts;
+        self
+    }
+
+    /// A request header.
+    #[must_use]
+    pub fn header(mut self, name: impl AsRef<str>) -> Self {
+        add(&mut self.request_headers, name.as_ref());
+        self
+    }
+
+    /// All request headers; each costs a copy.
+    #[must_use]
+    pub fn all_headers(mut self) -> Self {
+        self.request_headers = Headers::All;
+        self
+    }
+
+    /// A response header.
+    #[must_use]
+    pub fn response_header(mut self, name: impl AsRef<str>) -> Self {
+        add(&mut self.response_headers, name.as_ref());
+        self
+    }
+
+    /// All response headers; each costs a copy.
+    #[must_use]
+    pub fn all_response_headers(mut self) -> Self {
+        self.response_headers = Headers::All;
+        self
+    }
+
+    /// A slot.
+    #[must_use]
+    pub fn slot(mut self, name: impl Into<String>) -> Self {
+        self.slots.push(name.into());
+        self
+    }
+}
+
+fn add(headers: &mut Headers, name: &str) {
+    let name = name.to_ascii_lowercase();
+    match headers {
+        Headers::All => {}
+        Headers::None => *headers = Headers::Named(vec![name]),
+        Headers::Named(names) => {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+}
+
+impl Default for Manifest {
+    fn default() -> Self {
+        Self {
+            request: Reads::default(),
+            response: Reads::default(),
+            log: Reads::default(),
+            writes_identity: false,
+            writes_slots: Vec::new(),
+        }
+    }
+}
+
+impl Manifest {
+    /// Reads and writes nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What it reads of a request.
+    #[must_use]
+    pub fn on_request(mut self, reads: Reads) -> Self {
+        self.request = reads;
+        self
+    }
+
+    /// What it reads when the response is there.
+    #[must_use]
+    pub fn on_response(mut self, reads: Reads) -> Self {
+        self.response = reads;
+        self
+    }
+
+    /// What it reads at the end.
+    #[must_use]
+    pub fn on_log(mut self, reads: Reads) -> Self {
+        self.log = reads;
+        self
+    }
+
+    /// It says who the caller is.
+    #[must_use]
+    pub fn writes_identity(mut self) -> Self {
+        self.writes_identity = true;
+        self
+    }
+
+    /// It fills this slot.
+    #[must_use]
+    pub fn writes_slot(mut self, name: impl Into<String>) -> Self {
+        self.writes_slots.push(name.into());
+        self
+    }
+}
