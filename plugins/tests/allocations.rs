@@ -158,10 +158,10 @@ impl Bench {
                 head.headers = headers(number);
                 let facts =
                     Facts::embedded(self.clock.now(), self.clock.unix()).with_host("api.test");
-                let exchange = Exchange::new(head, facts, Params::default());
+                let mut exchange = Exchange::new(head, facts, Params::default());
                 let mut client = Client::default();
                 let info = allocation_counter::measure(|| {
-                    let served = engine.serve(&self.api, &Empty, exchange, &mut client);
+                    let served = engine.serve(&self.api, &Empty, &mut exchange, &mut client);
                     let served = self.runtime.block_on(served);
                     assert_eq!(served.termination, Termination::Completed);
                 });

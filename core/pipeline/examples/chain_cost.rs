@@ -30,11 +30,11 @@ fn main() -> ExitCode {
     let mut received = 0;
     for _ in 0..calls {
         let mut client = Client::default();
-        let exchange = exchange(&facts, HeaderMap::new());
+        let mut exchange = exchange(&facts, HeaderMap::new());
         black_box(finish(engine.serve(
             &api,
             &Source { frames: 1, slow: false },
-            exchange,
+            &mut exchange,
             &mut client,
         )));
         received += client.received;

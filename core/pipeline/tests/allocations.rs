@@ -39,10 +39,10 @@ fn allocations(api: &Api, shape: &Shape) -> u64 {
     let facts = facts();
     let origin = Source { frames: shape.down, slow: shape.slow };
     let call = || {
-        let exchange = exchange(&facts, shape.headers.clone());
+        let mut exchange = exchange(&facts, shape.headers.clone());
         let mut client = Client { frames: shape.up, slow: shape.slow, ..Client::default() };
         let counted = allocation_counter::measure(|| {
-            let served = finish(engine.serve(api, &origin, exchange, &mut client));
+            let served = finish(engine.serve(api, &origin, &mut exchange, &mut client));
             assert_eq!(served.termination, Termination::Completed);
         });
         assert_eq!(client.status, Some(StatusCode::OK));

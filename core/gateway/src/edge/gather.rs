@@ -18,6 +18,9 @@ use tokio::io::AsyncWrite;
 /// The longest write that is held, in bytes: most heads fit, and a copy of this size is cheaper than a system call.
 pub(super) const HOLD_MAX: usize = 4096;
 
+/// So much room the first held write gets, in bytes.
+const HELD_MIN: usize = 1024;
+
 /// Slices of one write, so that none is allocated for: the held one and seven more.
 const SLICES: usize = 8;
 
@@ -93,7 +96,10 @@ impl Gather {
         if length == 0 || length > HOLD_MAX.saturating_sub(self.held.len()) {
             return None;
         }
-        self.held.reserve_exact(length);
+        if self.held.is_empty() {
+            // The body that follows the head often fits, too.
+            self.held.reserve_exact(length.max(HELD_MIN));
+        }
         bufs.iter().for_each(|buf| self.held.extend_from_slice(buf));
         Some(length)
     }

@@ -57,13 +57,14 @@ impl ConnInfo {
     /// The client of one request: [`client_ip`] over the header that the listener's proxies write. `headers` is the
     /// request's head.
     pub fn client_ip(&self, headers: &http::HeaderMap) -> IpAddr {
-        let trust = self.trust.load();
+        let (trust, peer) = (self.trust.load(), self.client_addr.ip());
         match trust.header.name() {
-            Some(name) => {
+            // The head of a client whom nobody believes need not be looked through.
+            Some(name) if trust.proxies.contains(peer) => {
                 let values = headers.get_all(name).iter().map(http::HeaderValue::as_bytes);
-                client_ip(self.client_addr.ip(), &trust.proxies, trust.header, values)
+                client_ip(peer, &trust.proxies, trust.header, values)
             }
-            None => self.client_addr.ip(),
+            _ => peer.to_canonical(),
         }
     }
 

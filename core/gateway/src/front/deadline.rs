@@ -17,30 +17,38 @@ impl Deadline {
     /// What `future` comes to, or `None` when `at` has passed first. A future that is ready wins
     /// over a deadline that has passed.
     pub(super) async fn at<F: Future>(&mut self, at: Instant, future: F) -> Option<F::Output> {
+        self.when(|| at, future).await
+    }
+
+    /// The like, so much later than now.
+    pub(super) async fn within<F: Future>(
+        &mut self,
+        time: Duration,
+        future: F,
+    ) -> Option<F::Output> {
+        self.when(|| after(time), future).await
+    }
+
+    /// The like. What is ready at once, as most writes are, costs no look at the clock: `at` is asked
+    /// when there is something to wait for.
+    async fn when<F: Future>(&mut self, at: impl Fn() -> Instant, future: F) -> Option<F::Output> {
         let mut future = pin!(future);
         let mut armed = false;
         poll_fn(|cx| {
             if let Poll::Ready(done) = future.as_mut().poll(cx) {
                 return Poll::Ready(Some(done));
             }
-            let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(at)));
             if !armed {
                 armed = true;
+                let at = at();
                 // Also where it stands there already: an elapsed timer must be armed anew.
+                let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(at)));
                 sleep.as_mut().reset(at);
             }
+            let Some(sleep) = &mut self.0 else { return Poll::Pending };
             sleep.as_mut().poll(cx).map(|()| None)
         })
         .await
-    }
-
-    /// The like, from now on.
-    pub(super) async fn within<F: Future>(
-        &mut self,
-        time: Duration,
-        future: F,
-    ) -> Option<F::Output> {
-        self.at(after(time), future).await
     }
 }
 

@@ -5,14 +5,11 @@
 //! client could list in `Connection` a field that a handler sets, and have it taken out again.
 //! Answers are stripped before they are framed anew for the client.
 
+use super::fields::{Field, Fields};
 use http::{
     HeaderMap, HeaderName, HeaderValue,
-    header::{CONNECTION, TE, TRANSFER_ENCODING, UPGRADE},
+    header::{CONNECTION, TE, UPGRADE},
 };
-
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 
 /// Never taken out because `Connection` lists them: what frames and addresses a message, and what
 /// proxies say about who the caller is. Listing one of these is a try to have it forgotten.
@@ -39,11 +36,12 @@ pub struct ConnectionOptions {
 }
 
 impl ConnectionOptions {
-    /// Reads all `Connection` fields; their options have no case.
+    /// Reads all `Connection` fields; their options have no case. `fields` are those that `headers`
+    /// has.
     #[must_use]
-    pub fn of(headers: &HeaderMap) -> Self {
+    pub fn of(fields: Fields, headers: &HeaderMap) -> Self {
         let mut options = Self::default();
-        for value in headers.get_all(CONNECTION) {
+        for value in fields.values(Field::Connection, headers) {
             for option in tokens(value) {
                 if option.eq_ignore_ascii_case(b"close") {
                     options.close = true;
@@ -58,44 +56,48 @@ impl ConnectionOptions {
     }
 }
 
-/// Takes out of a request what concerns its connection only.
+/// Takes out of a request what concerns its connection only. `fields` are those that it has.
 ///
 /// `TE` is left as `trailers` where it says so, since gRPC servers ask for it; whoever sends it over
 /// HTTP/1 lists it in `Connection`. With `upgrade`, `Upgrade` stays, and `Connection: upgrade` with
 /// it.
-pub fn strip_request(headers: &mut HeaderMap, upgrade: bool) {
-    let trailers = headers.get_all(TE).iter().flat_map(tokens).any(is_trailers);
-    strip(headers, upgrade);
-    headers.remove(HTTP2_SETTINGS);
+pub fn strip_request(fields: Fields, headers: &mut HeaderMap, upgrade: bool) {
+    let trailers = fields.values(Field::Te, headers).flat_map(tokens).any(is_trailers);
+    strip(fields, headers, upgrade);
+    fields.take(Field::Http2Settings, headers);
     if trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
 }
 
-/// Takes out of an answer what concerns its connection only. With `upgrade`, as for a 101, `Upgrade`
-/// stays, and `Connection: upgrade` with it.
-pub fn strip_response(headers: &mut HeaderMap, upgrade: bool) {
-    strip(headers, upgrade);
+/// Takes out of an answer, or of trailers, what concerns their connection only. `fields` are those
+/// that they have. With `upgrade`, as for a 101, `Upgrade` stays, and `Connection: upgrade` with it.
+pub fn strip_response(fields: Fields, headers: &mut HeaderMap, upgrade: bool) {
+    strip(fields, headers, upgrade);
 }
 
-fn strip(headers: &mut HeaderMap, upgrade: bool) {
-    if headers.contains_key(CONNECTION) {
+fn strip(fields: Fields, headers: &mut HeaderMap, upgrade: bool) {
+    if fields.has(Field::Connection) {
         take_listed(headers, upgrade);
     }
-    headers.remove(KEEP_ALIVE);
-    headers.remove(PROXY_CONNECTION);
-    headers.remove(TE);
-    headers.remove(TRANSFER_ENCODING);
+    for field in [Field::KeepAlive, Field::ProxyConnection, Field::Te, Field::TransferEncoding] {
+        fields.take(field, headers);
+    }
     if upgrade {
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     } else {
-        headers.remove(UPGRADE);
+        fields.take(Field::Upgrade, headers);
     }
 }
 
 /// Takes out `Connection` and the fields that it lists.
 fn take_listed(headers: &mut HeaderMap, upgrade: bool) {
-    // In most messages it lists none, and a walk over its options is all there is to do.
+    // Most messages have one option and list no field.
+    let mut values = headers.get_all(CONNECTION).iter();
+    if values.all(|value| is_plain_option(value.as_bytes())) {
+        headers.remove(CONNECTION);
+        return;
+    }
     let listed: Vec<HeaderName> = headers
         .get_all(CONNECTION)
         .iter()
@@ -129,7 +131,7 @@ fn tokens(value: &HeaderValue) -> impl Iterator<Item = &[u8]> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::{ConnectionOptions, strip_request, strip_response};
+    use super::{ConnectionOptions, Fields, strip_request, strip_response};
     use http::{HeaderMap, HeaderName};
 
     fn headers(list: &[(&str, &str)]) -> HeaderMap {
@@ -152,7 +154,7 @@ mod tests {
     #[track_caller]
     fn request(before: &[(&str, &str)], after: &[&str]) {
         let mut headers = headers(before);
-        strip_request(&mut headers, false);
+        strip_request(Fields::of(&headers), &mut headers, false);
         assert_eq!(left(&headers), after);
     }
 
@@ -175,6 +177,26 @@ mod tests {
             &["x-d: 1"],
         );
         request(&[("accept", "*/*")], &["accept: */*"]);
+    }
+
+    #[test]
+    fn each_of_them_alone_is_found() {
+        for name in [
+            "connection",
+            "keep-alive",
+            "proxy-connection",
+            "te",
+            "transfer-encoding",
+            "upgrade",
+            "http2-settings",
+        ] {
+            let mut map = headers(&[(name, "x"), ("accept", "*/*")]);
+            strip_request(Fields::of(&map), &mut map, false);
+            assert_eq!(map.len(), 1, "{name}");
+        }
+        let mut map = headers(&[("keep-alive", "timeout=5"), ("etag", "x")]);
+        strip_response(Fields::of(&map), &mut map, false);
+        assert_eq!(map.len(), 1);
     }
 
     #[test]
@@ -206,22 +228,20 @@ mod tests {
         let list =
             [("connection", "keep-alive, Upgrade, x-a"), ("upgrade", "websocket"), ("x-a", "1")];
         let (mut ask, mut answer) = (headers(&list), headers(&list));
-        strip_request(&mut ask, true);
-        strip_response(&mut answer, true);
+        strip_request(Fields::of(&ask), &mut ask, true);
+        strip_response(Fields::of(&answer), &mut answer, true);
         for kept in [ask, answer] {
             assert_eq!(left(&kept), ["connection: upgrade", "upgrade: websocket"]);
         }
         let mut refused = headers(&list);
-        strip_response(&mut refused, false);
+        strip_response(Fields::of(&refused), &mut refused, false);
         assert!(left(&refused).is_empty());
     }
 
     #[test]
     fn connection_options_have_no_case_and_may_stand_in_several_fields() {
-        let options = ConnectionOptions::of(&headers(&[
-            ("connection", "Keep-Alive"),
-            ("connection", "foo, UPGRADE"),
-        ]));
+        let headers = headers(&[("connection", "Keep-Alive"), ("connection", "foo, UPGRADE")]);
+        let options = ConnectionOptions::of(Fields::of(&headers), &headers);
         assert_eq!(options, ConnectionOptions { close: false, keep_alive: true, upgrade: true });
     }
 }

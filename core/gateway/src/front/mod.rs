@@ -16,6 +16,7 @@ mod authority;
 mod date;
 mod deadline;
 mod drain;
+pub mod fields;
 pub mod hop;
 mod http1;
 mod http2;

@@ -1,6 +1,9 @@
 //! How an answer's body is framed, whichever version carries it.
 
-use super::hop;
+use super::{
+    fields::{Field, Fields},
+    hop,
+};
 use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_LENGTH};
 use paifang_pipeline::{BodySize, ResponseHead};
 
@@ -37,12 +40,13 @@ pub(super) enum Answer {
 /// 6.3); HEAD and 304 keep a length that was declared, 204 has none (RFC 9110 section 8.6). A
 /// declared length that is not one plain number counts for nothing.
 pub(super) fn frame(head: &mut ResponseHead, size: BodySize, to_head: bool) -> Framed {
-    hop::strip_response(&mut head.headers, false);
-    let declared = declared(&mut head.headers);
+    let fields = Fields::of(&head.headers);
     let headers = &mut head.headers;
+    hop::strip_response(fields, headers, false);
+    let declared = if fields.has(Field::ContentLength) { declared(headers) } else { None };
     let bodyless = match head.status {
         StatusCode::NO_CONTENT => {
-            headers.remove(CONTENT_LENGTH);
+            fields.take(Field::ContentLength, headers);
             return Framed::Complete;
         }
         StatusCode::NOT_MODIFIED => true,
@@ -57,7 +61,7 @@ pub(super) fn frame(head: &mut ResponseHead, size: BodySize, to_head: bool) -> F
         BodySize::Empty => Some(0),
     };
     match length {
-        None => drop(headers.remove(CONTENT_LENGTH)),
+        None => fields.take(Field::ContentLength, headers),
         Some(length) if declared == Some(length) => {}
         Some(length) => drop(headers.insert(CONTENT_LENGTH, HeaderValue::from(length))),
     }
@@ -83,10 +87,13 @@ fn declared(headers: &mut HeaderMap) -> Option<u64> {
 /// `1*DIGIT` (RFC 9110 section 8.6), and no more of them than a `u64` holds.
 pub(super) fn content_length(value: &HeaderValue) -> Option<u64> {
     let digits = value.as_bytes();
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+    if digits.is_empty() {
         return None;
     }
-    std::str::from_utf8(digits).ok()?.parse().ok()
+    digits.iter().try_fold(0_u64, |length, digit| {
+        let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
+        length.checked_mul(10)?.checked_add(digit)
+    })
 }
 
 #[cfg(test)]

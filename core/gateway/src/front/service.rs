@@ -1,15 +1,17 @@
 //! What a front hands its calls to: the live gateway, or a test's stand-in for it.
 
 use crate::edge::ConnInfo;
-use paifang_pipeline::{ErrorCode, Front, FrontKind, RequestHead, Response, Served};
+use paifang_pipeline::{ErrorCode, Front, FrontKind, HostName, RequestHead, Response, Served};
 use std::{future::Future, sync::Arc, time::Duration};
 
-/// A request head as it came off the wire: framing checked, path and host not yet normalised.
+/// A request head as it came off the wire: framing and host checked, the path not yet normalised.
 #[derive(Debug)]
 pub struct Incoming {
     /// Method, target, version, headers. For HTTP/1 the target stands in `uri` as it was sent; for
     /// HTTP/2 the authority is in `uri`, and in `host` where the client sent both.
     pub head: RequestHead,
+    /// The host that the call is for, in normal form. Empty where HTTP/1.0 names none.
+    pub host: HostName,
     /// The connection it came over.
     pub connection: Arc<ConnInfo>,
     /// Which door.

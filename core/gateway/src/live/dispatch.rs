@@ -1,21 +1,24 @@
 //! From a request head to the API that serves it: the way every HTTP call takes.
 //!
-//! normal path → host → facts (client, scheme, time) → route → exchange → engine.
+//! normal path → route → facts (client, scheme, time) → exchange → engine.
 
-use super::{Live, Serving, TRACE_HEADER, TraceKey, facts};
+use super::{Live, Serving, ServingApi, TRACE_HEADER, TraceKey, facts};
 use crate::{
     edge::ConnInfo,
     front::{HttpLimits, Incoming, Service},
 };
 use arc_swap::Guard;
-use http::{HeaderValue, Uri, header::ALLOW, header::HOST};
-use paifang_config::route::{self, Host, HostError, PathError};
+use http::{
+    HeaderValue, Uri,
+    header::{ALLOW, HOST},
+};
+use paifang_config::route::{self, PathError};
 use paifang_pipeline::{
-    Engine, ErrorCode, Exchange, Front, HostName, NoOrigin, Param, Params, Rejection, Response,
-    Served, error,
+    Api, Engine, ErrorCode, Exchange, Front, NoOrigin, Param, Params, Rejection, Response, Served,
+    error,
 };
 use smallvec::SmallVec;
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
 /// Serves HTTP calls by the release that is live.
 pub(crate) struct Dispatcher {
@@ -51,12 +54,12 @@ impl Dispatcher {
     }
 }
 
-/// What the head of a request comes to.
-enum Routed {
-    /// An API, by its index, with the places of its path parameters.
-    Api(usize, SmallVec<[Param; 4]>),
-    /// None.
-    Refused(Rejection),
+/// What a call's head comes to.
+enum Target {
+    /// An API.
+    Api(Arc<ServingApi>),
+    /// None: the chain that such calls pass, and what it answers.
+    Refused(Arc<Api>, Rejection),
 }
 
 impl Service for Dispatcher {
@@ -65,39 +68,25 @@ impl Service for Dispatcher {
     }
 
     async fn serve<F: Front>(&self, mut incoming: Incoming, front: &mut F) -> Served {
-        let (exchange, target) = {
-            let serving = self.live.load();
-            let (host, routed) = admit(&serving, &mut incoming);
-            let facts = facts::of(&incoming, host, &**self.engine.clock());
-            let traced = self.is_traced(&mut incoming, facts.received_unix);
-            let (params, target) = match routed {
-                Routed::Api(index, list) => {
-                    let params = Params::new(&incoming.head.uri, list);
-                    (params, Ok(serving.apis[index].clone()))
-                }
-                Routed::Refused(rejection) => {
-                    (Params::default(), Err((serving.fallback.clone(), rejection)))
-                }
-            };
-            let mut exchange = Exchange::new(incoming.head, facts, params);
-            if traced {
-                exchange.enable_trace();
-            }
-            (exchange, target)
-        };
+        let (target, params) = self.admit(&mut incoming);
+        let facts = facts::of(&mut incoming, &**self.engine.clock());
+        let traced = self.is_traced(&mut incoming, facts.received_unix);
+        let mut exchange = Exchange::new(incoming.head, facts, params);
+        if traced {
+            exchange.enable_trace();
+        }
+        let (engine, call) = (&self.engine, &mut exchange);
         match target {
-            Ok(serving) if serving.offline => {
+            Target::Api(serving) if serving.offline => {
                 let rejection = Rejection::new(error::API_OFFLINE);
-                self.engine.refuse(&serving.api, &rejection, exchange, front).await
+                engine.refuse(&serving.api, &rejection, call, front).await
             }
-            Ok(serving) => match &serving.upstream {
-                Some(upstream) => {
-                    self.engine.serve(&serving.api, &**upstream, exchange, front).await
-                }
-                None => self.engine.serve(&serving.api, &NoOrigin, exchange, front).await,
+            Target::Api(serving) => match &serving.upstream {
+                Some(upstream) => engine.serve(&serving.api, &**upstream, call, front).await,
+                None => engine.serve(&serving.api, &NoOrigin, call, front).await,
             },
-            Err((fallback, rejection)) => {
-                self.engine.refuse(&fallback, &rejection, exchange, front).await
+            Target::Refused(fallback, rejection) => {
+                engine.refuse(&fallback, &rejection, call, front).await
             }
         }
     }
@@ -121,91 +110,90 @@ impl Service for Dispatcher {
 impl Dispatcher {
     /// Whether the request may have itself traced. The header goes no further.
     fn is_traced(&self, incoming: &mut Incoming, now: std::time::Duration) -> bool {
-        if !incoming.head.headers.contains_key(TRACE_HEADER) {
+        let headers = &mut incoming.head.headers;
+        // Hardly any has it, and a look at each name is cheaper than a hash.
+        if !headers.keys().any(|name| name.as_str() == TRACE_HEADER) {
             return false;
         }
-        let value = incoming.head.headers.remove(TRACE_HEADER);
+        let value = headers.remove(TRACE_HEADER);
         value.is_some_and(|value| self.trace_key.admits(value.as_bytes(), now))
+    }
+
+    /// Brings the head into normal form and finds its API, and the places of its path parameters.
+    fn admit(&self, incoming: &mut Incoming) -> (Target, Params) {
+        let serving = self.live.load();
+        match find(&serving, incoming) {
+            Ok((index, list)) => {
+                let params = Params::new(&incoming.head.uri, list);
+                (Target::Api(serving.apis[index].clone()), params)
+            }
+            Err(rejection) => {
+                (Target::Refused(serving.fallback.clone(), rejection), Params::default())
+            }
+        }
     }
 }
 
-/// Brings the head into normal form and finds its API. Answers with the host in normal form.
-fn admit(serving: &Serving, incoming: &mut Incoming) -> (HostName, Routed) {
-    let refused = |code, detail: String| {
-        (HostName::default(), Routed::Refused(Rejection::new(code).detail(detail)))
-    };
+/// The index of the API that the head is for, once the head is in normal form.
+fn find(
+    serving: &Serving,
+    incoming: &mut Incoming,
+) -> Result<(usize, SmallVec<[Param; 4]>), Rejection> {
+    let refused = |code, detail: String| Rejection::new(code).detail(detail);
     let head = &mut incoming.head;
-    let uri = head.uri.clone();
-    let raw = raw_target(&uri);
-    let target = match route::normalize(&head.method, raw.as_bytes(), &serving.paths) {
-        Ok(target) => target,
-        Err(bad) => return refused(path_error(&bad), bad.to_string()),
-    };
-    let authority = match (target.authority(), uri.authority()) {
-        (Some(authority), _) => Some(authority.clone()),
-        (None, Some(authority)) => match Host::parse(authority.as_str().as_bytes()) {
-            Ok(authority) => Some(authority),
-            Err(bad) => return refused(error::BAD_HOST, bad.to_string()),
-        },
-        (None, None) => None,
-    };
-    let fields = head.headers.get_all(HOST).iter().map(HeaderValue::as_bytes);
-    let host = match route::effective_host(head.version, authority, fields) {
-        Ok(host) => host,
-        Err(bad) => return refused(host_error(&bad), bad.to_string()),
-    };
-    let name = HostName::new(host.as_ref().map(Host::name).unwrap_or_default());
-    let named = host.is_some();
+    let (uri, headers) = (&head.uri, &mut head.headers);
+    let raw = raw_target(uri);
+    let target = route::normalize(&head.method, raw.as_bytes(), &serving.paths)
+        .map_err(|bad| refused(path_error(&bad), bad.to_string()))?;
     // What is matched is what is sent: the URI becomes the normal path and the untouched query.
-    if uri.authority().is_some() || !target.is_unchanged() {
-        match Uri::try_from(target.path_and_query().as_ref()) {
-            Ok(normal) => head.uri = normal,
-            Err(bad) => return refused(error::BAD_PATH, bad.to_string()),
-        }
-    }
-    if !head.headers.contains_key(HOST)
-        && let Some(authority) = uri.authority()
+    let normal = if uri.authority().is_some() || !target.is_unchanged() {
+        let normal = Uri::try_from(target.path_and_query().as_ref())
+            .map_err(|bad| refused(error::BAD_PATH, bad.to_string()))?;
+        Some(normal)
+    } else {
+        None
+    };
+    if let Some(authority) = uri.authority()
+        && !headers.contains_key(HOST)
         && let Ok(value) = HeaderValue::from_str(authority.as_str())
     {
-        head.headers.insert(HOST, value);
+        headers.insert(HOST, value);
     }
-
+    let host = incoming.host.as_str();
     let request = route::Request {
-        host: named.then(|| name.as_str()),
+        host: (!host.is_empty()).then_some(host),
         method: &head.method,
         path: target.path(),
-        headers: &head.headers,
+        headers,
     };
-    let routed = match serving.snapshot.table().lookup(&request) {
+    let routes = serving.snapshot.table();
+    let found = match routes.lookup(&request) {
         route::Outcome::Match(found) => {
-            let routes = serving.snapshot.table();
             let names = routes.route(found.route()).path.param_names();
             let list = names
                 .zip(found.spans())
                 .map(|(name, span)| Param { name: name.clone(), range: span.start..span.end })
                 .collect();
-            Routed::Api(*routes.value(found.route()), list)
+            Ok((*routes.value(found.route()), list))
         }
         route::Outcome::MethodNotAllowed(allowed) => {
-            let allow = HeaderValue::from_str(&allowed.to_string());
-            let mut rejection = Rejection::new(error::METHOD_NOT_ALLOWED);
-            if let Ok(allow) = allow {
-                rejection = rejection.header(ALLOW, allow);
-            }
-            Routed::Refused(rejection)
+            let rejection = Rejection::new(error::METHOD_NOT_ALLOWED);
+            Err(match HeaderValue::from_str(&allowed.to_string()) {
+                Ok(allow) => rejection.header(ALLOW, allow),
+                Err(_) => rejection,
+            })
         }
-        route::Outcome::NotFound => Routed::Refused(Rejection::new(error::NO_ROUTE)),
+        route::Outcome::NotFound => Err(Rejection::new(error::NO_ROUTE)),
     };
-    (name, routed)
+    if let Some(normal) = normal {
+        head.uri = normal;
+    }
+    found
 }
 
-/// The target as it was sent, for a URI that may hold it whole (HTTP/1) or in parts (HTTP/2).
-fn raw_target(uri: &Uri) -> Cow<'_, str> {
-    match (uri.scheme(), uri.path_and_query()) {
-        // An absolute form's authority is looked at by `normalize`; HTTP/2's is passed beside.
-        (_, Some(path)) => Cow::Borrowed(path.as_str()),
-        (_, None) => Cow::Borrowed("/"),
-    }
+/// The target as it was sent, but for the authority of an absolute one, which fronts have looked at.
+fn raw_target(uri: &Uri) -> &str {
+    uri.path_and_query().map_or("/", |target| target.as_str())
 }
 
 fn path_error(bad: &PathError) -> &'static ErrorCode {
@@ -215,8 +203,4 @@ fn path_error(bad: &PathError) -> &'static ErrorCode {
         PathError::Authority(_) => error::BAD_HOST,
         _ => error::BAD_PATH,
     }
-}
-
-fn host_error(_: &HostError) -> &'static ErrorCode {
-    error::BAD_HOST
 }

@@ -1,10 +1,10 @@
 //! From a connection and a head to what a call knows of its caller.
 
 use crate::front::Incoming;
-use paifang_pipeline::{Facts, HostName, Scheme, ports::Clock};
+use paifang_pipeline::{Facts, Scheme, ports::Clock};
 
-/// The facts of one call.
-pub(super) fn of(incoming: &Incoming, host: HostName, clock: &dyn Clock) -> Facts {
+/// The facts of one call. Takes the host out of `incoming`.
+pub(super) fn of(incoming: &mut Incoming, clock: &dyn Clock) -> Facts {
     let connection = &*incoming.connection;
     let mut facts = Facts::new(
         connection.listener.clone(),
@@ -14,7 +14,7 @@ pub(super) fn of(incoming: &Incoming, host: HostName, clock: &dyn Clock) -> Fact
         clock.now(),
         clock.unix(),
     );
-    facts.host = host;
+    facts.host = std::mem::take(&mut incoming.host);
     facts.scheme = if connection.tls.is_some() { Scheme::Https } else { Scheme::Http };
     facts.client_ip = connection.client_ip(&incoming.head.headers);
     facts.peer_trusted = connection.from_trusted_proxy();

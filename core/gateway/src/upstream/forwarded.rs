@@ -5,67 +5,80 @@
 //! better than we do. Names that are switched off are still dropped from untrusted clients.
 
 use super::spec::Forwarding;
-use http::{HeaderMap, HeaderName, HeaderValue, header::FORWARDED};
+use crate::front::fields::{Field, Fields};
+use http::{HeaderMap, HeaderValue};
 use paifang_pipeline::{Facts, Scheme};
+use smallvec::SmallVec;
 use std::{io::Write, net::IpAddr};
 
-const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+/// Where values are put together; most fit without an allocation.
+type Text = SmallVec<[u8; 64]>;
 
-/// Sets them. `host` is what the client asked for. Two allocations for an untrusted client with
-/// `X-Forwarded-*` alone.
+/// Sets them. `fields` are those that `headers` has, `host` is what the client asked for.
 pub(super) fn apply(
     headers: &mut HeaderMap,
+    fields: Fields,
     facts: &Facts,
     host: Option<&HeaderValue>,
     policy: Forwarding,
 ) {
-    if !facts.peer_trusted {
-        let sent = headers
-            .keys()
-            .any(|name| name == FORWARDED || name.as_str().starts_with("x-forwarded-"));
-        if sent {
-            for name in [&FOR, &PROTO, &HOST, &PORT, &FORWARDED] {
-                headers.remove(name);
+    let told = match facts.peer_trusted {
+        true => fields,
+        false => {
+            for field in [
+                Field::ForwardedFor,
+                Field::ForwardedProto,
+                Field::ForwardedHost,
+                Field::ForwardedPort,
+                Field::Forwarded,
+            ] {
+                fields.take(field, headers);
             }
+            Fields::default()
         }
-    }
+    };
     let peer = facts.peer.ip().to_canonical();
     if policy.x_forwarded {
-        x_forwarded(headers, facts, peer, host);
+        x_forwarded(headers, told, facts, peer, host);
     }
     if policy.forwarded {
-        let mut value = earlier(headers, &FORWARDED);
+        let mut value = earlier(headers, told, Field::Forwarded);
         element(&mut value, peer, facts.scheme, host);
-        set(headers, FORWARDED, value);
+        set(headers, Field::Forwarded, &value);
     }
 }
 
-fn x_forwarded(headers: &mut HeaderMap, facts: &Facts, peer: IpAddr, host: Option<&HeaderValue>) {
-    let mut value = earlier(headers, &FOR);
-    let _ = write!(value, "{peer}");
-    set(headers, FOR, value);
+/// `told`: what the proxy in front has said.
+fn x_forwarded(
+    headers: &mut HeaderMap,
+    told: Fields,
+    facts: &Facts,
+    peer: IpAddr,
+    host: Option<&HeaderValue>,
+) {
+    let mut value = earlier(headers, told, Field::ForwardedFor);
+    push_address(&mut value, peer);
+    set(headers, Field::ForwardedFor, &value);
+    let (proto, port) = (told.has(Field::ForwardedProto), told.has(Field::ForwardedPort));
+    let named = told.has(Field::ForwardedHost);
     // A proxy that tells the scheme or the host stands where the client connected; our port
     // is then not the client's.
-    let told = headers.contains_key(PROTO) || headers.contains_key(HOST);
-    if !told && !headers.contains_key(PORT) {
-        headers.insert(PORT, facts.local.port().into());
+    if !proto && !named && !port {
+        headers.insert(Field::ForwardedPort.name(), facts.local.port().into());
     }
-    if !headers.contains_key(PROTO) {
-        headers.insert(PROTO, HeaderValue::from_static(facts.scheme.as_str()));
+    if !proto {
+        let scheme = HeaderValue::from_static(facts.scheme.as_str());
+        headers.insert(Field::ForwardedProto.name(), scheme);
     }
-    if let (Some(host), false) = (host, headers.contains_key(HOST)) {
-        headers.insert(HOST, host.clone());
+    if let (Some(host), false) = (host, named) {
+        headers.insert(Field::ForwardedHost.name(), host.clone());
     }
 }
 
 /// What stands in a list header already, on one line and ready to be appended to.
-fn earlier(headers: &HeaderMap, name: &HeaderName) -> Vec<u8> {
-    // The longest address with its separators; mostly nothing comes before it.
-    let mut joined = Vec::with_capacity(48);
-    for value in headers.get_all(name) {
+fn earlier(headers: &HeaderMap, told: Fields, field: Field) -> Text {
+    let mut joined = Text::new();
+    for value in told.values(field, headers) {
         if !value.is_empty() {
             joined.extend_from_slice(value.as_bytes());
             joined.extend_from_slice(b", ");
@@ -74,20 +87,47 @@ fn earlier(headers: &HeaderMap, name: &HeaderName) -> Vec<u8> {
     joined
 }
 
-fn set(headers: &mut HeaderMap, name: HeaderName, value: Vec<u8>) {
+fn set(headers: &mut HeaderMap, field: Field, value: &[u8]) {
     // Made of header values and of text without control characters, so it is one.
-    if let Ok(value) = HeaderValue::from_maybe_shared(bytes::Bytes::from(value)) {
-        headers.insert(name, value);
+    if let Ok(value) = HeaderValue::from_bytes(value) {
+        headers.insert(field.name(), value);
+    }
+}
+
+/// An address as text. Nearly every call has an IPv4 one to write, so that is done without the
+/// formatting machinery.
+fn push_address(value: &mut Text, address: IpAddr) {
+    match address {
+        IpAddr::V4(address) => {
+            for (index, octet) in address.octets().into_iter().enumerate() {
+                if index > 0 {
+                    value.push(b'.');
+                }
+                if octet >= 100 {
+                    value.push(b'0' + octet / 100);
+                }
+                if octet >= 10 {
+                    value.push(b'0' + octet / 10 % 10);
+                }
+                value.push(b'0' + octet % 10);
+            }
+        }
+        // Writing into memory cannot fail.
+        IpAddr::V6(address) => drop(write!(value, "{address}")),
     }
 }
 
 /// One element: `for=192.0.2.1;proto=https;host="a.example"` (RFC 7239 section 4).
-fn element(value: &mut Vec<u8>, peer: IpAddr, scheme: Scheme, host: Option<&HeaderValue>) {
-    let _ = match peer {
-        IpAddr::V4(ip) => write!(value, "for={ip}"),
-        IpAddr::V6(ip) => write!(value, "for=\"[{ip}]\""),
+fn element(value: &mut Text, peer: IpAddr, scheme: Scheme, host: Option<&HeaderValue>) {
+    let (before, after): (&[u8], &[u8]) = match peer {
+        IpAddr::V4(_) => (b"for=", b""),
+        IpAddr::V6(_) => (b"for=\"[", b"]\""),
     };
-    let _ = write!(value, ";proto={}", scheme.as_str());
+    value.extend_from_slice(before);
+    push_address(value, peer);
+    value.extend_from_slice(after);
+    value.extend_from_slice(b";proto=");
+    value.extend_from_slice(scheme.as_str().as_bytes());
     if let Some(host) = host {
         value.extend_from_slice(b";host=\"");
         for &byte in host.as_bytes() {
@@ -103,7 +143,7 @@ fn element(value: &mut Vec<u8>, peer: IpAddr, scheme: Scheme, host: Option<&Head
 #[cfg(test)]
 mod tests {
     //! Forged, honest, and none.
-    use super::apply;
+    use super::{Fields, apply};
     use crate::upstream::spec::Forwarding;
     use http::{HeaderMap, HeaderValue};
     use paifang_pipeline::{Facts, Scheme, ports::Nanos};
@@ -125,7 +165,8 @@ mod tests {
         for &(name, value) in sent {
             headers.append(name, HeaderValue::from_static(value));
         }
-        apply(&mut headers, facts, Some(&HeaderValue::from_static("a.example")), policy);
+        let (fields, host) = (Fields::of(&headers), HeaderValue::from_static("a.example"));
+        apply(&mut headers, fields, facts, Some(&host), policy);
         headers
     }
 
@@ -169,11 +210,21 @@ mod tests {
     }
 
     #[test]
+    fn addresses_are_written_as_everywhere() {
+        for text in ["0.0.0.0", "9.10.99.100", "101.255.109.1", "2001:db8::ff", "::1"] {
+            let mut value = super::Text::new();
+            super::push_address(&mut value, text.parse().unwrap());
+            assert_eq!(value.as_slice(), text.as_bytes());
+        }
+    }
+
+    #[test]
     fn a_host_cannot_break_out_of_its_quotes() {
         let mut headers = HeaderMap::new();
         let host = HeaderValue::from_static("a\";for=9.9.9.9\\");
         let policy = Forwarding { x_forwarded: false, forwarded: true };
-        apply(&mut headers, &facts("192.0.2.7:99", false), Some(&host), policy);
+        let facts = facts("192.0.2.7:99", false);
+        apply(&mut headers, Fields::default(), &facts, Some(&host), policy);
         assert_eq!(
             headers["forwarded"],
             "for=192.0.2.7;proto=https;host=\"a\\\";for=9.9.9.9\\\\\""

@@ -1,70 +1,42 @@
-//! Headers that concern one connection only and are not relayed (RFC 9110 section 7.6.1): what
-//! [`crate::front::hop`] takes out, asked for on the way to servers and back.
+//! Of the fields that concern one connection only, what is the upstream side's own affair; what
+//! is taken out of requests and answers is said in [`crate::front::hop`].
 //!
 //! HTTP fronts have stripped requests before steps see them; steps and calls without a transport can
-//! still bring such headers in.
+//! still bring such fields in.
 
-use crate::front::hop::{ConnectionOptions, strip_request, strip_response};
+use crate::front::{
+    fields::{Field, Fields},
+    hop::{ConnectionOptions, strip_response},
+};
 use http::{
     HeaderMap,
-    header::{CONTENT_LENGTH, HOST, TRAILER, UPGRADE},
+    header::{CONTENT_LENGTH, HOST, TRAILER},
 };
 
 /// Whether a request asks for another protocol that may be relayed. A change to HTTP/2 in clear
-/// never is: behind it calls would pass unseen.
-pub(super) fn asks_upgrade(headers: &HeaderMap) -> bool {
+/// never is: behind it calls would pass unseen. `fields` are those that `headers` has.
+pub(super) fn asks_upgrade(fields: Fields, headers: &HeaderMap) -> bool {
     let clear_h2 = |value: &http::HeaderValue| {
         let mut protocols = value.as_bytes().split(|&byte| byte == b',');
         protocols.any(|protocol| protocol.trim_ascii().eq_ignore_ascii_case(b"h2c"))
     };
-    headers.contains_key(UPGRADE)
-        && ConnectionOptions::of(headers).upgrade
-        && !headers.get_all(UPGRADE).iter().any(clear_h2)
-}
-
-/// Strips a request. With `upgrade` the wish to change the protocol stays.
-pub(super) fn request(headers: &mut HeaderMap, upgrade: bool) {
-    if any(headers) {
-        strip_request(headers, upgrade);
-    }
-}
-
-/// Strips an answer. With `upgrade`, a 101 says what it changes to.
-pub(super) fn response(headers: &mut HeaderMap, upgrade: bool) {
-    if any(headers) {
-        strip_response(headers, upgrade);
-    }
+    fields.has(Field::Upgrade)
+        && ConnectionOptions::of(fields, headers).upgrade
+        && !fields.values(Field::Upgrade, headers).any(clear_h2)
 }
 
 /// Strips what may not stand among trailers either (RFC 9110 section 6.5.1).
 pub(super) fn trailers(trailers: &mut HeaderMap) {
-    strip_response(trailers, false);
+    strip_response(Fields::of(trailers), trailers, false);
     for name in [CONTENT_LENGTH, HOST, TRAILER] {
         trailers.remove(name);
     }
 }
 
-/// Whether there is anything to strip. One look at each name is cheaper than looking up each of
-/// those that are mostly missing.
-fn any(headers: &HeaderMap) -> bool {
-    headers.keys().any(|name| {
-        matches!(
-            name.as_str(),
-            "connection"
-                | "keep-alive"
-                | "proxy-connection"
-                | "te"
-                | "transfer-encoding"
-                | "upgrade"
-                | "http2-settings"
-        )
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    //! Upgrades, and that nothing is overlooked.
-    use super::{asks_upgrade, request, response, trailers};
+    //! Upgrades and trailers.
+    use super::{Fields, asks_upgrade, trailers};
     use crate::upstream::tests::support::headers;
 
     #[test]
@@ -76,29 +48,10 @@ mod tests {
             ("upgrade", "websocket, H2C", false),
         ] {
             let map = headers(&[("connection", connection), ("upgrade", upgrade)]);
-            assert_eq!(asks_upgrade(&map), asked, "{connection} {upgrade}");
+            assert_eq!(asks_upgrade(Fields::of(&map), &map), asked, "{connection} {upgrade}");
         }
-        assert!(!asks_upgrade(&headers(&[("connection", "upgrade")])));
-    }
-
-    #[test]
-    fn each_of_them_alone_is_found() {
-        for name in [
-            "connection",
-            "keep-alive",
-            "proxy-connection",
-            "te",
-            "transfer-encoding",
-            "upgrade",
-            "http2-settings",
-        ] {
-            let mut map = headers(&[(name, "x"), ("accept", "*/*")]);
-            request(&mut map, false);
-            assert_eq!(map.len(), 1, "{name}");
-        }
-        let mut map = headers(&[("keep-alive", "timeout=5"), ("etag", "x")]);
-        response(&mut map, false);
-        assert_eq!(map.len(), 1);
+        let map = headers(&[("connection", "upgrade")]);
+        assert!(!asks_upgrade(Fields::of(&map), &map));
     }
 
     #[test]

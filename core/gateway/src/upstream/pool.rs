@@ -60,9 +60,14 @@ impl PoolLimits {
     }
 
     /// Until when a connection born then may be kept, where the server announces `keep`.
-    pub(super) fn keep_until(&self, born: Instant, keep: Option<Duration>) -> Instant {
+    pub(super) fn keep_until(
+        &self,
+        now: Instant,
+        born: Instant,
+        keep: Option<Duration>,
+    ) -> Instant {
         let idle = keep.map_or(self.spec.idle, |keep| keep.min(self.spec.idle));
-        (Instant::now() + idle).min(born + self.spec.max_age)
+        (now + idle).min(born + self.spec.max_age)
     }
 }
 
@@ -99,8 +104,8 @@ impl IdlePool {
 
     /// Keeps a connection, or closes it where there is no room; an older one to the same endpoint
     /// makes room.
-    pub(super) fn put(&self, idle: Idle) {
-        if self.limits.closed.load(Relaxed) || idle.until <= Instant::now() {
+    pub(super) fn put(&self, idle: Idle, now: Instant) {
+        if self.limits.closed.load(Relaxed) || idle.until <= now {
             return;
         }
         let mut list = self.list.lock();
@@ -184,7 +189,7 @@ mod tests {
     async fn last_in_first_out_and_the_oldest_makes_room() {
         let pool = pool(2);
         let (conns, _far): (Vec<_>, Vec<_>) = (1..=3).map(|n| idle(n, LONG)).unzip();
-        conns.into_iter().for_each(|conn| pool.put(conn));
+        conns.into_iter().for_each(|conn| pool.put(conn, Instant::now()));
         assert_eq!((pool.len(), pool.limits.idle()), (2, 2));
         assert_eq!(pool.take(|| ()).map(|conn| id(&conn)), Some(3));
         assert_eq!(pool.take(|| ()).map(|conn| id(&conn)), Some(2));
@@ -200,7 +205,7 @@ mod tests {
         let (talkative, mut talking) = idle(3, LONG);
         drop(far);
         talking.write_all(b"x").await.unwrap();
-        [live, closed, talkative].into_iter().for_each(|conn| pool.put(conn));
+        [live, closed, talkative].into_iter().for_each(|conn| pool.put(conn, Instant::now()));
         let mut dead = 0;
         assert_eq!(pool.take(|| dead += 1).map(|conn| id(&conn)), Some(1));
         assert_eq!(dead, 2);
@@ -212,7 +217,7 @@ mod tests {
         let (short, _a) = idle(1, Duration::from_secs(1));
         let (long, _b) = idle(2, LONG);
         let (dead, far) = idle(3, LONG);
-        [short, long, dead].into_iter().for_each(|conn| pool.put(conn));
+        [short, long, dead].into_iter().for_each(|conn| pool.put(conn, Instant::now()));
         drop(far);
         tokio::time::advance(Duration::from_secs(2)).await;
         pool.sweep();
@@ -221,7 +226,7 @@ mod tests {
         pool.sweep();
         assert_eq!((pool.len(), pool.limits.idle()), (0, 0));
         let (late, _c) = idle(4, LONG);
-        pool.put(late);
+        pool.put(late, Instant::now());
         assert_eq!(pool.len(), 0);
     }
 
@@ -229,7 +234,7 @@ mod tests {
     async fn no_room_means_no_pool() {
         let pool = pool(0);
         let (conn, _far) = idle(1, LONG);
-        pool.put(conn);
+        pool.put(conn, Instant::now());
         assert_eq!((pool.len(), pool.limits.idle()), (0, 0));
     }
 }

@@ -52,11 +52,13 @@ impl Engine {
     }
 
     /// Serves one call. Dropping the future aborts it; the `log` stage runs all the same.
+    ///
+    /// `exchange` is used up by it: what is left there is the call's account, no second call.
     pub async fn serve<F: Front, O: Origin>(
         &self,
         api: &Api,
         origin: &O,
-        exchange: Exchange,
+        exchange: &mut Exchange,
         front: &mut F,
     ) -> Served {
         let mut run = Run::new(self, api, exchange);
@@ -70,7 +72,7 @@ impl Engine {
         &self,
         api: &Api,
         rejection: &Rejection,
-        exchange: Exchange,
+        exchange: &mut Exchange,
         front: &mut F,
     ) -> Served {
         let mut run = Run::new(self, api, exchange);
@@ -83,7 +85,8 @@ impl Engine {
 struct Run<'a> {
     clock: &'a dyn Clock,
     api: &'a Api,
-    exchange: Exchange,
+    /// Borrowed: it is some kilobyte, and a call is moved several times.
+    exchange: &'a mut Exchange,
     /// How many steps from the top the walk down has passed.
     passed: usize,
     /// When the gateway stops waiting for a response head.
@@ -130,8 +133,14 @@ fn told_length(headers: &HeaderMap) -> BodySize {
     length.map_or(BodySize::Unknown, BodySize::Exact)
 }
 
+/// Waits until `deadline`. A timer is made only once something has to be waited for, which most of
+/// what a call does has not.
+async fn until(deadline: Instant) {
+    tokio::time::sleep_until(deadline).await;
+}
+
 impl<'a> Run<'a> {
-    fn new(engine: &'a Engine, api: &'a Api, mut exchange: Exchange) -> Self {
+    fn new(engine: &'a Engine, api: &'a Api, exchange: &'a mut Exchange) -> Self {
         exchange.states.resize_with(api.chain.steps().len(), StepState::default);
         api.stats.enter();
         let deadline = Instant::now() + api.limits.timeout;
@@ -201,7 +210,7 @@ impl<'a> Run<'a> {
             .internal
             .clone()
             .or_else(|| rejection.detail.as_ref().map(|detail| detail.clone().into_owned()));
-        self.api.error_pages.render(&self.exchange, rejection)
+        self.api.error_pages.render(self.exchange, rejection)
     }
 
     /// Reads the clock after something was waited for.

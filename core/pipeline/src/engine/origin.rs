@@ -1,6 +1,6 @@
 //! Attempts on the origin, until one has a response head or none may follow.
 
-use super::{Run, Stop, Trouble, upload::Upload};
+use super::{Run, Stop, Trouble, until, upload::Upload};
 use crate::{
     error,
     exchange::{RequestHead, ResponseHead},
@@ -36,6 +36,7 @@ impl Run<'_> {
                     if self.repeats_status(reply.head.status, &upload) && origin.spend_retry() =>
                 {
                     reply.call.finish(false).await;
+                    self.tick();
                 }
                 Ok(reply) if reply.head.status == StatusCode::SWITCHING_PROTOCOLS => {
                     return self.tunnel(front, reply).await;
@@ -45,6 +46,7 @@ impl Run<'_> {
                     if self.repeats(&failed, &upload) && origin.spend_retry() =>
                 {
                     tracing::debug!(api = %self.api.id, attempt = self.exchange.outcome.attempts, error = %failed, "trying again");
+                    self.tick();
                 }
                 Err(trouble) => return self.give_up(front, trouble).await,
             }
@@ -79,13 +81,12 @@ impl Run<'_> {
     ) -> Result<Reply<O::Call>, Trouble> {
         self.exchange.outcome.attempts += 1;
         let attempt = self.exchange.outcome.attempts;
-        self.tick();
         let opened = self.exchange.now;
         let mut call = {
-            let deadline = tokio::time::sleep_until(self.deadline);
+            let deadline = until(self.deadline);
             tokio::select! {
                 biased;
-                call = origin.open(&self.exchange, attempt) => call.map_err(Trouble::Origin)?,
+                call = origin.open(self.exchange, attempt) => call.map_err(Trouble::Origin)?,
                 () = front.closed() => return Err(Trouble::Gone),
                 () = deadline => return Err(Trouble::Origin(OriginError::new(
                     error::CONNECT_TIMEOUT, Replay::Never, "the call's time is up",

@@ -1,6 +1,6 @@
 //! Calling one step: its time, its count, its panics, its failure mode.
 
-use super::{Run, Trouble};
+use super::{Run, Trouble, until};
 use crate::{
     chain::{OnFailure, Step},
     error,
@@ -41,7 +41,7 @@ impl Run<'_> {
         let gate = match self.exchange.states[index].gate {
             Gate::Unreached => {
                 let when = self.api.chain.steps()[index].when.as_ref();
-                let holds = when.is_none_or(|when| when.holds(&self.exchange, index as u64 + 1));
+                let holds = when.is_none_or(|when| when.holds(self.exchange, index as u64 + 1));
                 let gate = if holds { Gate::Open } else { Gate::Shut };
                 self.exchange.states[index].gate = gate;
                 gate
@@ -70,7 +70,7 @@ impl Run<'_> {
         front: &mut F,
         future: BoxFuture<R>,
     ) -> Result<Waited<R>, Trouble> {
-        let deadline = tokio::time::sleep_until(self.deadline);
+        let deadline = until(self.deadline);
         let waited = tokio::select! {
             biased;
             done = AssertUnwindSafe(future).catch_unwind() => match done {

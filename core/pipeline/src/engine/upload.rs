@@ -1,6 +1,6 @@
 //! The request body's way to the origin, and what of it can be sent again.
 
-use super::{Run, Trouble};
+use super::{Run, Trouble, until};
 use crate::error;
 use crate::{
     body::Frame,
@@ -51,7 +51,7 @@ impl Run<'_> {
             let mut frame = Frame { data, end: true, trailers };
             self.pass_request_frame(position..steps, &mut frame).map_err(Trouble::Reject)?;
             upload.size = match (frame.data.len() as u64, &frame.trailers) {
-                (0, None) => declared_empty(&self.exchange),
+                (0, None) => declared_empty(self.exchange),
                 (length, None) => BodySize::Exact(length),
                 (_, Some(_)) => BodySize::Unknown,
             };
@@ -66,7 +66,7 @@ impl Run<'_> {
                     return Ok(upload);
                 }
             }
-            upload.size = declared_empty(&self.exchange);
+            upload.size = declared_empty(self.exchange);
         } else {
             self.refuse_declared_length()?;
             upload.complete = false;
@@ -96,7 +96,7 @@ impl Run<'_> {
     ) -> Result<(), OriginError> {
         use std::borrow::Cow;
         let head = head.map_or(Cow::Borrowed(&self.exchange.head), Cow::Owned);
-        call.send_head(&self.exchange, head, upload.size).await?;
+        call.send_head(self.exchange, head, upload.size).await?;
         upload.broken = false;
         upload.backlog = call.backlog();
         if upload.size != BodySize::Empty {
@@ -127,7 +127,7 @@ impl Run<'_> {
                 upload.begun = true;
                 front.begin_body().await?;
             }
-            let deadline = tokio::time::sleep_until(self.deadline);
+            let deadline = until(self.deadline);
             // Where this attempt takes no more body, the rest of it stays unread.
             let read_client = upload.complete || !upload.broken;
             let inbound = tokio::select! {

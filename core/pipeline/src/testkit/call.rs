@@ -281,7 +281,7 @@ impl TestCall {
         let params = locate(&head.uri, &params);
         let mut exchange = Exchange::new(head, facts, params);
         exchange.enable_trace();
-        let served = Engine::new(clock).serve(&api, origin, exchange, &mut front).await;
+        let served = Engine::new(clock).serve(&api, origin, &mut exchange, &mut front).await;
         let seen = std::mem::take(&mut *recorder.lock());
         Reply {
             served,

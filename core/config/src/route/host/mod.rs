@@ -85,18 +85,17 @@ impl<'a> Host<'a> {
     /// # Errors
     /// Each way to be refused is a variant of [`HostError`].
     pub fn parse(text: &'a [u8]) -> Result<Self, HostError> {
-        if text.is_empty() {
-            return Err(HostError::Empty);
-        }
-        if text.contains(&b'@') {
-            return Err(HostError::Userinfo);
-        }
-        let text = ascii(text)?;
+        // Nothing that `overriding` looks for gets through, so good hosts need not pay for it.
+        Self::read(text).map_err(|bad| overriding(text).unwrap_or(bad))
+    }
+
+    fn read(text: &'a [u8]) -> Result<Self, HostError> {
+        let text = std::str::from_utf8(text).map_err(|_| HostError::BadByte { byte: 0xFF })?;
         if text.starts_with('[') {
             return Self::ipv6(text);
         }
-        let (name, port) = match text.split_once(':') {
-            Some((name, port)) => (name, parse_port(port)?),
+        let (name, port) = match text.bytes().position(|byte| byte == b':') {
+            Some(colon) => (&text[..colon], parse_port(&text[colon + 1..])?),
             None => (text, None),
         };
         if name.is_empty() {
@@ -155,12 +154,14 @@ impl std::fmt::Display for Host<'_> {
     }
 }
 
-fn ascii(text: &[u8]) -> Result<&str, HostError> {
-    match text.iter().find(|byte| !byte.is_ascii_graphic()) {
-        Some(&byte) => Err(HostError::BadByte { byte }),
-        // Only ASCII is left, so this cannot fail.
-        None => std::str::from_utf8(text).map_err(|_| HostError::BadByte { byte: 0xFF }),
+/// What a refused host is refused for before anything else: user information, then the first byte
+/// that stands in no host at all.
+fn overriding(text: &[u8]) -> Option<HostError> {
+    if text.contains(&b'@') {
+        return Some(HostError::Userinfo);
     }
+    let &byte = text.iter().find(|byte| !byte.is_ascii_graphic())?;
+    Some(HostError::BadByte { byte })
 }
 
 /// `port = *DIGIT` (RFC 3986 section 3.2.3): an empty one means none.

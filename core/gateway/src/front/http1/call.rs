@@ -5,6 +5,7 @@ use super::{
         HttpLimits,
         deadline::{Deadline, after},
         drain::Drain,
+        fields::Fields,
         hop,
         pace::Pace,
         response::{Answer, Framed, frame},
@@ -26,7 +27,8 @@ const DRAIN_BYTES: u64 = 64 << 10;
 const WRITE_BYTES: usize = 64 << 10;
 
 pub(super) struct Http1Front<'a> {
-    session: HttpSession,
+    /// Boxed: it is some kilobyte, and is moved several times.
+    session: Box<HttpSession>,
     framing: Framing,
     limits: &'a HttpLimits,
     deadline: &'a mut Deadline,
@@ -47,7 +49,7 @@ pub(super) struct Http1Front<'a> {
 
 impl<'a> Http1Front<'a> {
     pub(super) fn new(
-        mut session: HttpSession,
+        mut session: Box<HttpSession>,
         framing: Framing,
         limits: &'a HttpLimits,
         deadline: &'a mut Deadline,
@@ -293,7 +295,7 @@ impl Front for Http1Front<'_> {
         if !self.framing.is_11 || self.answer != Answer::Due {
             return Ok(());
         }
-        hop::strip_response(&mut head.headers, false);
+        hop::strip_response(Fields::of(&head.headers), &mut head.headers, false);
         head.headers.remove(http::header::CONTENT_LENGTH);
         head.version = Version::HTTP_11;
         self.write_head(head).await
@@ -388,7 +390,7 @@ impl Http1Front<'_> {
         if !self.framing.upgrade {
             return Err(FrontError::Gone("it did not ask to switch protocols".to_owned()));
         }
-        hop::strip_response(&mut head.headers, true);
+        hop::strip_response(Fields::of(&head.headers), &mut head.headers, true);
         head.headers.remove(http::header::CONTENT_LENGTH);
         self.write_head(head).await?;
         self.answer = Answer::Tunnel;

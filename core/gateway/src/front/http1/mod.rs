@@ -95,7 +95,7 @@ impl<S: Service> Connection<'_, S> {
         };
         let mut bytes = self.buffer.split_to(section.end).freeze();
         let bytes = bytes.split_off(section.start);
-        let (head, framing) = match parse::parse(&bytes, section, &self.limits) {
+        let (head, host, framing) = match parse::parse(&bytes, section, &self.limits) {
             Ok(parsed) => parsed,
             Err(refusal) => return self.refuse(stream, &refusal, &bytes).await,
         };
@@ -110,7 +110,8 @@ impl<S: Service> Connection<'_, S> {
             &mut self.drain,
             last,
         );
-        let incoming = Incoming { head, connection: self.info.clone(), front: FrontKind::Http1 };
+        let connection = self.info.clone();
+        let incoming = Incoming { head, host, connection, front: FrontKind::Http1 };
         // How it ended is in the front's own state: what was sent, and whether it was broken off.
         let _served = self.service.serve(incoming, &mut front).await;
         let (stream, rest) = front.finish().await?.into_parts();
@@ -127,21 +128,21 @@ impl<S: Service> Connection<'_, S> {
     /// Waits for a whole header section.
     async fn next_section(&mut self, stream: &mut Stream) -> Next {
         let mut scanner = Scanner::default();
-        let idle_until = after(self.limits.idle_timeout);
+        let mut begun = false;
         let mut header_until = None;
         loop {
             if !self.buffer.is_empty() {
-                let until = header_until.unwrap_or_else(|| {
+                if !begun {
                     // A request begins: what a reload has changed holds from here on.
                     self.limits = self.service.limits(&self.info);
-                    after(self.limits.header_timeout)
-                });
-                header_until = Some(until);
+                    begun = true;
+                }
                 match scanner.scan(&self.buffer, &self.limits) {
                     Ok(Some(section)) => return Next::Section(section),
                     Ok(None) => {}
                     Err(refusal) => return Next::Refused(refusal),
                 }
+                header_until.get_or_insert_with(|| after(self.limits.header_timeout));
             }
             self.buffer.reserve(READ);
             let read = stream.read_buf(&mut self.buffer);
@@ -152,7 +153,7 @@ impl<S: Service> Connection<'_, S> {
                 },
                 None => tokio::select! {
                     biased;
-                    read = self.deadline.at(idle_until, read) => match read {
+                    read = self.deadline.within(self.limits.idle_timeout, read) => match read {
                         Some(read) => read,
                         None => return Next::End,
                     },
@@ -170,7 +171,7 @@ impl<S: Service> Connection<'_, S> {
         &mut self,
         stream: Stream,
         framing: parse::Framing,
-    ) -> Option<HttpSession> {
+    ) -> Option<Box<HttpSession>> {
         let mut head = framing.to_session();
         let chunked = framing.body == parse::Body::Chunked;
         if let Some(stream) = stream.as_any().downcast_ref::<EdgeStream>() {
@@ -183,7 +184,7 @@ impl<S: Service> Connection<'_, S> {
             head.extend_from_slice(&self.buffer);
             self.buffer.clear();
         }
-        let mut session = HttpSession::new(stream);
+        let mut session = Box::new(HttpSession::new(stream));
         session.set_read_timeout(None);
         session.set_pipelining_enabled(true);
         // Whether the connection lives on is decided by the call's front.

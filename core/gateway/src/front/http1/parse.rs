@@ -7,17 +7,15 @@
 use super::{diagnose, scan::Section};
 use crate::front::{
     HttpLimits, authority,
+    fields::{Field, Fields},
     hop::{self, ConnectionOptions},
     method,
     refusal::Refusal,
     response::content_length,
 };
 use bytes::{Bytes, BytesMut};
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version,
-    header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING, UPGRADE},
-};
-use paifang_pipeline::RequestHead;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header::EXPECT};
+use paifang_pipeline::{HostName, RequestHead};
 use std::mem::MaybeUninit;
 
 /// Up to so many header lines are parsed without an allocation for them.
@@ -56,7 +54,9 @@ impl Framing {
     pub(super) fn to_session(self) -> BytesMut {
         let method = if self.is_head { "HEAD" } else { "GET" };
         let version = if self.is_11 { "1.1" } else { "1.0" };
-        let mut head = BytesMut::from(method);
+        // More than the longest of them, so that it grows once.
+        let mut head = BytesMut::with_capacity(96);
+        head.extend_from_slice(method.as_bytes());
         head.extend_from_slice(b" / HTTP/");
         head.extend_from_slice(version.as_bytes());
         match (self.is_11, self.keep_alive) {
@@ -85,7 +85,7 @@ pub(super) fn parse(
     bytes: &Bytes,
     section: Section,
     limits: &HttpLimits,
-) -> Result<(RequestHead, Framing), Refusal> {
+) -> Result<(RequestHead, HostName, Framing), Refusal> {
     let mut usual = [MaybeUninit::uninit(); USUAL_FIELDS];
     let mut unusual = Vec::new();
     let slots = match section.fields {
@@ -109,9 +109,9 @@ pub(super) fn parse(
     head.method = method::check(verb.as_bytes())?;
     head.uri = check_target(&head.method, target, bytes, limits)?;
     head.headers = fields(parsed.headers, bytes)?;
-    authority::check(head.version, &head.uri, &head.headers)?;
+    let host = authority::check(head.version, &head.uri, &head.headers)?;
     let framing = frame(&mut head)?;
-    Ok((head, framing))
+    Ok((head, host, framing))
 }
 
 /// The target as it stands there. It must be in a form that goes with the method (RFC 9112 section
@@ -166,17 +166,19 @@ fn fields(parsed: &[httparse::Header<'_>], bytes: &Bytes) -> Result<HeaderMap, R
 fn frame(head: &mut RequestHead) -> Result<Framing, Refusal> {
     let is_11 = head.version == Version::HTTP_11;
     let headers = &mut head.headers;
-    let body = check_body(headers, is_11)?;
-    let options = ConnectionOptions::of(headers);
-    let upgrade = is_11 && options.upgrade && body == Body::None && can_upgrade(headers);
-    let expects = headers
-        .get(EXPECT)
+    let present = Fields::of(headers);
+    let body = check_body(present, headers, is_11)?;
+    let options = ConnectionOptions::of(present, headers);
+    let upgrade = is_11 && options.upgrade && body == Body::None && can_upgrade(present, headers);
+    let expects = present
+        .values(Field::Expect, headers)
+        .next()
         .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     if expects {
         // It is fulfilled here.
         headers.remove(EXPECT);
     }
-    hop::strip_request(headers, upgrade);
+    hop::strip_request(present, headers, upgrade);
     Ok(Framing {
         is_11,
         is_head: head.method == Method::HEAD,
@@ -189,19 +191,18 @@ fn frame(head: &mut RequestHead) -> Result<Framing, Refusal> {
 
 /// Whether there is something to switch to. Switching to h2c is over with RFC 9113; a client that
 /// wants it goes on in HTTP/1.1.
-fn can_upgrade(headers: &HeaderMap) -> bool {
-    let mut protocols = headers
-        .get_all(UPGRADE)
-        .iter()
+fn can_upgrade(present: Fields, headers: &HeaderMap) -> bool {
+    let mut protocols = present
+        .values(Field::Upgrade, headers)
         .flat_map(|value| value.as_bytes().split(|&byte| byte == b',').map(<[u8]>::trim_ascii));
-    headers.contains_key(UPGRADE) && protocols.all(|name| !name.eq_ignore_ascii_case(b"h2c"))
+    present.has(Field::Upgrade) && protocols.all(|name| !name.eq_ignore_ascii_case(b"h2c"))
 }
 
 /// What frames the body, said once and in one way (RFC 9112 sections 6.1 to 6.3).
-fn check_body(headers: &HeaderMap, is_11: bool) -> Result<Body, Refusal> {
+fn check_body(present: Fields, headers: &HeaderMap, is_11: bool) -> Result<Body, Refusal> {
     let refuse = |detail| Err(Refusal::malformed(detail));
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    let mut codings = present.values(Field::TransferEncoding, headers);
+    let mut lengths = present.values(Field::ContentLength, headers);
     match (codings.next(), lengths.next()) {
         (None, None) => Ok(Body::None),
         (Some(_), Some(_)) => refuse("both Transfer-Encoding and Content-Length"),

@@ -23,7 +23,8 @@ fn read(
             Err(refusal) => return Some(Err(refusal)),
             Ok(Some(section)) => {
                 let bytes = Bytes::copy_from_slice(&text[section.start..section.end]);
-                return Some(parse(&bytes, section, limits));
+                let parsed = parse(&bytes, section, limits);
+                return Some(parsed.map(|(head, _, framing)| (head, framing)));
             }
         }
     }

@@ -7,6 +7,7 @@ use super::{
     super::{
         HttpLimits, date,
         deadline::Deadline,
+        fields::Fields,
         hop,
         pace::Pace,
         response::{Answer, Framed, frame},
@@ -128,7 +129,7 @@ async fn next_frame(body: &mut RecvStream, unreleased: &mut usize) -> Result<Fra
             Some(Err(error)) => return Err(error),
             None => {
                 let trailers = body.trailers().await?.map(|mut trailers| {
-                    hop::strip_request(&mut trailers, false);
+                    hop::strip_request(Fields::of(&trailers), &mut trailers, false);
                     Box::new(trailers)
                 });
                 return Ok(Frame { data: Bytes::new(), end: true, trailers });
@@ -202,7 +203,7 @@ impl Front for Http2Front {
         if self.answer != Answer::Due {
             return Ok(());
         }
-        hop::strip_response(&mut head.headers, false);
+        hop::strip_response(Fields::of(&head.headers), &mut head.headers, false);
         head.headers.remove(CONTENT_LENGTH);
         self.respond
             .send_informational(Response::from_parts(head, ()))
@@ -239,7 +240,7 @@ impl Front for Http2Front {
         let trailers = trailers.filter(|trailers| end && !trailers.is_empty());
         self.send_data(data, end && trailers.is_none()).await?;
         if let (Some(mut trailers), Some(out)) = (trailers, &mut self.out) {
-            hop::strip_response(&mut trailers, false);
+            hop::strip_response(Fields::of(&trailers), &mut trailers, false);
             out.send_trailers(*trailers).map_err(|error| FrontError::Gone(gone(&error)))?;
         }
         if end {

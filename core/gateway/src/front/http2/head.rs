@@ -5,10 +5,13 @@ use http::{
     HeaderMap, HeaderValue, Method,
     header::{CONTENT_LENGTH, COOKIE, EXPECT},
 };
-use paifang_pipeline::RequestHead;
+use paifang_pipeline::{HostName, RequestHead};
 
-/// The head as a call has it, or why it is refused.
-pub(super) fn check(mut head: RequestHead, limits: &HttpLimits) -> Result<RequestHead, Refusal> {
+/// The head as a call has it and the host it is for, or why it is refused.
+pub(super) fn check(
+    mut head: RequestHead,
+    limits: &HttpLimits,
+) -> Result<(RequestHead, HostName), Refusal> {
     head.method = method::check(head.method.as_str().as_bytes())?;
     let target = head.uri.path_and_query().map_or("", |target| target.as_str());
     if target.len() > limits.target_bytes {
@@ -25,13 +28,13 @@ pub(super) fn check(mut head: RequestHead, limits: &HttpLimits) -> Result<Reques
         return Err(Refusal::malformed("the path does not begin with a slash"));
     }
     check_length(&head.headers)?;
-    authority::check(head.version, &head.uri, &head.headers)?;
+    let host = authority::check(head.version, &head.uri, &head.headers)?;
     if expects_continue(&head.headers) {
         // It is fulfilled by the stream's front.
         head.headers.remove(EXPECT);
     }
     join_cookies(&mut head.headers);
-    Ok(head)
+    Ok((head, host))
 }
 
 /// Whether the client waits for 100 before it sends its body (RFC 9110 section 10.1.1).

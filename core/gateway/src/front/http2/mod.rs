@@ -209,8 +209,8 @@ async fn serve_stream<S: Service>(
     let (head, body) = request.into_parts();
     let mut front = Http2Front::new(respond, body, &head, limits.clone());
     match head::check(head, &limits) {
-        Ok(head) => {
-            let incoming = Incoming { head, connection: info, front: FrontKind::Http2 };
+        Ok((head, host)) => {
+            let incoming = Incoming { head, host, connection: info, front: FrontKind::Http2 };
             let served = service.serve(incoming, &mut front).await;
             served.termination == Termination::ClientGone
         }

@@ -97,8 +97,8 @@ impl<O: Origin + 'static> Service for TestService<O> {
         }
         self.heads.lock().push(incoming.head.clone());
         let facts = Facts::embedded(self.clock.now(), self.clock.unix());
-        let exchange = Exchange::new(incoming.head, facts, Params::default());
-        self.engine.serve(&self.api, &self.origin, exchange, front).await
+        let mut exchange = Exchange::new(incoming.head, facts, Params::default());
+        self.engine.serve(&self.api, &self.origin, &mut exchange, front).await
     }
 
     fn refuse(&self, _: &ConnInfo, code: &'static ErrorCode, detail: &str) -> Response<Bytes> {

@@ -7,17 +7,20 @@ use super::{
     MAX_INFORMATIONAL, Patience, Phase,
     head::{Prepared, declared},
 };
+use crate::front::{
+    fields::{Field, Fields},
+    hop::strip_response,
+};
 use crate::upstream::{
     endpoint::Endpoint,
     error::{self, Progress},
-    hop,
     io::{IoState, Wire, WriteBehind},
     pool::Idle,
     timer::Timer,
 };
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, StatusCode, Version,
+    HeaderValue, StatusCode, Version,
     header::{CONNECTION, CONTENT_LENGTH},
 };
 use paifang_pipeline::{Backlog, Frame, OriginError, OriginEvent, ResponseHead};
@@ -168,12 +171,12 @@ impl H1Call {
         let Some(header) = self.session.resp_header() else {
             return Err(error::malformed("no response head"));
         };
-        let status = header.status;
+        let (status, fields) = (header.status, Fields::of(&header.headers));
         if status == StatusCode::SWITCHING_PROTOCOLS {
             if !self.session.was_upgraded() {
                 return Err(error::malformed("101 without having been asked"));
             }
-            let head = relayed(header, true);
+            let head = relayed(header, fields, true);
             self.session.maybe_upgrade_body_writer();
             self.phase = Phase::Tunnel;
             return Ok(OriginEvent::Head(head, false));
@@ -183,10 +186,10 @@ impl H1Call {
             if self.informational > MAX_INFORMATIONAL {
                 return Err(error::malformed("too many interim responses"));
             }
-            return Ok(OriginEvent::Info(relayed(header, false)));
+            return Ok(OriginEvent::Info(relayed(header, fields, false)));
         }
-        self.keep = announced(&header.headers);
-        let head = relayed(header, false);
+        self.keep = announced(header, fields);
+        let head = relayed(header, fields, false);
         self.phase = Phase::Body;
         Ok(OriginEvent::Head(head, self.session.is_body_done()))
     }
@@ -209,18 +212,22 @@ impl H1Call {
         }
     }
 
-    pub(super) async fn finish(mut self, complete: bool) {
+    pub(super) async fn finish(mut self: Box<Self>, complete: bool) {
         self.session.respect_keepalive();
         let reusable = complete
             && self.sent_all
             && self.session.will_keepalive()
             && self.state.pending.load(Relaxed) == 0
             && !self.state.broken.load(Relaxed);
-        // Dropped otherwise, which closes the socket.
-        if reusable && let Some(stream) = self.session.reuse().await {
-            let until = self.endpoint.common.limits.keep_until(self.born, self.keep);
-            let Self { state, timer, born, endpoint, .. } = self;
-            endpoint.idle.put(Idle { stream, state, timer, born, until });
+        if !reusable {
+            // Dropped, which closes the socket.
+            return;
+        }
+        let Self { session, state, timer, born, endpoint, keep, .. } = *self;
+        if let Some(stream) = session.reuse().await {
+            let now = Instant::now();
+            let until = endpoint.common.limits.keep_until(now, born, keep);
+            endpoint.idle.put(Idle { stream, state, timer, born, until }, now);
         }
     }
 }
@@ -247,12 +254,12 @@ async fn patiently<T>(
 }
 
 /// The head as the chain sees it: without what concerns the connection alone, and with one length.
-fn relayed(header: &ResponseHeader, upgrade: bool) -> ResponseHead {
+fn relayed(header: &ResponseHeader, fields: Fields, upgrade: bool) -> ResponseHead {
     let mut head = http::Response::new(()).into_parts().0;
     head.status = header.status;
-    head.headers.clone_from(&header.headers);
-    hop::response(&mut head.headers, upgrade);
-    let mut lengths = head.headers.get_all(CONTENT_LENGTH).iter();
+    head.headers = header.headers.clone();
+    strip_response(fields, &mut head.headers, upgrade);
+    let mut lengths = fields.values(Field::ContentLength, &header.headers);
     let several = match (lengths.next(), lengths.next()) {
         (Some(one), None) => one.as_bytes().contains(&b','),
         (one, _) => one.is_some(),
@@ -264,9 +271,8 @@ fn relayed(header: &ResponseHeader, upgrade: bool) -> ResponseHead {
 }
 
 /// `Keep-Alive: timeout=5`.
-fn announced(headers: &HeaderMap) -> Option<Duration> {
-    const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-    let text = headers.get(KEEP_ALIVE)?.to_str().ok()?;
+fn announced(header: &ResponseHeader, fields: Fields) -> Option<Duration> {
+    let text = fields.values(Field::KeepAlive, &header.headers).next()?.to_str().ok()?;
     let seconds = text.split(',').find_map(|part| {
         let (name, value) = part.split_once('=')?;
         if name.trim().eq_ignore_ascii_case("timeout") { value.trim().parse().ok() } else { None }

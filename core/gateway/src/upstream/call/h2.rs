@@ -7,6 +7,7 @@ use super::{
     MAX_INFORMATIONAL, Patience, Phase,
     head::{Prepared, h2_target},
 };
+use crate::front::{fields::Fields, hop::strip_response};
 use crate::upstream::{endpoint::Endpoint, error, hop, streams::Slot, timer::Timer};
 use bytes::Bytes;
 use h2::{Reason, RecvStream, SendStream, client::ResponseFuture};
@@ -264,7 +265,7 @@ impl Upload {
 
 /// The head as the chain sees it.
 fn relayed(mut head: ResponseHead) -> ResponseHead {
-    hop::response(&mut head.headers, false);
+    strip_response(Fields::of(&head.headers), &mut head.headers, false);
     head.version = Version::HTTP_11;
     head
 }

@@ -1,13 +1,20 @@
 //! The request head as a server gets it: hop-by-hop headers gone, `Host`, forwarding and framing set.
 
+use crate::front::{
+    fields::{Field, Fields},
+    hop::strip_request,
+};
 use crate::upstream::{endpoint::Endpoint, forwarded, hop, spec::HostPolicy};
 use http::{
     HeaderMap, HeaderValue, Method, Uri,
-    header::{CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING},
+    header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING},
     uri::{Authority, PathAndQuery, Scheme},
 };
 use paifang_pipeline::{BodySize, Exchange, OriginError, RequestHead};
 use std::borrow::Cow;
+
+/// So many fields are added to most requests: `X-Forwarded-*`, and one that frames the body.
+const ADDED: usize = 5;
 
 /// A head that is ready for the wire.
 #[derive(Debug)]
@@ -31,15 +38,20 @@ pub(in crate::upstream) fn prepare(
 ) -> Prepared {
     let (method, uri, mut headers) = match head {
         Cow::Owned(head) => (head.method, head.uri, head.headers),
-        Cow::Borrowed(head) => (head.method.clone(), head.uri.clone(), head.headers.clone()),
+        Cow::Borrowed(head) => {
+            let mut headers = head.headers.clone();
+            headers.reserve(ADDED);
+            (head.method.clone(), head.uri.clone(), headers)
+        }
     };
-    let upgrade = h1 && hop::asks_upgrade(&headers);
-    hop::request(&mut headers, upgrade);
+    let fields = Fields::of(&headers);
+    let upgrade = h1 && hop::asks_upgrade(fields, &headers);
+    strip_request(fields, &mut headers, upgrade);
     // The gateway has answered it, or will.
-    headers.remove(EXPECT);
+    fields.take(Field::Expect, &mut headers);
     let spec = &endpoint.common.spec;
     let asked = asked_host(&headers, &uri, call);
-    forwarded::apply(&mut headers, call.facts(), asked.as_ref(), spec.forwarding);
+    forwarded::apply(&mut headers, fields, call.facts(), asked.as_ref(), spec.forwarding);
     let host = match &spec.host {
         HostPolicy::Preserve => asked,
         HostPolicy::Upstream => Some(endpoint.identity.authority.clone()),
@@ -47,7 +59,7 @@ pub(in crate::upstream) fn prepare(
     };
     // A request without one (HTTP/1.0) gets the server's own: HTTP/1.1 requires it.
     headers.insert(HOST, host.unwrap_or_else(|| endpoint.identity.authority.clone()));
-    let has_body = frame(&mut headers, &method, size, h1);
+    let has_body = frame(&mut headers, fields, &method, size, h1);
     Prepared { method, uri, headers, has_body }
 }
 
@@ -64,14 +76,20 @@ fn asked_host(headers: &HeaderMap, uri: &Uri, call: &Exchange) -> Option<HeaderV
 }
 
 /// Sets the framing headers; says whether a body follows.
-fn frame(headers: &mut HeaderMap, method: &Method, size: BodySize, h1: bool) -> bool {
+fn frame(
+    headers: &mut HeaderMap,
+    fields: Fields,
+    method: &Method,
+    size: BodySize,
+    h1: bool,
+) -> bool {
     let length = match size {
         BodySize::Empty => {
             // Servers may insist on a length where the method usually has a body
             // (RFC 9110 section 8.6).
             let expected = matches!(*method, Method::POST | Method::PUT | Method::PATCH);
             if !expected {
-                headers.remove(CONTENT_LENGTH);
+                fields.take(Field::ContentLength, headers);
                 return false;
             }
             Some(0)
@@ -85,7 +103,7 @@ fn frame(headers: &mut HeaderMap, method: &Method, size: BodySize, h1: bool) -> 
             headers.insert(CONTENT_LENGTH, length.into());
         }
         None => {
-            headers.remove(CONTENT_LENGTH);
+            fields.take(Field::ContentLength, headers);
             if h1 {
                 headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
             }

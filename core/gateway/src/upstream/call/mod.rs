@@ -10,6 +10,7 @@ use super::{
     streams::Turn,
     timer::Timer,
 };
+use crate::front::fields::Fields;
 use head::Prepared;
 use paifang_pipeline::{
     Backlog, BodySize, Exchange, Frame, OriginCall, OriginError, OriginEvent, RequestHead,
@@ -48,7 +49,7 @@ pub(super) async fn open(
     // What asks for another protocol needs a connection of its own, unless only HTTP/2 is spoken.
     let only_h1 = connector.may_be_h2()
         && connector.protocol != super::spec::Protocol::H2
-        && hop::asks_upgrade(&head.headers);
+        && hop::asks_upgrade(Fields::of(&head.headers), &head.headers);
     let wire = if connector.may_be_h2() && !only_h1 {
         open_shared(endpoint).await?
     } else {

@@ -56,11 +56,11 @@ async fn exchange(upstream: &Arc<Upstream>, length: usize) -> usize {
     let clock = Arc::new(TestClock::new());
     let facts = Facts::embedded(clock.now(), clock.unix());
     let head = super::support::request("POST", "/", &[("content-length", &length.to_string())]);
-    let call = Exchange::new(head, facts, Params::default());
+    let mut call = Exchange::new(head, facts, Params::default());
     let limits = CallLimits { body_bytes: usize::MAX, ..CallLimits::default() };
     let mut front = Bulk { chunk: Bytes::from(vec![7; CHUNK]), left: length, received: 0 };
     let engine = Engine::new(clock);
-    let served = in_time(engine.serve(&api(limits), &**upstream, call, &mut front)).await;
+    let served = in_time(engine.serve(&api(limits), &**upstream, &mut call, &mut front)).await;
     assert_eq!(served.termination, Termination::Completed);
     front.received
 }

@@ -340,9 +340,9 @@ pub(super) fn call(
     let task = tokio::spawn(async move {
         let clock = Arc::new(TestClock::new());
         let facts = Facts::embedded(clock.now(), clock.unix()).with_host("api.test");
-        let exchange = Exchange::new(head, facts, Params::default());
+        let mut exchange = Exchange::new(head, facts, Params::default());
         let limits = CallLimits { body_bytes: usize::MAX, ..CallLimits::default() };
-        Engine::new(clock).serve(&api(limits), &*upstream, exchange, &mut front).await
+        Engine::new(clock).serve(&api(limits), &*upstream, &mut exchange, &mut front).await
     });
     (Client { to, from }, task)
 }
