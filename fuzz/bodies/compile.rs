@@ -13,7 +13,7 @@ use paifang_config::explain::{self, Asked};
 use paifang_config::snapshot::{Cause, Snapshot};
 use paifang_config::source::{MemoryFiles, Origin, ParseCache, SecretSources};
 use paifang_pipeline::Registry;
-use paifang_pipeline::ports::{Clock, SystemClock};
+use paifang_pipeline::ports::{Clock, HttpOut, NoHttpOut, SystemClock};
 use paifang_state::LocalStore;
 
 /// `data` is the root file; after a line `=====` it is a file that is included as `more.yaml`.
@@ -60,6 +60,7 @@ struct Gateway {
     registry: Registry,
     store: LocalStore,
     clock: Arc<dyn Clock>,
+    http: Arc<dyn HttpOut>,
 }
 
 impl Gateway {
@@ -72,6 +73,7 @@ impl Gateway {
             registry,
             store: LocalStore::new(),
             clock: Arc::new(SystemClock::new()),
+            http: Arc::new(NoHttpOut),
         }
     }
 
@@ -89,6 +91,7 @@ impl Gateway {
             registry: &self.registry,
             store: &self.store,
             clock: &self.clock,
+            http: &self.http,
             secrets: SecretSources { env: &env, files: &self.files },
             previous,
         };

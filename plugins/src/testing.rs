@@ -4,8 +4,8 @@
 use paifang_pipeline::{
     Built, ConfigError, DynPlugin,
     ports::{
-        Concurrency, ConcurrencySpec, LimitSpec, Limiter, NonceSpec, Nonces, StateKey, Store,
-        StoreError,
+        Concurrency, ConcurrencySpec, Kv, KvSpec, LimitSpec, Limiter, NonceSpec, Nonces, StateKey,
+        Store, StoreError,
     },
     testkit::{TestClock, build},
 };
@@ -29,6 +29,10 @@ impl Store for NoStore {
     }
 
     fn nonces(&self, _: &StateKey, _: NonceSpec) -> Result<Arc<dyn Nonces>, StoreError> {
+        Err(StoreError("none here".to_owned()))
+    }
+
+    fn kv(&self, _: &StateKey, _: KvSpec) -> Result<Arc<dyn Kv>, StoreError> {
         Err(StoreError("none here".to_owned()))
     }
 }

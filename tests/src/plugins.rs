@@ -17,7 +17,7 @@ use paifang_config::{
 };
 use paifang_pipeline::{
     Registry,
-    ports::{Clock, SystemClock},
+    ports::{Clock, HttpOut, NoHttpOut, SystemClock},
 };
 use paifang_state::LocalStore;
 
@@ -56,10 +56,12 @@ pub fn compiled(
         .map_err(|wrong| wrong.render())?;
     let registry = standard();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let http: Arc<dyn HttpOut> = Arc::new(NoHttpOut);
     let context = Context {
         registry: &registry,
         store: &LocalStore::new(),
         clock: &clock,
+        http: &http,
         secrets: SecretSources { env: &env, files },
         previous: None,
     };

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use paifang_pipeline::ports::{
-    Clock, Concurrency, ConcurrencySpec, LimitSpec, Limiter, NonceSpec, Nonces, Spawn, StateKey,
-    Store, StoreError, SystemClock,
+    Clock, Concurrency, ConcurrencySpec, HttpOut, Kv, KvSpec, LimitSpec, Limiter, NoHttpOut,
+    NonceSpec, Nonces, Spawn, StateKey, Store, StoreError, SystemClock,
 };
 use paifang_pipeline::units::Rate;
 use paifang_pipeline::{
@@ -172,6 +172,9 @@ impl Store for NoStore {
     fn nonces(&self, _: &StateKey, _: NonceSpec) -> Result<Arc<dyn Nonces>, StoreError> {
         Err(StoreError("none here".into()))
     }
+    fn kv(&self, _: &StateKey, _: KvSpec) -> Result<Arc<dyn Kv>, StoreError> {
+        Err(StoreError("none here".into()))
+    }
 }
 
 /// Loads and compiles files from memory.
@@ -251,10 +254,12 @@ impl Workshop {
             time: SystemTime::UNIX_EPOCH,
             cause: if previous.is_some() { Cause::Reload } else { Cause::Start },
         };
+        let http: Arc<dyn HttpOut> = Arc::new(NoHttpOut);
         let context = Context {
             registry: &self.registry,
             store: &NoStore,
             clock: &self.clock,
+            http: &http,
             secrets: SecretSources { env: &env, files },
             previous,
         };

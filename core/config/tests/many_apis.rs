@@ -11,8 +11,8 @@ use paifang_config::compile::{Context, Stamp, compile};
 use paifang_config::snapshot::{Cause, Snapshot};
 use paifang_config::source::{MemoryFiles, Origin, ParseCache, SecretSources};
 use paifang_pipeline::ports::{
-    Clock, Concurrency, ConcurrencySpec, LimitSpec, Limiter, NonceSpec, Nonces, StateKey, Store,
-    StoreError, SystemClock,
+    Clock, Concurrency, ConcurrencySpec, HttpOut, Kv, KvSpec, LimitSpec, Limiter, NoHttpOut,
+    NonceSpec, Nonces, StateKey, Store, StoreError, SystemClock,
 };
 use paifang_pipeline::units::Rate;
 use paifang_pipeline::{BuildContext, Built, ConfigError, Handler, Plugin, Registry, Stages};
@@ -55,6 +55,9 @@ impl Store for NoStore {
         Err(StoreError(String::new()))
     }
     fn nonces(&self, _: &StateKey, _: NonceSpec) -> Result<Arc<dyn Nonces>, StoreError> {
+        Err(StoreError(String::new()))
+    }
+    fn kv(&self, _: &StateKey, _: KvSpec) -> Result<Arc<dyn Kv>, StoreError> {
         Err(StoreError(String::new()))
     }
 }
@@ -112,10 +115,12 @@ chains: { secured: [ { limit: { rate: 200/s, burst: 400 } }, { limit: { rate: 1/
         let began = Instant::now();
         number += 1;
         let stamp = Stamp { number, time: SystemTime::UNIX_EPOCH, cause: Cause::Reload };
+        let http: Arc<dyn HttpOut> = Arc::new(NoHttpOut);
         let context = Context {
             registry: &registry,
             store: &NoStore,
             clock: &clock,
+            http: &http,
             secrets: SecretSources { env: &env, files: &files },
             previous,
         };

@@ -5,7 +5,7 @@ use crate::{
     error::ErrorCode,
     exchange::{Apps, SlotName},
     handler::Handler,
-    ports::{Clock, StateKey, Store},
+    ports::{Clock, HttpOut, StateKey, Store},
     secret::{Secret, SecretRef, Secrets},
 };
 use schemars::JsonSchema;
@@ -66,6 +66,8 @@ pub struct BuildContext<'a> {
     pub store: &'a dyn Store,
     /// The clocks.
     pub clock: &'a Arc<dyn Clock>,
+    /// Calls to the gateway's upstreams.
+    pub http: &'a Arc<dyn HttpOut>,
     /// Secrets behind references.
     pub secrets: &'a dyn Secrets,
 }

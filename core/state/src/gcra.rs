@@ -10,8 +10,11 @@
 //! event: nothing at 1,000,000/s, 2e-9 of the rate at 3/s. All sums saturate; L and T are capped
 //! at 2^61 ns (73 years), so that they stay apart from the end of the clock.
 
-use paifang_pipeline::ports::{LimitDecision, LimitSpec};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use paifang_pipeline::ports::LimitDecision;
+use std::{
+    num::NonZeroU64,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 /// 73 years, in nanoseconds.
 const LONGEST: u64 = 1 << 61;
@@ -29,10 +32,16 @@ pub(crate) struct Gcra {
 }
 
 impl Gcra {
-    pub(crate) fn new(spec: &LimitSpec) -> Self {
-        let increment = spec.period_nanos.get().div_ceil(spec.count.get()).clamp(1, LONGEST);
-        let tolerance = (spec.burst.get() - 1).saturating_mul(increment).min(LONGEST);
+    /// `count` events in `period` nanoseconds, `burst` of them at once.
+    pub(crate) fn new(count: NonZeroU64, period: NonZeroU64, burst: NonZeroU64) -> Self {
+        let increment = period.get().div_ceil(count.get()).clamp(1, LONGEST);
+        let tolerance = (burst.get() - 1).saturating_mul(increment).min(LONGEST);
         Self { increment, tolerance }
+    }
+
+    /// The latest TAT that this rate gives at `now`.
+    pub(crate) const fn emptiest(&self, now: u64) -> u64 {
+        now.saturating_add(self.tolerance + self.increment)
     }
 
     /// Judges an event at `now` of a subject whose TAT is `tat`; gives its new TAT where it passes.
@@ -82,16 +91,11 @@ mod tests {
     //! The arithmetic, at its edges and against a token bucket counted in fractions.
     #![allow(clippy::unwrap_used)]
     use super::{Gcra, NEVER_SEEN};
-    use paifang_pipeline::ports::{LimitDecision, LimitSpec};
+    use paifang_pipeline::ports::LimitDecision;
     use proptest::prelude::*;
 
     fn gcra(count: u64, period: u64, burst: u64) -> Gcra {
-        Gcra::new(&LimitSpec {
-            count: count.try_into().unwrap(),
-            period_nanos: period.try_into().unwrap(),
-            burst: burst.try_into().unwrap(),
-            subjects: 1.try_into().unwrap(),
-        })
+        Gcra::new(count.try_into().unwrap(), period.try_into().unwrap(), burst.try_into().unwrap())
     }
 
     /// Takes at each of `times`; what passed.

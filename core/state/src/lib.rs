@@ -1,6 +1,6 @@
 //! State that outlives a snapshot: the `Store` port of the pipeline, kept in this process.
 //!
-//! [`LocalStore`] hands out rate limits, limits on calls in flight and memories of nonces. What it
+//! [`LocalStore`] hands out rate limits, limits on calls in flight, memories of nonces and values. What it
 //! hands out is shared by key and spec and lives as long as somebody holds it, so that counters
 //! survive a reload that keeps their step, and vanish with a step that nobody has any more.
 //!
@@ -11,6 +11,7 @@
 //! | rate limit | 64 bytes a shard, at most 58 bytes a subject | a keyed hash, a shared read lock, one compare-and-swap |
 //! | calls in flight | the like, at most 58 bytes a subject in flight | a keyed hash and a short lock, going in and coming out |
 //! | nonces | at most 58 bytes a nonce | a keyed hash, a short lock, five lookups |
+//! | values, counters, buckets | at most 270 bytes an entry, beside its value | a keyed hash, a short lock |
 //!
 //! The empty subject stands for "all together": it has a place of its own, which costs neither hash
 //! nor lock and is never crowded out.
@@ -18,6 +19,7 @@
 
 mod concurrency;
 mod gcra;
+mod kv;
 mod limiter;
 mod nonces;
 mod shards;

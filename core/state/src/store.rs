@@ -1,11 +1,15 @@
 //! The store: state by key and spec, held weakly.
 
 use crate::{
-    concurrency::LocalConcurrency, limiter::LocalLimiter, nonces::LocalNonces, subject::SubjectHash,
+    concurrency::LocalConcurrency,
+    kv::{LocalKv, Table},
+    limiter::LocalLimiter,
+    nonces::LocalNonces,
+    subject::SubjectHash,
 };
 use paifang_pipeline::ports::{
-    Concurrency, ConcurrencySpec, LimitSpec, Limiter, NonceSpec, Nonces, StateKey, Store,
-    StoreError,
+    Concurrency, ConcurrencySpec, Kv, KvSpec, LimitSpec, Limiter, NonceSpec, Nonces, StateKey,
+    Store, StoreError,
 };
 use parking_lot::Mutex;
 use std::{
@@ -19,12 +23,14 @@ use std::{
 ///
 /// The same key and spec give the same state as long as anyone holds it; another spec under the
 /// same key gives fresh state and leaves the other alone, so a release that fails after it was
-/// built has reset nothing.
+/// built has reset nothing. Values alone stay under another spec.
 pub struct LocalStore {
     hash: SubjectHash,
     limiters: Mutex<Shelf<LimitSpec, LocalLimiter>>,
     concurrency: Mutex<Shelf<ConcurrencySpec, LocalConcurrency>>,
     nonces: Mutex<Shelf<NonceSpec, LocalNonces>>,
+    /// Whatever the spec.
+    values: Mutex<Shelf<(), Table>>,
 }
 
 impl LocalStore {
@@ -36,6 +42,7 @@ impl LocalStore {
             limiters: Mutex::default(),
             concurrency: Mutex::default(),
             nonces: Mutex::default(),
+            values: Mutex::default(),
         }
     }
 }
@@ -64,6 +71,12 @@ impl Store for LocalStore {
     fn nonces(&self, key: &StateKey, spec: NonceSpec) -> Result<Arc<dyn Nonces>, StoreError> {
         let make = || LocalNonces::new(&spec, self.hash.clone());
         Ok(self.nonces.lock().get_or(key, spec, make))
+    }
+
+    fn kv(&self, key: &StateKey, spec: KvSpec) -> Result<Arc<dyn Kv>, StoreError> {
+        let make = || Table::new(spec.entries, self.hash.clone());
+        let table = self.values.lock().get_or(key, (), make);
+        Ok(Arc::new(LocalKv::new(table, &spec)))
     }
 }
 
@@ -101,7 +114,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::LocalStore;
     use paifang_pipeline::ports::{
-        Answer, ConcurrencySpec, LimitSpec, Limiter, Nanos, NonceSpec, StateKey, Store,
+        Answer, ConcurrencySpec, Kv, KvSpec, LimitSpec, Limiter, Nanos, NonceSpec, StateKey, Store,
     };
     use std::{sync::Arc, time::Duration};
 
@@ -146,6 +159,37 @@ mod tests {
         assert!(!take(&store.limiter(&key, spec(1)).unwrap()), "a failed release resets nothing");
     }
 
+    fn kv_spec(entries: u32) -> KvSpec {
+        let size = 100.try_into().unwrap();
+        let bytes = 10_000.try_into().unwrap();
+        KvSpec { entries: entries.try_into().unwrap(), bytes, key_bytes: size, value_bytes: size }
+    }
+
+    fn count(values: &Arc<dyn Kv>, key: &str) -> Option<i64> {
+        match values.add(key.as_bytes(), 1, None, Nanos(0)) {
+            Answer::Now(sum) => sum.ok(),
+            Answer::Later(_) => panic!("a local store answers at once"),
+        }
+    }
+
+    #[test]
+    fn values_survive_another_spec_and_go_with_their_last_holder() {
+        let store = LocalStore::new();
+        let key = StateKey::of_step("orders", "risk");
+        let old = store.kv(&key, kv_spec(1)).unwrap();
+        assert_eq!((count(&old, "a"), count(&old, "b")), (Some(1), None));
+        let new = store.kv(&key, kv_spec(2)).unwrap();
+        assert_eq!((count(&new, "a"), count(&new, "b")), (Some(2), Some(1)));
+        assert_eq!(count(&old, "c"), None, "a release that is made changes nothing for the other");
+        assert_eq!(count(&store.kv(&key.part("more"), kv_spec(1)).unwrap(), "a"), Some(1));
+        drop(old);
+        let table = Arc::downgrade(&store.values.lock().get_or(&key, (), || unreachable!()));
+        assert_eq!(count(&new, "a"), Some(3));
+        drop(new);
+        assert!(table.upgrade().is_none(), "nobody holds it");
+        assert_eq!(count(&store.kv(&key, kv_spec(1)).unwrap(), "a"), Some(1));
+    }
+
     #[test]
     fn kinds_are_apart_and_the_dead_are_swept() {
         let store = LocalStore::new();
@@ -159,10 +203,12 @@ mod tests {
             drop(store.limiter(&key, spec(1)).unwrap());
             drop(store.concurrency(&key, places).unwrap());
             drop(store.nonces(&key, memory).unwrap());
+            drop(store.kv(&key, kv_spec(1)).unwrap());
         }
         assert!(store.limiters.lock().states.len() <= 64);
         assert!(store.concurrency.lock().states.len() <= 64);
         assert!(store.nonces.lock().states.len() <= 64);
+        assert!(store.values.lock().states.len() <= 64);
         assert!(!take(&store.limiter(&StateKey::shared("kept"), spec(1)).unwrap()));
     }
 }

@@ -48,7 +48,17 @@ impl SubjectHash {
     }
 
     pub(crate) fn of(&self, subject: &[u8]) -> SubjectKey {
+        Self::finish(self.0, subject)
+    }
+
+    /// The like, in one of several spaces that share a table.
+    pub(crate) fn of_space(&self, space: u8, subject: &[u8]) -> SubjectKey {
         let mut hasher = self.0;
+        hasher.write_u8(space);
+        Self::finish(hasher, subject)
+    }
+
+    fn finish(mut hasher: SipHasher13, subject: &[u8]) -> SubjectKey {
         hasher.write(subject);
         let hash = hasher.finish128();
         SubjectKey { high: hash.h1, low: hash.h2 }

@@ -1,13 +1,15 @@
 //! Many threads at once: exactly as many events pass as may, whatever the interleaving.
 #![allow(clippy::unwrap_used)]
 
+use bytes::Bytes;
 use paifang_pipeline::ports::{
-    Answer, ConcurrencySpec, LimitSpec, Nanos, NonceSpec, NonceVerdict, StateKey, Store,
+    Answer, ConcurrencySpec, Kv, KvError, KvRate, KvSpec, LimitSpec, Nanos, NonceSpec,
+    NonceVerdict, StateKey, Store,
 };
 use paifang_state::LocalStore;
 use std::{
     sync::{
-        Barrier,
+        Arc, Barrier,
         atomic::{AtomicU32, AtomicU64, Ordering::SeqCst},
     },
     time::Duration,
@@ -115,4 +117,94 @@ fn of_many_who_bring_the_same_nonce_one_is_first() {
         }
     });
     assert_eq!(fresh.into_inner(), EVENTS);
+}
+
+fn values(store: &LocalStore, entries: u32, bytes: u64) -> Arc<dyn Kv> {
+    let size = 32.try_into().unwrap();
+    let (entries, bytes) = (entries.try_into().unwrap(), bytes.try_into().unwrap());
+    let spec = KvSpec { entries, bytes, key_bytes: size, value_bytes: size };
+    store.kv(&StateKey::shared("x"), spec).unwrap()
+}
+
+#[test]
+fn every_addition_is_in_the_sum_and_every_sum_is_given_once() {
+    let store = LocalStore::new();
+    let values = values(&store, 10, 1_000);
+    let seen: Vec<_> = (0..THREADS * EVENTS).map(|_| AtomicU32::new(0)).collect();
+    everywhere(|_, event| {
+        let sum = now(values.add(b"n", 1, None, Nanos(event))).unwrap();
+        seen[sum as usize - 1].fetch_add(1, SeqCst);
+    });
+    assert!(seen.iter().all(|times| times.load(SeqCst) == 1));
+}
+
+#[test]
+fn of_many_who_swap_the_same_value_one_does() {
+    let store = LocalStore::new();
+    let values = values(&store, 10, 1_000);
+    let swapped = AtomicU64::new(0);
+    everywhere(|thread, event| {
+        let before = now(values.get(b"n", Nanos(event))).unwrap();
+        let number = before.as_ref().map_or(0, |text| {
+            str::from_utf8(text).unwrap().split(' ').next().unwrap().parse::<u64>().unwrap()
+        });
+        let after = Bytes::from(format!("{} {thread}", number + 1));
+        let swap = values.compare_and_swap(b"n", before.as_deref(), after, None, Nanos(event));
+        swapped.fetch_add(u64::from(now(swap).unwrap()), SeqCst);
+    });
+    let last = now(values.get(b"n", Nanos(0))).unwrap().unwrap();
+    let expected = format!("{} ", swapped.load(SeqCst));
+    assert!(last.starts_with(expected.as_bytes()), "{last:?}, {expected}swaps");
+}
+
+#[test]
+fn a_bucket_gives_each_token_once() {
+    let store = LocalStore::new();
+    let values = values(&store, 10, 1_000);
+    let rate = KvRate {
+        count: 1.try_into().unwrap(),
+        period_nanos: u64::from(u32::MAX).try_into().unwrap(),
+        burst: 1_000.try_into().unwrap(),
+    };
+    let passed = AtomicU64::new(0);
+    everywhere(|_, event| {
+        let taken = now(values.take(b"k", rate, Nanos(event))).unwrap();
+        passed.fetch_add(u64::from(taken.allowed), SeqCst);
+    });
+    assert_eq!(passed.into_inner(), 1_000);
+}
+
+/// Keys that come, grow, shrink, expire and go, in a table with too little room. At the end exactly
+/// as much is kept as fits: no room was lost, and none was given twice.
+#[test]
+fn limits_hold_and_no_room_is_lost_whatever_many_threads_do() {
+    let store = LocalStore::new();
+    let values = values(&store, 100, 1_500);
+    let (inside, full) = (AtomicU64::new(0), AtomicU64::new(0));
+    everywhere(|thread, event| {
+        let time = Nanos(event);
+        let key = [(event * 7 + thread) as u8; 4];
+        let value = Bytes::from(vec![b'x'; (event % 30) as usize]);
+        let done = match (event + thread) % 5 {
+            0 => now(values.delete(&key, time)),
+            1 => now(values.add(&[key[0]; 3], 1, Some(Duration::from_nanos(50)), time)).map(drop),
+            _ => now(values.set(&key, value, Some(Duration::from_nanos(100)), time)),
+        };
+        match done {
+            Ok(()) => inside.fetch_add(1, SeqCst),
+            Err(KvError::Full) => full.fetch_add(1, SeqCst),
+            Err(other) => panic!("{other}"),
+        };
+    });
+    assert!(inside.into_inner() > 0 && full.into_inner() > 0);
+    let later = Nanos(EVENTS + 1_000);
+    let mut kept = 0;
+    while now(values.set(&u32::to_be_bytes(kept), Bytes::from_static(b"01234567890"), None, later))
+        .is_ok()
+    {
+        kept += 1;
+    }
+    assert_eq!(kept, 100, "of fifteen bytes each");
+    let more = now(values.set(b"", Bytes::new(), None, later));
+    assert_eq!(more, Err(KvError::Full));
 }

@@ -24,7 +24,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use paifang_pipeline::ports::{Clock, Store};
+use paifang_pipeline::ports::{Clock, HttpOut, Store};
 use paifang_pipeline::{Registry, Secrets};
 
 use crate::diag::{Diagnostics, Problem, Problems};
@@ -44,6 +44,8 @@ pub struct Context<'a> {
     pub store: &'a dyn Store,
     /// The clocks that handlers use.
     pub clock: &'a Arc<dyn Clock>,
+    /// Calls of handlers to the upstreams of this config.
+    pub http: &'a Arc<dyn HttpOut>,
     /// Where secrets are looked up.
     pub secrets: SecretSources<'a>,
     /// The snapshot to take unchanged APIs and counters over from.

@@ -79,6 +79,7 @@ fn handler(
         apps: job.apps,
         store: job.context.store,
         clock: job.context.clock,
+        http: job.context.http,
         secrets: &secrets,
     };
     let built = plugin.build(&config, &context);

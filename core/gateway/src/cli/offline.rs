@@ -14,8 +14,9 @@ use paifang_config::{
     snapshot::{Cause, Snapshot},
     source::{Origin, ParseCache, SecretSources},
 };
+use paifang_pipeline::ports::{HttpOut, NoHttpOut};
 use serde_json::Value;
-use std::{collections::BTreeSet, path::Path, time::SystemTime};
+use std::{collections::BTreeSet, path::Path, sync::Arc, time::SystemTime};
 
 type Done = Result<(), Failed>;
 
@@ -111,8 +112,15 @@ impl<'a> Compiler<'a> {
             Secrets::Require => SecretSources { env, files },
             Secrets::Placeholder => SecretSources { env: made_up, files: &placeholders },
         };
-        let context =
-            Context { registry: &registry, store: &**store, clock, secrets, previous: None };
+        let http: Arc<dyn HttpOut> = Arc::new(NoHttpOut);
+        let context = Context {
+            registry: &registry,
+            store: &**store,
+            clock,
+            http: &http,
+            secrets,
+            previous: None,
+        };
         let stamp = Stamp { number: 1, time: SystemTime::now(), cause: Cause::Check };
         let compiled = compile::compile(loaded, stamp, &context).map_err(wrong);
         self.absent.append(&mut placeholders.into_absent());

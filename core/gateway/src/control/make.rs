@@ -15,7 +15,10 @@ use paifang_config::{
     source::{FileSource, Origin, ParseCache, SecretSources, load_tree},
     yaml::Budget,
 };
-use paifang_pipeline::{Registry, ports::Store};
+use paifang_pipeline::{
+    Registry,
+    ports::{HttpOut, NoHttpOut, Store},
+};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -136,10 +139,12 @@ impl Maker<'_> {
         let environment = &*self.sources.environment;
         let env = &|name: &str| environment(name);
         let loaded = load(origin, env, files, cache)?;
+        let http: Arc<dyn HttpOut> = Arc::new(NoHttpOut);
         let context = Context {
             registry: self.registry,
             store: self.store,
             clock: &self.deps.clock,
+            http: &http,
             secrets: SecretSources { env, files },
             previous: previous.map(|serving| &*serving.snapshot),
         };

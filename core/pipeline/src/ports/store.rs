@@ -1,11 +1,11 @@
-//! The Store port: limits, concurrency and nonces that outlive a snapshot.
+//! The Store port: limits, concurrency, nonces and values that outlive a snapshot.
 //!
 //! State is named by a [`StateKey`] and lives as long as anyone holds it, so what a reload keeps
 //! survives the reload: the new snapshot asks for the same key while the old one still holds it.
 //! An implementation answers at once where it can (`Answer::Now`) and with a future only where it
 //! must ask elsewhere.
 
-use super::{BoxFuture, Nanos};
+use super::{BoxFuture, Kv, KvSpec, Nanos};
 use std::{fmt, num::NonZeroU32, num::NonZeroU64, sync::Arc, time::Duration};
 
 /// Names a piece of state: `<api id>/<step id>`, or `share/<name>`.
@@ -58,7 +58,7 @@ pub enum Answer<T> {
 pub struct StoreError(pub String);
 
 /// State that handlers keep between calls. Asking twice for the same key and spec gives the same
-/// state; another spec under the same key starts afresh.
+/// state; another spec under the same key starts afresh, [`Store::kv`] apart.
 pub trait Store: Send + Sync {
     /// A rate limit by subject.
     ///
@@ -81,6 +81,15 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// When the store cannot hold another one.
     fn nonces(&self, key: &StateKey, spec: NonceSpec) -> Result<Arc<dyn Nonces>, StoreError>;
+
+    /// Values by key. Another spec under the same key finds the same values, so that they survive
+    /// a reload that changes a limit: each holder is held to the limits that it has asked for, and
+    /// asking changes nothing for another. Limits below what is there drop nothing; they refuse
+    /// what is new until enough has expired or been deleted.
+    ///
+    /// # Errors
+    /// When the store cannot hold more of them.
+    fn kv(&self, key: &StateKey, spec: KvSpec) -> Result<Arc<dyn Kv>, StoreError>;
 }
 
 /// A rate limit by the generic cell rate algorithm (ITU-T I.371).

@@ -13,7 +13,7 @@ use crate::{
     front::BodySize,
     handler::{Handler, LogCall, Stages},
     origin::Origin,
-    ports::{Clock, Store},
+    ports::{Clock, HttpOut, NoHttpOut, Store},
     problem::ErrorPages,
     registry::{BuildContext, Built, ConfigError, DynPlugin},
     secret::{Secret, SecretRef, Secrets},
@@ -341,7 +341,8 @@ impl Handler for Recorder {
     }
 }
 
-/// Builds a plugin's handler from JSON as a config loader would, in API `test`, step `<kind>`.
+/// Builds a plugin's handler from JSON as a config loader would, in API `test`, step `<kind>`, in a
+/// gateway without upstreams.
 ///
 /// # Errors
 /// What the plugin says of its config.
@@ -353,12 +354,14 @@ pub fn build(
     clock: &Arc<TestClock>,
 ) -> Result<Built, ConfigError> {
     let clock: Arc<dyn Clock> = clock.clone();
+    let http: Arc<dyn HttpOut> = Arc::new(NoHttpOut);
     let context = BuildContext {
         api: "test",
         step: plugin.kind(),
         apps,
         store,
         clock: &clock,
+        http: &http,
         secrets: &NamedSecrets,
     };
     plugin.build(config, &context)

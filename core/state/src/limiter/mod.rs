@@ -39,7 +39,7 @@ pub(crate) struct LocalLimiter {
 impl LocalLimiter {
     pub(crate) fn new(spec: &LimitSpec, hash: SubjectHash) -> Self {
         Self {
-            gcra: Gcra::new(spec),
+            gcra: Gcra::new(spec.count, spec.period_nanos, spec.burst),
             hash,
             together: AtomicU64::new(NEVER_SEEN),
             shards: shards(spec.subjects, RwLock::default),

@@ -5,8 +5,8 @@ use super::{get, step};
 use paifang_pipeline::{
     Connection,
     ports::{
-        Answer, BoxFuture, Concurrency, ConcurrencySpec, LimitDecision, LimitSpec, Limiter, Nanos,
-        NonceSpec, Nonces, Permit, ReleasePermit, StateKey, Store, StoreError,
+        Answer, BoxFuture, Concurrency, ConcurrencySpec, Kv, KvSpec, LimitDecision, LimitSpec,
+        Limiter, Nanos, NonceSpec, Nonces, Permit, ReleasePermit, StateKey, Store, StoreError,
     },
     testkit::{TestClock, TestOrigin},
 };
@@ -75,6 +75,10 @@ impl Store for Remote {
     }
 
     fn nonces(&self, _: &StateKey, _: NonceSpec) -> Result<Arc<dyn Nonces>, StoreError> {
+        Err(away())
+    }
+
+    fn kv(&self, _: &StateKey, _: KvSpec) -> Result<Arc<dyn Kv>, StoreError> {
         Err(away())
     }
 }
