@@ -2,6 +2,18 @@
 
 use crate::{Call, Field, Identity, Named, Outcome, Response};
 
+impl Field {
+    /// A header field.
+    #[must_use]
+    pub fn new(name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
+        Self { name: name.into(), value: value.into() }
+    }
+}
+
+/// A header is there several times, or is no text: which value counts is anyone's guess.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Repeated;
+
 impl Default for Call {
     /// A call of which nothing is known; tests fill in what they need.
     fn default() -> Self {
@@ -32,7 +44,30 @@ impl Call {
 
     /// All values of a header as text.
     pub fn header_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.headers.iter().filter(move |field| field.name.eq_ignore_ascii_case(name)).filter_map(text)
+        self.headers
+            .iter()
+            .filter(move |field| field.name.eq_ignore_ascii_case(name))
+            .filter_map(text)
+    }
+
+    /// All values of a header as they stand on the wire, text or not.
+    pub fn header_bytes<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        let same = move |field: &&Field| field.name.eq_ignore_ascii_case(name);
+        self.headers.iter().filter(same).map(|field| &*field.value)
+    }
+
+    /// The value of a header that decides something and so must be clear: not there several times,
+    /// and text.
+    ///
+    /// # Errors
+    /// Where it is not.
+    pub fn one_header<'a>(&'a self, name: &'a str) -> Result<Option<&'a str>, Repeated> {
+        let mut values = self.header_bytes(name);
+        match (values.next(), values.next()) {
+            (None, _) => Ok(None),
+            (Some(value), None) => std::str::from_utf8(value).map(Some).map_err(|_| Repeated),
+            (Some(_), Some(_)) => Err(Repeated),
+        }
     }
 
     /// A path parameter.
@@ -45,6 +80,15 @@ impl Call {
     #[must_use]
     pub fn slot(&self, name: &str) -> Option<&str> {
         named(&self.slots, name)
+    }
+}
+
+impl Call {
+    /// Adds a header; for tests.
+    #[must_use]
+    pub fn with_header(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
+        self.headers.push(Field::new(name, value));
+        self
     }
 }
 

@@ -42,7 +42,7 @@ pub fn configured<C: DeserializeOwned, S, E: ConfigErrors>(
     json: &str,
     configure: impl FnOnce(C) -> Result<(S, Manifest), E>,
 ) -> Result<(S, Manifest), Vec<ConfigError>> {
-    let config = serde_json::from_str(json)
-        .map_err(|error| vec![ConfigError::at("", error.to_string())])?;
+    let config =
+        serde_json::from_str(json).map_err(|error| vec![ConfigError::at("", error.to_string())])?;
     configure(config).map_err(ConfigErrors::all)
 }

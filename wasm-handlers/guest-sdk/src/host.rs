@@ -10,3 +10,15 @@ pub use logging::Level;
 pub fn log(level: Level, message: &str) {
     logging::write(level, message);
 }
+
+/// Milliseconds since the Unix epoch. Grant: `clock`.
+#[must_use]
+pub fn unix_millis() -> u64 {
+    clock::unix_nanos() / 1_000_000
+}
+
+/// Whole seconds since the Unix epoch. Grant: `clock`.
+#[must_use]
+pub fn unix_seconds() -> u64 {
+    clock::unix_nanos() / 1_000_000_000
+}

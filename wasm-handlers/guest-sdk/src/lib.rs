@@ -8,7 +8,7 @@
 //! #[serde(deny_unknown_fields)]
 //! struct Config {
 //!     /// The header that partners name themselves in.
-//!     header: String,
+//!     header: HeaderName,
 //! }
 //!
 //! /// Says what it reads; anything else is not copied into the handler.
@@ -29,9 +29,12 @@
 //!     configure: configure,
 //!     request: request,
 //! }
-//! # let config = Config { header: "x-key".into() };
+//! # fn main() {
+//! # let config = Config { header: HeaderName::known("x-key") };
 //! # assert!(matches!(request(&config, &Call::default()), RequestVerdict::Reject(_)));
-//! # fn main() {}
+//! # let call = Call::default().with_header("X-Key", "acme");
+//! # assert!(matches!(request(&config, &call), RequestVerdict::Next(_)));
+//! # }
 //! ```
 //!
 //! The functions are ordinary ones: test them with `cargo test`, and inside the gateway's own host
@@ -41,29 +44,33 @@ mod call;
 mod configure;
 mod macros;
 mod manifest;
+mod names;
 mod verdict;
 
 #[doc(hidden)]
 pub mod bindings;
 pub mod host;
+pub mod units;
 
 pub use bindings::imports::paifang::handler::types::{
     Answer, Call, ConfigError, Edit, Facts, Field, Headers, Identity, Manifest, Named, Outcome,
     Reads, Refusal, Rejection, RequestEdits, RequestVerdict, Response, ResponseEdits,
     ResponseVerdict,
 };
+pub use call::Repeated;
 pub use configure::ConfigErrors;
 #[doc(hidden)]
 pub use configure::configured;
+pub use names::HeaderName;
 pub use verdict::{
-    Next, NextResponse, Refused, Reply, answer, fail, fail_response, need_body,
-    need_response_body, next, next_response, reject,
+    Next, NextResponse, Refused, Reply, answer, fail, fail_response, need_body, need_response_body,
+    next, next_response, reject,
 };
 
 /// What a handler usually needs.
 pub mod prelude {
     pub use crate::{
-        Answer, Call, ConfigError, Facts, Identity, Manifest, Outcome, Reads, Refusal,
+        Answer, Call, ConfigError, Facts, HeaderName, Identity, Manifest, Outcome, Reads, Refusal,
         RequestVerdict, Response, ResponseVerdict, answer, fail, fail_response, host, need_body,
         need_response_body, next, next_response, reject,
     };

@@ -17,8 +17,9 @@
 #[macro_export]
 macro_rules! handler {
     (state: $state:ty, $($key:ident: $value:expr),+ $(,)?) => {
+        // Outside of wasm32 nothing is exported, so that tests link: only the types are checked.
         #[doc(hidden)]
-        struct __PaifangHandler;
+        pub struct __PaifangHandler;
 
         impl __PaifangHandler {
             fn state() -> &'static ::std::sync::OnceLock<$state> {
@@ -51,6 +52,7 @@ macro_rules! __handler_part {
                 Ok(manifest)
             }
         }
+        #[cfg(target_arch = "wasm32")]
         $crate::bindings::configure::export_configure!(
             __PaifangHandler with_types_in $crate::bindings::configure
         );
@@ -63,6 +65,7 @@ macro_rules! __handler_part {
                 $function(Self::configured(), &call)
             }
         }
+        #[cfg(target_arch = "wasm32")]
         $crate::bindings::request::export_request!(
             __PaifangHandler with_types_in $crate::bindings::request
         );
@@ -75,6 +78,7 @@ macro_rules! __handler_part {
                 $function(Self::configured(), &call, body)
             }
         }
+        #[cfg(target_arch = "wasm32")]
         $crate::bindings::request_with_body::export_request_with_body!(
             __PaifangHandler with_types_in $crate::bindings::request_with_body
         );
@@ -87,6 +91,7 @@ macro_rules! __handler_part {
                 $function(Self::configured(), &call, &head)
             }
         }
+        #[cfg(target_arch = "wasm32")]
         $crate::bindings::response::export_response!(
             __PaifangHandler with_types_in $crate::bindings::response
         );
@@ -103,6 +108,7 @@ macro_rules! __handler_part {
                 $function(Self::configured(), &call, &head, body)
             }
         }
+        #[cfg(target_arch = "wasm32")]
         $crate::bindings::response_with_body::export_response_with_body!(
             __PaifangHandler with_types_in $crate::bindings::response_with_body
         );
@@ -113,6 +119,7 @@ macro_rules! __handler_part {
                 $function(Self::configured(), &call, &outcome)
             }
         }
+        #[cfg(target_arch = "wasm32")]
         $crate::bindings::log::export_log!(
             __PaifangHandler with_types_in $crate::bindings::log
         );

@@ -76,6 +76,8 @@ fn add(headers: &mut Headers, name: &str) {
     }
 }
 
+// The record comes from the contract; nothing can be derived beside it.
+#[allow(clippy::derivable_impls)]
 impl Default for Manifest {
     fn default() -> Self {
         Self {

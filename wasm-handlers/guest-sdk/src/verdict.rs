@@ -5,12 +5,7 @@ use crate::{
     ResponseEdits, ResponseVerdict,
 };
 
-fn field(name: impl Into<String>, value: impl Into<Vec<u8>>) -> Field {
-    Field { name: name.into(), value: value.into() }
-}
-
 /// On to the next step, with what is changed before.
-#[must_use]
 pub fn next() -> Next {
     Next(RequestEdits {
         headers: Vec::new(),
@@ -31,13 +26,13 @@ pub struct Next(RequestEdits);
 impl Next {
     /// Sets a header in place of all of its name.
     pub fn set_header(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
-        self.0.headers.push(Edit::Set(field(name, value)));
+        self.0.headers.push(Edit::Set(Field::new(name, value)));
         self
     }
 
     /// Adds a header beside those of its name.
     pub fn append_header(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
-        self.0.headers.push(Edit::Append(field(name, value)));
+        self.0.headers.push(Edit::Append(Field::new(name, value)));
         self
     }
 
@@ -91,7 +86,6 @@ impl From<Next> for RequestVerdict {
 }
 
 /// On to the step above, with what is changed before.
-#[must_use]
 pub fn next_response() -> NextResponse {
     NextResponse(ResponseEdits { status: None, headers: Vec::new(), body: None, keep: None })
 }
@@ -110,13 +104,13 @@ impl NextResponse {
 
     /// Sets a header in place of all of its name.
     pub fn set_header(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
-        self.0.headers.push(Edit::Set(field(name, value)));
+        self.0.headers.push(Edit::Set(Field::new(name, value)));
         self
     }
 
     /// Adds a header beside those of its name.
     pub fn append_header(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
-        self.0.headers.push(Edit::Append(field(name, value)));
+        self.0.headers.push(Edit::Append(Field::new(name, value)));
         self
     }
 
@@ -146,7 +140,6 @@ impl From<NextResponse> for ResponseVerdict {
 }
 
 /// A whole answer of this status.
-#[must_use]
 pub fn answer(status: u16) -> Reply {
     Reply(Answer { status, headers: Vec::new(), body: Vec::new() })
 }
@@ -159,7 +152,7 @@ pub struct Reply(Answer);
 impl Reply {
     /// Adds a header.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
-        self.0.headers.push(field(name, value));
+        self.0.headers.push(Field::new(name, value));
         self
     }
 
@@ -183,7 +176,6 @@ impl From<Reply> for ResponseVerdict {
 }
 
 /// Refuses the call as the gateway refuses calls.
-#[must_use]
 pub fn reject(refusal: Refusal) -> Refused {
     Refused(Rejection { refusal, detail: None, headers: Vec::new(), internal: None })
 }
@@ -208,7 +200,7 @@ impl Refused {
 
     /// Adds a header, such as `retry-after`.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
-        self.0.headers.push(field(name, value));
+        self.0.headers.push(Field::new(name, value));
         self
     }
 }
