@@ -2,20 +2,10 @@
 
 use crate::template::{HeaderTemplate, Rules, Text};
 use http::HeaderName;
-use paifang_pipeline::ConfigError;
-
-/// Fields that belong to one connection or to framing (RFC 9110 section 7.6.1, RFC 9112 section 6):
-/// the gateway sets them itself, whatever a handler does.
-const MANAGED: &[&str] = &[
-    "connection",
-    "content-length",
-    "expect",
-    "keep-alive",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
+use paifang_pipeline::{
+    ConfigError,
+    rules::{MANAGED_FIELDS, is_managed_field},
+};
 
 /// A config error's place: a pointer with one more key.
 pub(crate) fn pointer(base: &str, key: &str) -> String {
@@ -29,7 +19,7 @@ pub(crate) fn pointer(base: &str, key: &str) -> String {
 pub(crate) fn name(text: &str, at: &str) -> Result<HeaderName, ConfigError> {
     let name = HeaderName::from_bytes(text.as_bytes())
         .map_err(|_| ConfigError::at(at, format!("`{text}` is no header's name")))?;
-    if MANAGED.contains(&name.as_str()) || name.as_str().starts_with("proxy-") {
+    if is_managed_field(name.as_str()) {
         let message = format!("`{name}` belongs to a connection, not to a message");
         return Err(ConfigError::at(at, message)
             .help("the gateway sets such headers itself, by what the body and the peers need"));
@@ -54,5 +44,5 @@ pub(crate) fn field(
 
 /// Whether names that begin with `prefix`, in lower case, can be the gateway's own.
 pub(crate) fn manages_prefix(prefix: &str) -> bool {
-    MANAGED.iter().any(|name| name.starts_with(prefix)) || prefix.starts_with("proxy-")
+    MANAGED_FIELDS.iter().any(|name| name.starts_with(prefix)) || prefix.starts_with("proxy-")
 }

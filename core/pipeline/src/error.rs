@@ -11,7 +11,7 @@ pub struct ErrorCode {
     /// Stable number: the `NNNN` of `PF-NNNN`, and the code that MMTP carries.
     ///
     /// 1000-1999 the request, 2000-2999 who calls, 3000-3999 limits, 4000-4999 the origin,
-    /// 5000-5999 the gateway and its handlers.
+    /// 5000-5999 the gateway and its handlers, 6000-6999 what WASM handlers refuse.
     pub number: u16,
     /// HTTP status of the answer.
     pub status: StatusCode,

@@ -22,6 +22,7 @@ mod origin;
 pub mod ports;
 mod problem;
 mod registry;
+pub mod rules;
 mod secret;
 pub mod stats;
 pub mod units;

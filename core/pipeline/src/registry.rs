@@ -3,7 +3,7 @@
 use crate::{
     chain::StateUse,
     error::ErrorCode,
-    exchange::{Apps, SlotName},
+    exchange::Apps,
     handler::Handler,
     ports::{Clock, HttpOut, StateKey, Store},
     secret::{Secret, SecretRef, Secrets},
@@ -11,7 +11,7 @@ use crate::{
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 /// A native plugin: makes handlers from typed config. Building is pure; background work belongs
 /// in [`Handler::start`].
@@ -93,7 +93,7 @@ pub struct Built {
     /// What runs.
     pub handler: Arc<dyn Handler>,
     /// Slots that it writes: two writers of one slot in a chain are a load error.
-    pub writes: Vec<SlotName>,
+    pub writes: Vec<Cow<'static, str>>,
     /// Whether it may write a slot that a step above has written (`override: true`).
     pub overrides: bool,
     /// State that it keeps between calls.
@@ -116,8 +116,8 @@ impl Built {
 
     /// Declares a slot that it writes.
     #[must_use]
-    pub fn writes(mut self, slot: SlotName) -> Self {
-        self.writes.push(slot);
+    pub fn writes(mut self, slot: impl Into<Cow<'static, str>>) -> Self {
+        self.writes.push(slot.into());
         self
     }
 
@@ -174,6 +174,12 @@ pub trait DynPlugin: Send + Sync + 'static {
 
     /// What the plugin counts over all its steps, for metrics.
     fn counters(&self) -> Vec<PluginCounter> {
+        Vec::new()
+    }
+
+    /// What people should know of it beside its config: short names with their values, which
+    /// `explain` shows. Nothing for native plugins.
+    fn describe(&self) -> Vec<(String, String)> {
         Vec::new()
     }
 

@@ -199,7 +199,7 @@ fn what_it_writes_is_declared() {
         let built = build(&KeyAuth::default(), &config, &store, &tenants(), &clock).unwrap();
         assert_eq!(
             (built.writes.as_slice(), built.overrides),
-            (&["identity", "app"][..], overrides)
+            (&["identity".into(), "app".into()][..], overrides)
         );
     }
 }

@@ -17,6 +17,7 @@ use http::{
     header::HOST,
     uri::{Authority, PathAndQuery},
 };
+use paifang_pipeline::rules::is_normal_path;
 use paifang_pipeline::{
     BuildContext, Built, ConfigError, ErrorCode, Exchange, Handler, Plugin, Rejection, RequestCall,
     Stages, Verdict,
@@ -125,7 +126,7 @@ impl Rewriter {
     /// The new path and query, checked.
     fn target(&self, call: &Exchange) -> Result<PathAndQuery, Rejection> {
         let path = self.path.apply(call).map_err(|error| error.rejection("the path"))?;
-        if !self.path.is_empty() && !path::acceptable(&path) {
+        if !self.path.is_empty() && !is_normal_path(&path) {
             return Err(refused("the rewritten path is not normalised"));
         }
         let query = if self.query.is_empty() {

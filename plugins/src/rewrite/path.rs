@@ -2,6 +2,7 @@
 
 use super::config::RewriteConfig;
 use crate::template::{RenderError, Rules, Template, Values};
+use paifang_pipeline::rules::is_normal_path;
 use paifang_pipeline::{ConfigError, Exchange};
 use regex::Regex;
 use std::borrow::Cow;
@@ -85,7 +86,7 @@ fn middle(config: &RewriteConfig) -> Result<Middle, ConfigError> {
                 return Err(ConfigError::at("/path", format!("`{text}` must begin with `/`")));
             }
             match template.fixed().map(|path| String::from_utf8_lossy(path).into_owned()) {
-                Some(path) if !acceptable(&path) => Err(no_path(&path, "/path")),
+                Some(path) if !is_normal_path(&path) => Err(no_path(&path, "/path")),
                 _ => Ok(Middle::Filled(template)),
             }
         }
@@ -145,7 +146,7 @@ fn check_groups(pattern: &Regex, with: &str) -> Result<(), ConfigError> {
 /// A prefix without its last slash.
 fn fixed_prefix(text: &str, at: &str) -> Result<String, ConfigError> {
     let prefix = text.trim_end_matches('/');
-    if prefix.is_empty() || !acceptable(prefix) {
+    if prefix.is_empty() || !is_normal_path(prefix) {
         return Err(no_path(text, at));
     }
     Ok(prefix.to_owned())
@@ -165,52 +166,4 @@ fn strip<'a>(path: &'a str, prefix: &str) -> &'a str {
         Some(rest) if rest.starts_with('/') => rest,
         _ => path,
     }
-}
-
-/// Whether a path is such as normalisation leaves it (`docs/specs/paths.md`): one spelling, and one
-/// reading for every server behind. What normalisation would change is refused, not changed.
-pub(super) fn acceptable(path: &str) -> bool {
-    let Some(inner) = path.strip_prefix('/') else { return false };
-    let whole = |segment: &str| !segment.is_empty() && !hides_dots(segment);
-    let mut segments = inner.split('/').rev();
-    // Only the last segment may be empty: `/a/` ends in a slash, `/a//b` has two readings.
-    segments.next().is_none_or(|last| !hides_dots(last))
-        && segments.all(whole)
-        && is_normal_text(inner.as_bytes())
-}
-
-/// Whether a server that decodes slashes or drops parameters first would find `.` or `..` here.
-fn hides_dots(segment: &str) -> bool {
-    segment.split("%2F").flat_map(|part| part.split("%5C")).any(|part| {
-        let name = part.split(';').next().unwrap_or_default();
-        matches!(name.split("%3B").next(), Some("." | ".."))
-    })
-}
-
-/// RFC 3986 section 3.3: `pchar`, `/` and escapes. Escapes have upper-case digits and stand neither
-/// for control characters nor for what needs none.
-fn is_normal_text(mut text: &[u8]) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'A'..=b'F' => Some(byte - b'A' + 10),
-        _ => None,
-    };
-    while let [byte, rest @ ..] = text {
-        text = match (byte, rest) {
-            (b'%', [high, low, rest @ ..]) => match (digit(*high), digit(*low)) {
-                (Some(high), Some(low)) => {
-                    let value = high << 4 | low;
-                    if value.is_ascii_control() || plain(value) {
-                        return false;
-                    }
-                    rest
-                }
-                _ => return false,
-            },
-            (byte, rest) if plain(*byte) || b"!$&'()*+,;=:@/".contains(byte) => rest,
-            _ => return false,
-        };
-    }
-    true
 }

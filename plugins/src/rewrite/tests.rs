@@ -1,9 +1,10 @@
 //! `rewrite` in the engine, what it refuses to send, and its wrong configs.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use super::{Rewrite, path::acceptable};
+use super::Rewrite;
 use crate::testing::{handler, refuses};
 use http::Method;
+use paifang_pipeline::rules::is_normal_path as acceptable;
 use paifang_pipeline::{
     RequestHead,
     testkit::{Reply, TestCall, TestOrigin},

@@ -39,6 +39,8 @@ pub struct Slots {
     app: Option<Arc<App>>,
     request_id: Option<HeaderValue>,
     others: SmallVec<[(SlotName, Arc<dyn Any + Send + Sync>); 2]>,
+    /// Slots whose names are known at load only, as those of WASM handlers.
+    texts: Vec<(Arc<str>, Arc<str>)>,
 }
 
 impl Slots {
@@ -87,6 +89,20 @@ impl Slots {
     pub fn get<T: Send + Sync + 'static>(&self, slot: &Slot<T>) -> Option<Arc<T>> {
         let (_, value) = self.others.iter().find(|(name, _)| *name == slot.name)?;
         value.clone().downcast().ok()
+    }
+
+    /// A text that a handler handed on under a name of its own.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&Arc<str>> {
+        self.texts.iter().find(|(known, _)| **known == *name).map(|(_, value)| value)
+    }
+
+    /// Hands a text on under a name of the handler's own.
+    pub fn set_text(&mut self, name: &Arc<str>, value: Arc<str>) {
+        match self.texts.iter_mut().find(|(known, _)| *known == *name) {
+            Some(place) => place.1 = value,
+            None => self.texts.push((name.clone(), value)),
+        }
     }
 
     /// Hands a value on through a handler's own slot.

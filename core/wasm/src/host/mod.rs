@@ -1,0 +1,72 @@
+//! What handlers may call: a file for each interface that the contract imports.
+//!
+//! Only what is granted is linked, so that an import without its grant cannot even be instantiated.
+//! A misuse that a handler could have avoided traps; what the world does to it is a result.
+
+mod clock;
+mod crypto;
+mod http;
+mod kv;
+mod logging;
+mod metrics;
+mod random;
+
+use crate::{
+    contract::{PACKAGE, VERSION},
+    env::Ctx,
+    settings::Grants,
+};
+use std::future::Future;
+use wasmtime::{
+    StoreContextMut,
+    component::{Linker, LinkerInstance},
+};
+
+/// Whether handlers may wait, in which case they run on a stack of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// All imports answer at once.
+    Sync,
+    /// Some may take their time.
+    Async,
+}
+
+/// Links what is granted.
+pub(crate) fn link(linker: &mut Linker<Ctx>, grants: &Grants, mode: Mode) -> wasmtime::Result<()> {
+    type Part = fn(&mut LinkerInstance<'_, Ctx>, Mode) -> wasmtime::Result<()>;
+    let parts: [(&str, Part); 7] = [
+        ("logging", logging::link),
+        ("clock", clock::link),
+        ("random", random::link),
+        ("kv", kv::link),
+        ("crypto", crypto::link),
+        ("metrics", metrics::link),
+        ("http", http::link),
+    ];
+    for (name, part) in parts {
+        if grants.has(name) {
+            part(&mut linker.instance(&format!("{PACKAGE}/{name}@{VERSION}"))?, mode)?;
+        }
+    }
+    Ok(())
+}
+
+/// Waits for a future. Waiting is no computing: what the call had left to compute it has afterwards.
+async fn waited<T>(mut store: StoreContextMut<'_, Ctx>, future: impl Future<Output = T>) -> T {
+    let ctx = store.data();
+    let left = ctx.until_tick.saturating_sub(ctx.env.ticker.now()).max(1);
+    let value = future.await;
+    store.data_mut().until_tick = store.data().env.ticker.now() + left;
+    store.set_epoch_deadline(left);
+    value
+}
+
+/// A misuse of the host: the call traps with this.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Misuse(pub(crate) String);
+
+/// Ends a call for a misuse.
+pub(crate) fn misuse<T>(message: impl Into<String>) -> wasmtime::Result<T> {
+    Err(wasmtime::Error::new(Misuse(message.into())))
+}

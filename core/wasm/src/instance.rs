@@ -1,0 +1,160 @@
+//! Instances: made from a prepared component, called stage by stage.
+
+use crate::{
+    contract::{
+        CallRef, ConfigError, Manifest, OutcomeRef, RequestVerdict, ResponseRef, ResponseVerdict,
+    },
+    env::{Ctx, Env, Phase},
+};
+use std::sync::{Arc, atomic::Ordering::Relaxed};
+use wasmtime::{
+    Engine, Store,
+    component::{
+        Component, ComponentExportIndex, ComponentNamedList, Instance as Raw, InstancePre, Lift,
+        Lower, TypedFunc,
+    },
+};
+
+/// `configure`.
+pub(crate) type Configure = TypedFunc<(&'static str,), (Result<Manifest, Vec<ConfigError>>,)>;
+/// `request`.
+pub(crate) type Request = TypedFunc<(CallRef<'static>,), (RequestVerdict,)>;
+/// `request-with-body`.
+pub(crate) type RequestWithBody = TypedFunc<(CallRef<'static>, &'static [u8]), (RequestVerdict,)>;
+/// `response`.
+pub(crate) type Response = TypedFunc<(CallRef<'static>, ResponseRef<'static>), (ResponseVerdict,)>;
+/// `response-with-body`.
+pub(crate) type ResponseWithBody =
+    TypedFunc<(CallRef<'static>, ResponseRef<'static>, &'static [u8]), (ResponseVerdict,)>;
+/// `log`.
+pub(crate) type Log = TypedFunc<(CallRef<'static>, OutcomeRef<'static>), ()>;
+
+/// Where in a component its stages are.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Exports {
+    pub(crate) configure: Option<ComponentExportIndex>,
+    pub(crate) request: Option<ComponentExportIndex>,
+    pub(crate) request_with_body: Option<ComponentExportIndex>,
+    pub(crate) response: Option<ComponentExportIndex>,
+    pub(crate) response_with_body: Option<ComponentExportIndex>,
+    pub(crate) log: Option<ComponentExportIndex>,
+}
+
+impl Exports {
+    pub(crate) fn of(component: &Component) -> Self {
+        let names: Vec<String> = component
+            .component_type()
+            .exports(component.engine())
+            .map(|(name, _)| name.to_owned())
+            .collect();
+        let find = |stage: &str| {
+            let named = |name: &&String| {
+                name.rsplit_once('/')
+                    .and_then(|(_, part)| part.split_once('@'))
+                    .is_some_and(|(part, _)| part == stage)
+            };
+            let interface = component.get_export_index(None, names.iter().find(named)?)?;
+            component.get_export_index(Some(&interface), "handle")
+        };
+        Self {
+            configure: find("configure"),
+            request: find("request"),
+            request_with_body: find("request-with-body"),
+            response: find("response"),
+            response_with_body: find("response-with-body"),
+            log: find("log"),
+        }
+    }
+}
+
+/// An instance with its memory.
+pub(crate) struct Instance {
+    pub(crate) store: Store<Ctx>,
+    raw: Raw,
+    /// How many calls it has served.
+    pub(crate) served: u32,
+    found: Found,
+}
+
+/// Functions that have been looked up: worth it where an instance is called more than once.
+#[derive(Default)]
+struct Found {
+    request: Option<Request>,
+    request_with_body: Option<RequestWithBody>,
+    response: Option<Response>,
+    response_with_body: Option<ResponseWithBody>,
+    log: Option<Log>,
+}
+
+/// A store whose limits hold.
+pub(crate) fn store(engine: &Engine, env: Arc<Env>, phase: Phase, ticks: u64) -> Store<Ctx> {
+    let mut store = Store::new(engine, Ctx::new(env, phase));
+    store.limiter(|ctx| &mut ctx.memory);
+    store.set_epoch_deadline(ticks);
+    store
+}
+
+impl Instance {
+    /// Makes one. Its start functions, if it has any, run here.
+    pub(crate) fn new(pre: &InstancePre<Ctx>, mut store: Store<Ctx>) -> Made {
+        match pre.instantiate(&mut store) {
+            Ok(raw) => Ok(Self::made(raw, store)),
+            Err(error) => Err((error, store)),
+        }
+    }
+
+    /// The like, where something that it imports may wait.
+    pub(crate) async fn new_async(pre: &InstancePre<Ctx>, mut store: Store<Ctx>) -> Made {
+        match pre.instantiate_async(&mut store).await {
+            Ok(raw) => Ok(Self::made(raw, store)),
+            Err(error) => Err((error, store)),
+        }
+    }
+
+    fn made(raw: Raw, store: Store<Ctx>) -> Self {
+        store.data().env.stats.instances_made.fetch_add(1, Relaxed);
+        Self { store, raw, served: 0, found: Found::default() }
+    }
+
+    /// The function at an index, compared with the contract.
+    pub(crate) fn function<P, R>(
+        &mut self,
+        index: ComponentExportIndex,
+    ) -> wasmtime::Result<TypedFunc<P, R>>
+    where
+        P: ComponentNamedList + Lower,
+        R: ComponentNamedList + Lift,
+    {
+        self.raw.get_typed_func(&mut self.store, index)
+    }
+}
+
+/// An instance, or why there is none and the account of trying.
+pub(crate) type Made = Result<Instance, (wasmtime::Error, Store<Ctx>)>;
+
+/// One lookup for each stage.
+macro_rules! stages {
+    ($($name:ident: $type:ty;)*) => {
+        impl Instance {
+            $(
+                #[doc = concat!("The function `", stringify!($name), "`.")]
+                pub(crate) fn $name(&mut self, index: ComponentExportIndex) -> wasmtime::Result<$type> {
+                    if let Some(found) = self.found.$name {
+                        return Ok(found);
+                    }
+                    let function = self.function(index)?;
+                    self.found.$name = Some(function);
+                    Ok(function)
+                }
+            )*
+        }
+    };
+}
+
+stages! {
+    request: Request;
+    request_with_body: RequestWithBody;
+    response: Response;
+    response_with_body: ResponseWithBody;
+    log: Log;
+}

@@ -1,0 +1,129 @@
+//! WebAssembly components as handlers: the wasmtime host, its limits and its contract.
+//!
+//! ```text
+//!  file ──> component ──> Module ──> configure, picture ──> Prepared ──> WasmHandler in a chain
+//!           encoded,      a plugin    once for each config   instances:   budgets, breaker,
+//!           inspected     of its name                        fresh or     verdicts checked
+//!                                                            reused
+//! ```
+//!
+//! The contract is `wasm-handlers/wit/handler.wit`; its normative text `docs/specs/handler.md`.
+//! Nothing that a component does may reach further than its own call: memory, tables, time, bodies,
+//! log lines and instances are bounded, a trap ends an instance and no other, and a verdict is
+//! checked before the chain follows it.
+//!
+//! Unsafe code is denied. What derives wasmtime's traits allows it, for those say how records are
+//! laid out: `contract.rs` and four imports in `host/`.
+
+mod apply;
+mod breaker;
+mod component;
+mod contract;
+mod engine;
+mod env;
+pub mod errors;
+mod failure;
+mod handler;
+mod host;
+mod instance;
+mod lower;
+mod module;
+mod owned;
+mod portrait;
+mod prepared;
+mod reads;
+mod run;
+mod schema;
+mod settings;
+mod stats;
+mod ticker;
+
+pub use component::ModuleError;
+pub use engine::{HostError, LARGEST_MEMORY, LARGEST_TABLE};
+pub use module::Module;
+pub use settings::{BreakerSpec, Grants, Limits, Spec};
+pub use stats::{Own, Stats};
+
+use paifang_pipeline::ConfigError;
+use parking_lot::Mutex;
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{Arc, Weak},
+};
+use ticker::Ticker;
+use wasmtime::Engine;
+
+/// Runs components: one for a gateway.
+pub struct Host {
+    engine: Engine,
+    ticker: Arc<Ticker>,
+    /// Modules by name, so that an entry that did not change keeps its instances and counters.
+    modules: Mutex<HashMap<Arc<str>, Vec<Weak<Module>>>>,
+}
+
+/// A module, for status and metrics.
+#[derive(Clone)]
+pub struct ModuleReading {
+    /// The entry's name.
+    pub name: Arc<str>,
+    /// SHA-256 of its file, in hex.
+    pub sha256: Arc<str>,
+    /// Its counters.
+    pub stats: Arc<Stats>,
+}
+
+impl Host {
+    /// A host. `cache` is a directory of ours alone in which compiled code is kept.
+    ///
+    /// # Errors
+    /// The directory is not ours alone, or the machine cannot run compiled code.
+    pub fn new(cache: Option<&Path>) -> Result<Self, HostError> {
+        let (engine, ticker) = engine::engine(cache)?;
+        Ok(Self { engine, ticker: Arc::new(ticker), modules: Mutex::default() })
+    }
+
+    /// A file as a handler under this entry. One that is known already is given back as it is.
+    ///
+    /// # Errors
+    /// What is wrong with it; the pointer leads into the entry.
+    pub fn load(&self, spec: Spec, bytes: &[u8]) -> Result<Arc<Module>, ConfigError> {
+        let known = |module: &Arc<Module>| *module.spec == spec && module.is_of(bytes);
+        let before = self.modules.lock().get(&spec.name).cloned().unwrap_or_default();
+        if let Some(module) = before.iter().filter_map(Weak::upgrade).find(known) {
+            return Ok(module);
+        }
+        let name = spec.name.clone();
+        let module = Arc::new(Module::load(&self.engine, &self.ticker, spec, bytes)?);
+        let mut all = self.modules.lock();
+        let versions = all.entry(name).or_default();
+        versions.retain(|version| version.strong_count() > 0);
+        versions.push(Arc::downgrade(&module));
+        Ok(module)
+    }
+
+    /// All modules that are alive, old versions that still serve calls among them.
+    #[must_use]
+    pub fn modules(&self) -> Vec<ModuleReading> {
+        let mut readings: Vec<ModuleReading> = self
+            .modules
+            .lock()
+            .values()
+            .flatten()
+            .filter_map(Weak::upgrade)
+            .map(|module| ModuleReading {
+                name: module.spec.name.clone(),
+                sha256: module.sha256.clone(),
+                stats: module.stats.clone(),
+            })
+            .collect();
+        readings.sort_by(|a, b| (&a.name, &a.sha256).cmp(&(&b.name, &b.sha256)));
+        readings
+    }
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Host")
+    }
+}

@@ -1,0 +1,137 @@
+//! What a handler reads and writes under its config, checked and ready to be followed.
+
+use crate::{
+    contract::{Facts, Headers, Manifest, Reads},
+    settings::Grants,
+};
+use http::HeaderName;
+use paifang_pipeline::ConfigError;
+use std::sync::Arc;
+
+/// The most names in one list of a manifest.
+const MOST_NAMES: usize = 64;
+
+/// A checked manifest.
+#[derive(Debug, Clone)]
+pub(crate) struct Access {
+    pub(crate) request: StageReads,
+    pub(crate) response: StageReads,
+    pub(crate) log: StageReads,
+    pub(crate) writes_identity: bool,
+    pub(crate) writes_slots: Vec<Arc<str>>,
+}
+
+/// What one stage is given.
+#[derive(Debug, Clone)]
+pub(crate) struct StageReads {
+    pub(crate) facts: Facts,
+    pub(crate) request: Selection,
+    pub(crate) response: Selection,
+    pub(crate) slots: Vec<Arc<str>>,
+}
+
+/// Header fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Selection {
+    None,
+    Named(Box<[HeaderName]>),
+    All,
+}
+
+impl Access {
+    /// What a handler without `configure` is given: everything that needs no grant.
+    pub(crate) fn everything() -> Self {
+        let stage = || StageReads {
+            facts: Facts::METHOD
+                | Facts::PATH
+                | Facts::QUERY
+                | Facts::HOST
+                | Facts::CLIENT_IP
+                | Facts::API
+                | Facts::APP
+                | Facts::REQUEST_ID
+                | Facts::PARAMS,
+            request: Selection::All,
+            response: Selection::All,
+            slots: Vec::new(),
+        };
+        Self {
+            request: stage(),
+            response: stage(),
+            log: stage(),
+            writes_identity: false,
+            writes_slots: Vec::new(),
+        }
+    }
+
+    /// Checks a manifest against what is granted.
+    pub(crate) fn of(manifest: Manifest, grants: &Grants) -> Result<Self, ConfigError> {
+        let identity = [&manifest.request, &manifest.response, &manifest.log]
+            .iter()
+            .any(|reads| reads.facts & Facts::IDENTITY == Facts::IDENTITY);
+        if (identity || manifest.writes_identity) && !grants.identity {
+            return Err(missing("identity", "reads or sets who the caller is"));
+        }
+        let slots = !manifest.writes_slots.is_empty()
+            || [&manifest.request, &manifest.response, &manifest.log]
+                .iter()
+                .any(|reads| !reads.slots.is_empty());
+        if slots && !grants.slots {
+            return Err(missing("slots", "reads or fills slots"));
+        }
+        Ok(Self {
+            request: stage(manifest.request)?,
+            response: stage(manifest.response)?,
+            log: stage(manifest.log)?,
+            writes_identity: manifest.writes_identity,
+            writes_slots: names(manifest.writes_slots)?,
+        })
+    }
+}
+
+fn missing(grant: &str, does: &str) -> ConfigError {
+    ConfigError::at("", format!("the handler {does}, and `{grant}` is not granted"))
+        .help(format!("add `{grant}` to the `grants` of its entry in `wasm`"))
+}
+
+fn stage(reads: Reads) -> Result<StageReads, ConfigError> {
+    Ok(StageReads {
+        facts: reads.facts,
+        request: selection(reads.request_headers)?,
+        response: selection(reads.response_headers)?,
+        slots: names(reads.slots)?,
+    })
+}
+
+fn selection(headers: Headers) -> Result<Selection, ConfigError> {
+    let named = match headers {
+        Headers::None => return Ok(Selection::None),
+        Headers::All => return Ok(Selection::All),
+        Headers::Named(named) => named,
+    };
+    let too_many = (named.len() > MOST_NAMES).then(|| too_many("headers"));
+    if let Some(error) = too_many {
+        return Err(error);
+    }
+    let name = |name: String| {
+        HeaderName::from_lowercase(name.as_bytes()).map_err(|_| {
+            ConfigError::at("", format!("the handler asks for `{name}`, which is no header name"))
+                .help("header names are in lower case")
+        })
+    };
+    let mut names: Vec<HeaderName> = named.into_iter().map(name).collect::<Result<_, _>>()?;
+    names.dedup();
+    Ok(Selection::Named(names.into()))
+}
+
+fn names(names: Vec<String>) -> Result<Vec<Arc<str>>, ConfigError> {
+    if names.len() > MOST_NAMES {
+        return Err(too_many("slots"));
+    }
+    Ok(names.into_iter().map(Arc::from).collect())
+}
+
+fn too_many(what: &str) -> ConfigError {
+    ConfigError::at("", format!("the handler asks for more than {MOST_NAMES} {what}"))
+        .help("let it ask for all of them")
+}
