@@ -18,31 +18,20 @@ impl ConfigError {
     }
 }
 
-/// One error or several: what `configure` may fail with.
-pub trait ConfigErrors {
-    /// All of them.
-    fn all(self) -> Vec<ConfigError>;
-}
-
-impl ConfigErrors for ConfigError {
-    fn all(self) -> Vec<ConfigError> {
-        vec![self]
-    }
-}
-
-impl ConfigErrors for Vec<ConfigError> {
-    fn all(self) -> Vec<ConfigError> {
-        self
+/// So that `configure` may fail with one error or with several, and `?` makes one the other.
+impl From<ConfigError> for Vec<ConfigError> {
+    fn from(error: ConfigError) -> Self {
+        vec![error]
     }
 }
 
 /// Reads the config and hands it to the handler's own function.
 #[doc(hidden)]
-pub fn configured<C: DeserializeOwned, S, E: ConfigErrors>(
+pub fn configured<C: DeserializeOwned, S, E: Into<Vec<ConfigError>>>(
     json: &str,
     configure: impl FnOnce(C) -> Result<(S, Manifest), E>,
 ) -> Result<(S, Manifest), Vec<ConfigError>> {
     let config =
         serde_json::from_str(json).map_err(|error| vec![ConfigError::at("", error.to_string())])?;
-    configure(config).map_err(ConfigErrors::all)
+    configure(config).map_err(Into::into)
 }

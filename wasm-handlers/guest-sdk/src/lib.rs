@@ -58,7 +58,6 @@ pub use bindings::imports::paifang::handler::types::{
     ResponseVerdict,
 };
 pub use call::Repeated;
-pub use configure::ConfigErrors;
 #[doc(hidden)]
 pub use configure::configured;
 pub use names::HeaderName;

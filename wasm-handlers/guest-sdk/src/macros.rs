@@ -4,7 +4,7 @@
 ///
 /// | key | function |
 /// |---|---|
-/// | `configure` | `fn(Config) -> Result<(State, Manifest), ConfigError>`, `Config` any `Deserialize` |
+/// | `configure` | `fn(Config) -> Result<(State, Manifest), ConfigError>`, or `Vec<ConfigError>`; `Config` any `Deserialize` |
 /// | `request` | `fn(&State, &Call) -> RequestVerdict` |
 /// | `request_with_body` | `fn(&State, &Call, Vec<u8>) -> RequestVerdict` |
 /// | `response` | `fn(&State, &Call, &Response) -> ResponseVerdict` |
