@@ -15,6 +15,8 @@ use paifang_pipeline::{
 };
 use std::{borrow::Cow, sync::Arc};
 
+/// What identities that handlers establish are said to come from.
+const METHOD: &str = "wasm";
 /// The most edits or fields of one verdict.
 const MOST_FIELDS: usize = 128;
 /// The most bytes of names and values of one verdict.
@@ -104,37 +106,55 @@ pub(crate) fn change(headers: &mut HeaderMap, changes: Vec<Change>) -> Checked<(
     Ok(())
 }
 
-/// Makes a handler's changes to a request. All are checked before the first is made.
+/// Checked changes to a request: nothing in here can fail any more but for want of room.
+pub(crate) struct RequestChanges {
+    pub(crate) headers: Vec<Change>,
+    pub(crate) target: Option<PathAndQuery>,
+    pub(crate) identity: Option<Identity>,
+    pub(crate) slots: Vec<(Arc<str>, Arc<str>)>,
+    pub(crate) body: Option<Bytes>,
+    pub(crate) kept: Vec<u8>,
+}
+
+/// A request as far as the rules look at it.
+#[derive(Clone, Copy)]
+pub(crate) struct Before<'a> {
+    pub(crate) path: &'a str,
+    pub(crate) query: Option<&'a str>,
+    pub(crate) has_body: bool,
+}
+
+/// Checks a handler's changes to a request.
+pub(crate) fn request_changes(
+    before: Before<'_>,
+    edits: RequestEdits,
+    access: &Access,
+    body_limit: usize,
+) -> Checked<RequestChanges> {
+    let headers = changes(edits.headers)?;
+    let target = target(before, edits.path, edits.query)?;
+    let identity = edits.identity.map(|said| identity(said, access)).transpose()?;
+    let mut slots = Vec::with_capacity(edits.slots.len());
+    for slot in edits.slots {
+        match access.writes_slots.iter().find(|name| ***name == *slot.name) {
+            Some(name) => slots.push((name.clone(), Arc::from(slot.value))),
+            None => return illegal(format!("the slot `{}`, which it did not declare", slot.name)),
+        }
+    }
+    let body = body(edits.body, before.has_body, body_limit)?;
+    Ok(RequestChanges { headers, target, identity, slots, body, kept: kept(edits.keep)? })
+}
+
+/// Makes a handler's changes to a request.
 pub(crate) fn request(
     call: &mut RequestCall<'_>,
     edits: RequestEdits,
     access: &Access,
-    kind: &'static str,
     body_limit: usize,
 ) -> Checked<Vec<u8>> {
-    let changes = changes(edits.headers)?;
-    let target = target(call, edits.path, edits.query)?;
-    let identity =
-        edits.identity.map(|identity| self::identity(identity, access, kind)).transpose()?;
-    let mut filled = Vec::with_capacity(edits.slots.len());
-    for slot in edits.slots {
-        match access.writes_slots.iter().find(|name| ***name == *slot.name) {
-            Some(name) => filled.push((name.clone(), Arc::from(slot.value))),
-            None => return illegal(format!("the slot `{}`, which it did not declare", slot.name)),
-        }
-    }
-    if let Some(body) = &edits.body {
-        if call.body().is_none() {
-            return illegal("a body, without having asked for the whole one");
-        }
-        if body.len() > body_limit {
-            return Err(CallError::Body(body.len()));
-        }
-    }
-    let kept = kept(edits.keep)?;
-
-    change(&mut call.head_mut().headers, changes)?;
-    if let Some(target) = target {
+    let before = Before { path: call.path(), query: call.query(), has_body: call.body().is_some() };
+    let changes = request_changes(before, edits, access, body_limit)?;
+    if let Some(target) = changes.target {
         let mut parts = call.head().uri.clone().into_parts();
         parts.path_and_query = Some(target);
         match http::Uri::from_parts(parts) {
@@ -142,16 +162,25 @@ pub(crate) fn request(
             Err(_) => return illegal("a path that makes no target"),
         }
     }
-    if let Some(identity) = identity {
+    change(&mut call.head_mut().headers, changes.headers)?;
+    if let Some(identity) = changes.identity {
         call.slots_mut().set_identity(Arc::new(identity));
     }
-    for (name, value) in filled {
+    for (name, value) in changes.slots {
         call.slots_mut().set_text(&name, value);
     }
-    if let Some(body) = edits.body {
-        call.set_body(body.into());
+    if let Some(body) = changes.body {
+        call.set_body(body);
     }
-    Ok(kept)
+    Ok(changes.kept)
+}
+
+fn body(body: Option<Vec<u8>>, had: bool, limit: usize) -> Checked<Option<Bytes>> {
+    match body {
+        Some(_) if !had => illegal("a body, without having asked for the whole one"),
+        Some(body) if body.len() > limit => Err(CallError::Body(body.len())),
+        body => Ok(body.map(Bytes::from)),
+    }
 }
 
 /// Bounds what is kept.
@@ -163,21 +192,21 @@ pub(crate) fn kept(kept: Vec<u8>) -> Checked<Vec<u8>> {
 }
 
 fn target(
-    call: &RequestCall<'_>,
+    before: Before<'_>,
     path: Option<String>,
     query: Option<String>,
 ) -> Checked<Option<PathAndQuery>> {
     if path.is_none() && query.is_none() {
         return Ok(None);
     }
-    let path = path.as_deref().unwrap_or_else(|| call.path());
+    let path = path.as_deref().unwrap_or(before.path);
     if !is_normal_path(path) {
         return illegal(format!("the path `{}`, which is not normal", path.escape_debug()));
     }
     let query = match &query {
         Some(query) if query.is_empty() => None,
         Some(query) => Some(query.as_str()),
-        None => call.query(),
+        None => before.query,
     };
     let text = match query {
         Some(query) => format!("{path}?{query}"),
@@ -191,17 +220,35 @@ fn target(
     }
 }
 
-fn identity(
-    said: crate::contract::Identity,
-    access: &Access,
-    kind: &'static str,
-) -> Checked<Identity> {
+fn identity(said: crate::contract::Identity, access: &Access) -> Checked<Identity> {
     if !access.writes_identity {
         return illegal("an identity, which it did not declare");
     }
-    let mut identity = Identity::new(said.subject.into(), said.app.map(Arc::from), kind);
+    let mut identity = Identity::new(said.subject.into(), said.app.map(Arc::from), METHOD);
     identity.claims = said.claims.into_iter().map(|claim| (claim.name, claim.value)).collect();
     Ok(identity)
+}
+
+/// Checked changes to a response.
+pub(crate) struct ResponseChanges {
+    pub(crate) headers: Vec<Change>,
+    pub(crate) status: Option<StatusCode>,
+    pub(crate) body: Option<Bytes>,
+    pub(crate) kept: Option<Vec<u8>>,
+}
+
+/// Checks a handler's changes to a response.
+pub(crate) fn response_changes(
+    edits: ResponseEdits,
+    has_body: bool,
+    body_limit: usize,
+) -> Checked<ResponseChanges> {
+    Ok(ResponseChanges {
+        headers: changes(edits.headers)?,
+        status: edits.status.map(status_of).transpose()?,
+        body: body(edits.body, has_body, body_limit)?,
+        kept: edits.keep.map(kept).transpose()?,
+    })
 }
 
 /// Makes a handler's changes to a response.
@@ -210,25 +257,15 @@ pub(crate) fn response(
     edits: ResponseEdits,
     body_limit: usize,
 ) -> Checked<Option<Vec<u8>>> {
-    let changes = changes(edits.headers)?;
-    let status = edits.status.map(status_of).transpose()?;
-    if let Some(body) = &edits.body {
-        if call.body().is_none() {
-            return illegal("a body, without having asked for the whole one");
-        }
-        if body.len() > body_limit {
-            return Err(CallError::Body(body.len()));
-        }
-    }
-    let kept = edits.keep.map(kept).transpose()?;
-    change(&mut call.response_mut().headers, changes)?;
-    if let Some(status) = status {
+    let changes = response_changes(edits, call.body().is_some(), body_limit)?;
+    change(&mut call.response_mut().headers, changes.headers)?;
+    if let Some(status) = changes.status {
         call.response_mut().status = status;
     }
-    if let Some(body) = edits.body {
-        call.set_body(body.into());
+    if let Some(body) = changes.body {
+        call.set_body(body);
     }
-    Ok(kept)
+    Ok(changes.kept)
 }
 
 fn status_of(status: u16) -> Checked<StatusCode> {

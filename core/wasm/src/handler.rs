@@ -21,9 +21,6 @@ use paifang_pipeline::{
 use smallvec::SmallVec;
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
-/// What identities that handlers establish are said to come from.
-const METHOD: &str = "wasm";
-
 /// A step that runs a component.
 pub(crate) struct WasmHandler {
     inner: Arc<Inner>,
@@ -132,7 +129,7 @@ impl Inner {
         match verdict {
             RequestVerdict::Next(edits) => {
                 let access = &self.prepared.access;
-                let kept = apply::request(call, edits, access, METHOD, limit)?;
+                let kept = apply::request(call, edits, access, limit)?;
                 keep(call, kept);
                 Ok(Verdict::Continue)
             }
@@ -386,7 +383,7 @@ impl Handler for WasmHandler {
                 let input = Input::Log(record, outcome);
                 if inner.waits() {
                     // Nothing is waited for here: what would have to is given up.
-                    now(inner.prepared.call_waiting(input)).unwrap_or_else(|| {
+                    now(inner.prepared.call_unhurried(input)).unwrap_or_else(|| {
                         Err(CallError::Trap(
                             "it waits at `log`, where nothing is waited for".to_owned(),
                         ))

@@ -17,6 +17,7 @@
 
 mod apply;
 mod breaker;
+pub mod cases;
 mod component;
 mod contract;
 mod engine;

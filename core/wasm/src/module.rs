@@ -1,6 +1,7 @@
 //! One entry of the config's section `wasm`: a checked, compiled component, and the plugin that it is.
 
 use crate::{
+    cases,
     component::{Interface, ModuleError, inspect, open},
     engine::LARGEST_MEMORY,
     env::{Env, LogRate},
@@ -98,7 +99,7 @@ impl Module {
             Some(Ok(text)) => Some(text),
             Some(Err(_)) => return Err(ConfigError::at("/file", "its probes are not UTF-8")),
         };
-        Ok(Self {
+        let module = Self {
             engine: engine.clone(),
             ticker: ticker.clone(),
             spec: Arc::new(spec),
@@ -111,7 +112,22 @@ impl Module {
             probes,
             stats: Arc::default(),
             prepared: Mutex::default(),
-        })
+        };
+        module.probe()?;
+        Ok(module)
+    }
+
+    /// Runs the cases that the file carries: a release whose handlers fail their own is none.
+    fn probe(&self) -> Result<(), ConfigError> {
+        let Some(text) = &self.probes else { return Ok(()) };
+        let wrong = |why: String| ConfigError::at("/file", format!("its probes: {why}"));
+        for case in cases::parse(text).map_err(wrong)? {
+            if let cases::Verdict::Failed(differences) = cases::run(self, &case) {
+                return Err(wrong(format!("`{}` fails: {}", case.name, differences.join("; ")))
+                    .help("`paifang handler test` shows all of them"));
+            }
+        }
+        Ok(())
     }
 
     /// Whether it was made of this file.

@@ -94,6 +94,12 @@ impl Prepared {
         result
     }
 
+    /// The like without a limit to the waiting, for those who don't wait: no timer is needed.
+    pub(crate) async fn call_unhurried(&self, input: Input<'_>) -> Result<Output, CallError> {
+        let _turn = self.enter()?;
+        self.called_waiting(input).await
+    }
+
     async fn called_waiting(&self, input: Input<'_>) -> Result<Output, CallError> {
         let _ticking = self.ticker.running();
         let mut instance = match self.idle.as_ref().and_then(|idle| idle.pop()) {
