@@ -150,7 +150,7 @@ fn apis(from: &Snapshot, to: &Snapshot, changes: &mut Vec<Change>) {
             Some(old) => {
                 let (before, after) = (whole(from, id), whole(to, id));
                 let mut fields = fields(&before, &after);
-                if fields.is_empty() && old.secrets != new.secrets {
+                if fields.is_empty() && old.used.secrets != new.used.secrets {
                     let hidden = Some(Value::String("***".into()));
                     let path = "secrets".into();
                     fields.push(Field { path, before: hidden.clone(), after: hidden });

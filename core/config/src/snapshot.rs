@@ -13,7 +13,7 @@ use paifang_pipeline::ports::Spawn;
 use paifang_pipeline::{Api, Apps, Chain, ErrorPages, Handler, Secret};
 use serde::{Deserialize, Serialize};
 
-use crate::compile::{BuiltApps, SecretUse, Stamp};
+use crate::compile::{BuiltApps, SecretUse, Stamp, Used};
 use crate::model::{Config, EncodedSlashes};
 use crate::route::{EncodedSlash, PathPolicy, RouteTable};
 use crate::source::{SourceMap, Tree};
@@ -48,8 +48,8 @@ pub struct ServedApi {
     pub early_data: bool,
     /// Digest of everything it was made of.
     pub(crate) key: Digest,
-    /// Secrets it was made with.
-    pub(crate) secrets: Vec<SecretUse>,
+    /// What else it was made with.
+    pub(crate) used: Used,
 }
 
 /// The `accept` steps of a listener.
@@ -58,8 +58,8 @@ pub(crate) struct ServedAccept {
     pub(crate) chain: Arc<Chain>,
     /// Digest of everything it was made of.
     pub(crate) key: Digest,
-    /// Secrets it was made with.
-    pub(crate) secrets: Vec<SecretUse>,
+    /// What else it was made with.
+    pub(crate) used: Used,
 }
 
 /// A whole config, compiled.
@@ -265,8 +265,8 @@ impl Snapshot {
 
     /// Files with secrets that steps were built with.
     pub(crate) fn secret_files(&self) -> impl Iterator<Item = PathBuf> {
-        let apis = self.apis.iter().chain([&self.fallback]).flat_map(|api| &api.secrets);
-        let accept = self.accept.values().flat_map(|accept| &accept.secrets);
+        let apis = self.apis.iter().chain([&self.fallback]).flat_map(|api| &api.used.secrets);
+        let accept = self.accept.values().flat_map(|accept| &accept.used.secrets);
         apis.chain(accept).filter_map(SecretUse::file)
     }
 

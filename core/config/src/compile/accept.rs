@@ -7,7 +7,7 @@ use paifang_pipeline::{Chain, Stages};
 
 use super::api::chains_digest;
 use super::expand::alone;
-use super::{Job, step};
+use super::{Job, Used, step};
 use crate::diag::{Problem, Problems};
 use crate::model::Listener;
 use crate::snapshot::{ServedAccept, Snapshot};
@@ -36,7 +36,7 @@ fn one(job: &Job<'_>, listener: &Listener, problems: &mut Problems) -> Option<Ar
     if let Some(old) = old
         && job.reuse
         && old.key == key
-        && job.cache.unchanged(&old.secrets)
+        && job.still(&old.used)
     {
         return Some(old.clone());
     }
@@ -49,7 +49,7 @@ fn one(job: &Job<'_>, listener: &Listener, problems: &mut Problems) -> Option<Ar
     // An API's id holds no slash, so the state of the two can't meet.
     let id = format!("listener/{name}");
     let mut all = Vec::new();
-    let mut secrets = Vec::new();
+    let mut used = Used::default();
     for step in steps.iter().filter(|step| step.enabled) {
         if let Some(when) = &step.when {
             problems.push(
@@ -58,7 +58,7 @@ fn one(job: &Job<'_>, listener: &Listener, problems: &mut Problems) -> Option<Ar
             );
         }
         let chain = old.map(|old| &*old.chain);
-        let Some(built) = step::build(job, &id, chain, step, &mut secrets, problems) else {
+        let Some(built) = step::build(job, &id, chain, step, &mut used, problems) else {
             continue;
         };
         if !built.step.handler.stages().has(Stages::ACCEPT) {
@@ -73,7 +73,7 @@ fn one(job: &Job<'_>, listener: &Listener, problems: &mut Problems) -> Option<Ar
         return None;
     }
     Chain::new(all)
-        .map(|chain| Arc::new(ServedAccept { chain: Arc::new(chain), key, secrets }))
+        .map(|chain| Arc::new(ServedAccept { chain: Arc::new(chain), key, used }))
         .map_err(|error| problems.push(Problem::new(listener.name.span(), error.to_string())))
         .ok()
 }

@@ -7,10 +7,10 @@ use http::StatusCode;
 use paifang_pipeline::stats::ApiStats;
 use paifang_pipeline::{Api, CallLimits, Chain, RetryPolicy};
 
-use super::Job;
 use super::effective::{limits, retry};
 use super::expand::{Expanded, expand};
 use super::step::{self, BuiltStep, CALL_STAGES};
+use super::{Job, Used};
 use crate::diag::{Problem, Problems};
 use crate::model::{ApiState, Config, Steps};
 use crate::snapshot::{ServedApi, Snapshot};
@@ -44,8 +44,8 @@ pub(super) fn build(
         return None;
     }
     let offline = model.state == ApiState::Offline;
-    let mut secrets = Vec::new();
-    let built = chain(job, id, &steps, offline, &mut secrets, problems)?;
+    let mut used = Used::default();
+    let built = chain(job, id, &steps, offline, &mut used, problems)?;
     if model.upstream.is_none() && !offline && !built.answers {
         problems.push(
             Problem::new(place, format!("nothing answers {owner}"))
@@ -63,7 +63,7 @@ pub(super) fn build(
         error_pages: job.pages.clone(),
     };
     let early_data = model.early_data;
-    Some(Arc::new(ServedApi { api: Arc::new(api), offline, early_data, key, secrets }))
+    Some(Arc::new(ServedApi { api: Arc::new(api), offline, early_data, key, used }))
 }
 
 /// What answers requests that match no API: the steps of `defaults`.
@@ -78,8 +78,8 @@ pub(super) fn fallback(job: &Job<'_>, problems: &mut Problems) -> Option<Arc<Ser
     if problems.len() > before {
         return None;
     }
-    let mut secrets = Vec::new();
-    let built = chain(job, Snapshot::FALLBACK, &steps, false, &mut secrets, problems)?;
+    let mut used = Used::default();
+    let built = chain(job, Snapshot::FALLBACK, &steps, false, &mut used, problems)?;
     let defaults = &job.config.defaults;
     let api = Api {
         id: Snapshot::FALLBACK.into(),
@@ -95,7 +95,7 @@ pub(super) fn fallback(job: &Job<'_>, problems: &mut Problems) -> Option<Arc<Ser
         error_pages: job.pages.clone(),
     };
     let (offline, early_data) = (false, false);
-    Some(Arc::new(ServedApi { api: Arc::new(api), offline, early_data, key, secrets }))
+    Some(Arc::new(ServedApi { api: Arc::new(api), offline, early_data, key, used }))
 }
 
 struct BuiltChain {
@@ -111,7 +111,7 @@ fn chain(
     id: &str,
     steps: &[Expanded],
     offline: bool,
-    secrets: &mut Vec<super::SecretUse>,
+    used: &mut Used,
     problems: &mut Problems,
 ) -> Option<BuiltChain> {
     let before = problems.len();
@@ -120,7 +120,7 @@ fn chain(
     let mut answers = false;
     let mut writers: HashMap<&str, &Expanded> = HashMap::new();
     for step in steps.iter().filter(|step| step.enabled) {
-        let Some(built) = step::build(job, id, old, step, secrets, problems) else { continue };
+        let Some(built) = step::build(job, id, old, step, used, problems) else { continue };
         refuse_idle(&built, step, problems);
         for slot in &built.writes {
             if let Some(first) = writers.insert(slot, step)

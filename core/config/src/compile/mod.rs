@@ -3,9 +3,9 @@
 //! anything behind but what it built.
 //!
 //! An API is built again only when something that it was made of changed: its own config, that of
-//! the chains it uses, `defaults`, its upstream's retry rules, the apps, or a secret it reads.
-//! All others are taken over from the previous snapshot as they are; counters are taken over by
-//! API id and step id in any case.
+//! the chains it uses, `defaults`, its upstream's retry rules, the apps, a secret it reads, or
+//! whether there is an upstream that a step has asked for. All others are taken over from the
+//! previous snapshot as they are; counters are taken over by API id and step id in any case.
 
 mod accept;
 mod api;
@@ -18,6 +18,8 @@ mod shares;
 mod step;
 #[cfg(test)]
 mod tests;
+mod upstreams;
+mod used;
 mod words;
 
 use std::collections::HashMap;
@@ -35,6 +37,8 @@ use crate::yaml::Digest;
 pub(crate) use apps::BuiltApps;
 use secrets::SecretCache;
 pub use secrets::SecretUse;
+use upstreams::UpstreamNames;
+pub(crate) use used::Used;
 
 /// What a config is compiled with.
 pub struct Context<'a> {
@@ -98,6 +102,7 @@ pub fn compile(
             .filter(|previous| previous.pages_key == pages.1)
             .map_or(pages.0, |previous| previous.pages.clone()),
         cache: &cache,
+        upstreams: UpstreamNames::of(&config, context.http),
         reuse: previous.is_some(),
         common: Digest::all([&Digest::of_bytes(b"api"), &apps.1, &pages.1]),
         chains: std::cell::RefCell::default(),
@@ -150,6 +155,7 @@ struct Job<'a> {
     apps: &'a Arc<paifang_pipeline::Apps>,
     pages: &'a Arc<paifang_pipeline::ErrorPages>,
     cache: &'a SecretCache<'a>,
+    upstreams: UpstreamNames,
     /// The apps are those of the previous snapshot, so what was built with them may stay.
     reuse: bool,
     /// Digest of what every API depends on, `defaults` apart.
@@ -167,10 +173,13 @@ impl Job<'_> {
         if id == Snapshot::FALLBACK { Some(previous.fallback()) } else { previous.api(id) }
     }
 
+    /// Whether all that something was built with is what it was.
+    fn still(&self, used: &Used) -> bool {
+        self.cache.unchanged(&used.secrets) && self.upstreams.unchanged(&used.upstreams)
+    }
+
     /// The same, if it was made of just the same.
     fn unchanged(&self, id: &str, key: Digest) -> Option<&Arc<ServedApi>> {
-        self.before(id).filter(|before| {
-            self.reuse && before.key == key && self.cache.unchanged(&before.secrets)
-        })
+        self.before(id).filter(|before| self.reuse && before.key == key && self.still(&before.used))
     }
 }

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use paifang_pipeline::ports::HttpOut;
 use paifang_pipeline::stats::StepStats;
 use paifang_pipeline::{BuildContext, Built, Chain, SlotName, Stages, Step, When, WhenConfig};
 use serde_json::Value;
 
 use super::expand::Expanded;
-use super::secrets::SecretUse;
-use super::{Job, words};
+use super::{Job, Used, words};
 use crate::diag::{Problem, Problems, did_you_mean};
 use crate::yaml::{Node, by_pointer, read, to_value};
 
@@ -21,14 +21,14 @@ pub(super) struct BuiltStep {
     pub(super) answers: bool,
 }
 
-/// Builds a step of an API; counters are taken over from the chain `before`. Secrets that it uses
-/// are added to `used`.
+/// Builds a step of an API; counters are taken over from the chain `before`. What it was built
+/// with is added to `used`.
 pub(super) fn build(
     job: &Job<'_>,
     api: &str,
     before: Option<&Chain>,
     step: &Expanded,
-    used: &mut Vec<SecretUse>,
+    used: &mut Used,
     problems: &mut Problems,
 ) -> Option<BuiltStep> {
     let built = handler(job, api, step, used, problems);
@@ -60,7 +60,7 @@ fn handler(
     job: &Job<'_>,
     api: &str,
     step: &Expanded,
-    used: &mut Vec<SecretUse>,
+    used: &mut Used,
     problems: &mut Problems,
 ) -> Option<Built> {
     let Some(plugin) = job.context.registry.get(&step.kind) else {
@@ -73,17 +73,20 @@ fn handler(
     };
     let config = value(job, step);
     let secrets = job.cache.within(job.sources.directory(step.config.span));
+    let asking = job.upstreams.ask();
+    let http: Arc<dyn HttpOut> = asking.clone();
     let context = BuildContext {
         api,
         step: &step.id,
         apps: job.apps,
         store: job.context.store,
         clock: job.context.clock,
-        http: job.context.http,
+        http: &http,
         secrets: &secrets,
     };
     let built = plugin.build(&config, &context);
-    used.extend(secrets.into_used());
+    used.secrets.extend(secrets.into_used());
+    used.upstreams.extend(asking.finish());
     built
         .map_err(|error| {
             let mut problem = words::problem(&error, &step.config, step.span);
