@@ -89,6 +89,7 @@ impl Gateway {
         let stamp = Stamp { number: 1, time: SystemTime::UNIX_EPOCH, cause: Cause::Start };
         let context = Context {
             registry: &self.registry,
+            modules: None,
             store: &self.store,
             clock: &self.clock,
             http: &self.http,

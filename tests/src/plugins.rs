@@ -59,6 +59,7 @@ pub fn compiled(
     let http: Arc<dyn HttpOut> = Arc::new(NoHttpOut);
     let context = Context {
         registry: &registry,
+        modules: None,
         store: &LocalStore::new(),
         clock: &clock,
         http: &http,

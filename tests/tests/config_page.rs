@@ -145,6 +145,7 @@ impl Schema {
         let known = BTreeMap::from([
             ("HumanDuration", "duration"),
             ("ByteSize", "size"),
+            ("Rate", "rate"),
             ("Percent", "share"),
             ("Name", "name"),
             ("ListenAddress", "address"),

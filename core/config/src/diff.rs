@@ -27,7 +27,7 @@ pub struct Diff {
 /// One thing that differs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Change {
-    /// `api`, `upstream`, `listener`, `app`, or `settings`.
+    /// `api`, `upstream`, `wasm`, `listener`, `app`, or `settings`.
     pub section: &'static str,
     /// Its name.
     pub name: String,
@@ -83,6 +83,7 @@ pub fn diff(from: &Snapshot, to: &Snapshot) -> Diff {
     apis(from, to, &mut changes);
     let (old, new) = (from.config(), to.config());
     section("upstream", values(&old.upstreams), values(&new.upstreams), &mut changes);
+    section("wasm", modules(from), modules(to), &mut changes);
     section("listener", listeners(old), listeners(new), &mut changes);
     section("app", values(&old.apps), values(&new.apps), &mut changes);
     rotated(from, to, &mut changes);
@@ -93,6 +94,18 @@ pub fn diff(from: &Snapshot, to: &Snapshot) -> Diff {
 
 fn values<K: ToString, T: Serialize>(all: &IndexMap<K, T>) -> BTreeMap<String, Value> {
     all.iter().map(|(name, value)| (name.to_string(), redacted(json(value)))).collect()
+}
+
+/// Modules with the SHA-256 that their files have; whether it was written down makes no other.
+fn modules(snapshot: &Snapshot) -> BTreeMap<String, Value> {
+    let entries = snapshot.config().wasm.iter().map(|(name, entry)| {
+        let mut value = redacted(json(entry));
+        if let (Value::Object(keys), Some(module)) = (&mut value, snapshot.module(name)) {
+            keys.insert("sha256".to_owned(), json(&module.sha256.to_string()));
+        }
+        (name.to_string(), value)
+    });
+    entries.collect()
 }
 
 fn listeners(config: &Config) -> BTreeMap<String, Value> {

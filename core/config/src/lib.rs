@@ -24,7 +24,9 @@ pub mod diff;
 mod diff_tests;
 pub mod explain;
 mod load;
+pub mod lock;
 pub mod model;
+mod module;
 pub mod release;
 pub mod route;
 pub mod schema;
@@ -32,6 +34,8 @@ pub mod snapshot;
 pub mod source;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod testing_wasm;
 pub mod watch;
 pub mod yaml;
 

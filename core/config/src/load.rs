@@ -3,6 +3,7 @@
 use crate::check;
 use crate::diag::{Diagnostics, Problems};
 use crate::model::Config;
+use crate::module::{self, ModuleFiles};
 use crate::source::{Env, FileSource, Origin, ParseCache, Tree, load_tree};
 use crate::yaml::Budget;
 
@@ -13,9 +14,12 @@ pub struct Loaded {
     pub config: Config,
     /// The tree it was read from, and the files of the tree.
     pub tree: Tree,
+    /// The files of its `wasm` entries, in their order.
+    pub(crate) modules: ModuleFiles,
 }
 
-/// Reads a config and checks everything that needs no plugin. Files that did not change since
+/// Reads a config and checks everything that needs no plugin. Modules of `wasm` entries are read
+/// too; what is wrong with them is told when they are compiled. Files that did not change since
 /// the last load with the same cache are not parsed again.
 ///
 /// # Errors
@@ -31,5 +35,7 @@ pub fn load(
     let mut problems = Problems::default();
     let config = Config::read(&tree.root, &mut problems);
     check::check(&config, &mut problems);
-    problems.finish(config, &tree.sources).map(|config| Loaded { config, tree })
+    let config = problems.finish(config, &tree.sources)?;
+    let modules = module::read_all(&config, &tree.sources, files);
+    Ok(Loaded { config, tree, modules })
 }

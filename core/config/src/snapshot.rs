@@ -13,7 +13,7 @@ use paifang_pipeline::ports::Spawn;
 use paifang_pipeline::{Api, Apps, Chain, ErrorPages, Handler, Secret};
 use serde::{Deserialize, Serialize};
 
-use crate::compile::{BuiltApps, SecretUse, Stamp, Used};
+use crate::compile::{BuiltApps, SecretUse, ServedModule, ServedModules, Stamp, Used};
 use crate::model::{Config, EncodedSlashes};
 use crate::route::{EncodedSlash, PathPolicy, RouteTable};
 use crate::source::{SourceMap, Tree};
@@ -73,6 +73,7 @@ pub struct Snapshot {
     pub(crate) pages: Arc<ErrorPages>,
     pub(crate) pages_key: Digest,
     token: Option<Secret>,
+    modules: ServedModules,
     table: RouteTable<usize, Span>,
     apis: Vec<Arc<ServedApi>>,
     by_id: HashMap<Arc<str>, usize>,
@@ -91,6 +92,7 @@ pub(crate) struct Parts {
     pub(crate) pages: Arc<ErrorPages>,
     pub(crate) pages_key: Digest,
     pub(crate) token: Option<Secret>,
+    pub(crate) modules: ServedModules,
     pub(crate) table: RouteTable<usize, Span>,
     pub(crate) apis: Vec<Arc<ServedApi>>,
     pub(crate) by_id: HashMap<Arc<str>, usize>,
@@ -113,6 +115,7 @@ impl Snapshot {
             pages,
             pages_key,
             token,
+            modules,
             table,
             apis,
             by_id,
@@ -129,6 +132,7 @@ impl Snapshot {
             pages,
             pages_key,
             token,
+            modules,
             table,
             apis,
             by_id,
@@ -156,8 +160,8 @@ impl Snapshot {
         self.stamp.cause
     }
 
-    /// Digest of the whole config, variables filled in; neither places, comments nor secrets
-    /// count. Two snapshots with the same hash say the same.
+    /// Digest of the whole config, variables filled in, and of the modules that it names; neither
+    /// places, comments nor secrets count. Two snapshots with the same hash say the same.
     #[must_use]
     pub const fn hash(&self) -> Digest {
         self.hash
@@ -197,6 +201,17 @@ impl Snapshot {
     #[must_use]
     pub const fn admin_token(&self) -> Option<&Secret> {
         self.token.as_ref()
+    }
+
+    /// The modules of its `wasm` entries, by name, in the order of the config.
+    pub fn modules(&self) -> impl Iterator<Item = (&str, &Arc<ServedModule>)> {
+        self.modules.iter().map(|(name, module)| (&**name, module))
+    }
+
+    /// The module of a `wasm` entry.
+    #[must_use]
+    pub fn module(&self, name: &str) -> Option<&Arc<ServedModule>> {
+        self.modules.get(name)
     }
 
     /// The route table. Its values are positions for [`Snapshot::at`].

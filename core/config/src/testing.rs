@@ -18,10 +18,11 @@ use paifang_pipeline::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::compile::{Context, Stamp, compile};
+use crate::compile::{Context, Modules, Stamp, compile};
 use crate::diag::Diagnostics;
 use crate::snapshot::{Cause, Snapshot};
 use crate::source::{FileSource, MemoryFiles, Origin, ParseCache, SecretSources};
+use crate::testing_wasm::FakeHost;
 
 /// A handler that does nothing at the stages it is told, and notes its life.
 #[derive(Default)]
@@ -183,6 +184,8 @@ pub(crate) struct Workshop {
     pub(crate) env: HashMap<String, String>,
     pub(crate) cache: ParseCache,
     pub(crate) registry: Registry,
+    /// What loads modules; no host where absent.
+    pub(crate) host: Option<FakeHost>,
     pub(crate) overlays: Vec<&'static str>,
     /// Starts and drains of `probe` steps.
     pub(crate) life: Arc<Mutex<Vec<String>>>,
@@ -212,6 +215,7 @@ impl Workshop {
             env: HashMap::new(),
             cache: ParseCache::new(),
             registry,
+            host: Some(FakeHost::default()),
             overlays: Vec::new(),
             life,
             clock: Arc::new(SystemClock::new()),
@@ -257,6 +261,7 @@ impl Workshop {
         let http: Arc<dyn HttpOut> = Arc::new(NoHttpOut);
         let context = Context {
             registry: &self.registry,
+            modules: self.host.as_ref().map(|host| host as &dyn Modules),
             store: &NoStore,
             clock: &self.clock,
             http: &http,

@@ -13,7 +13,7 @@ use crate::yaml::Located;
 /// Files and directories, by the paths under which the process can open them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Watched {
-    /// Config files, secrets, certificates and keys.
+    /// Config files, modules, secrets, certificates and keys.
     pub files: BTreeSet<PathBuf>,
     /// Directories in which a new file could match an `include`.
     pub directories: BTreeSet<PathBuf>,
@@ -47,6 +47,7 @@ pub fn watched(snapshot: &Snapshot) -> Watched {
     tokens.for_each(&mut secret);
     config.apps.values().flat_map(|app| &app.keys).for_each(|key| secret(&key.secret));
     files.extend(snapshot.secret_files());
+    files.extend(snapshot.modules().map(|(_, module)| module.file.clone()));
     Watched { files, directories: snapshot.tree().directories.clone() }
 }
 
@@ -71,16 +72,19 @@ admin: { address: 127.0.0.1:1, token: { file: token } }
         );
         shop.files.write(
             "conf/a.yaml",
-            "upstreams: { u: { endpoints: [ { address: a.example:1 } ], tls: { ca: up/ca, client_cert: up/c, client_key: up/k } } }
+            "wasm: { risk: { file: ../handlers/risk.wasm } }
+upstreams: { u: { endpoints: [ { address: a.example:1 } ], tls: { ca: up/ca, client_cert: up/c, client_key: up/k } } }
 apps: { wallet: { keys: [ { id: k1, secret: { file: ../k1 } } ] } }
 apis: [ { id: a, match: { path: /a }, upstream: u, handlers: [ auth: { secret: { file: step } } ] } ]
 ",
         );
+        shop.files.write("handlers/risk.wasm", "module");
         for secret in ["token", "k1", "conf/step"] {
             shop.files.write(secret, "x");
         }
         let watched = watched(&shop.build(None).unwrap());
         let expected = [
+            "conf/../handlers/risk.wasm",
             "conf/../k1",
             "conf/a.yaml",
             "conf/step",

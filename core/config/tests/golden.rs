@@ -2,11 +2,14 @@
 //!
 //! A case is one file in `tests/golden/config`. Lines that begin with `=== ` divide it:
 //! `=== file NAME` and `=== bytes NAME` (with `\xNN` escapes) give files, the first one is the
-//! root; `=== overlay NAME` gives an overlay; `=== env NAME=VALUE` sets a variable; `=== expect`
-//! is followed by what must come out, `ok` when nothing is wrong. `UPDATE_GOLDEN=1` rewrites that
-//! part.
+//! root; `=== overlay NAME` gives an overlay; `=== env NAME=VALUE` sets a variable; `=== compile
+//! hosted` and `=== compile bare` have what loads compiled, with a host of modules and without;
+//! `=== expect` is followed by what must come out, `ok` when nothing is wrong. `UPDATE_GOLDEN=1`
+//! rewrites that part.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod host;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -18,6 +21,8 @@ struct Case {
     files: Vec<(String, Vec<u8>)>,
     overlays: Vec<PathBuf>,
     env: HashMap<String, String>,
+    /// It is compiled, with a host or without.
+    hosted: Option<bool>,
     expected: String,
     /// Everything up to and with the `=== expect` line.
     head: String,
@@ -54,6 +59,7 @@ fn parse(text: &str) -> Case {
                 let (name, value) = pair.split_once('=').expect("NAME=VALUE");
                 case.env.insert(name.to_owned(), value.to_owned());
             }
+            Some(("compile", how)) => case.hosted = Some(how == "hosted"),
             None if rest == "expect" => break,
             _ => panic!("unknown line: {line}"),
         }
@@ -87,8 +93,15 @@ fn outcome(case: &Case) -> String {
     let files = MemoryFiles::new(case.files.iter().cloned());
     let origin = Origin { root: case.files[0].0.clone().into(), overlays: case.overlays.clone() };
     let env = |name: &str| case.env.get(name).cloned();
-    match paifang_config::load(&origin, &env, &files, &mut ParseCache::new()) {
-        Ok(_) => "ok\n".into(),
+    let loaded = paifang_config::load(&origin, &env, &files, &mut ParseCache::new());
+    let done = match case.hosted {
+        None => loaded.map(drop),
+        Some(hosted) => {
+            loaded.and_then(|loaded| host::compiled(loaded, &env, &files, hosted)).map(drop)
+        }
+    };
+    match done {
+        Ok(()) => "ok\n".into(),
         Err(diagnostics) => diagnostics.render(),
     }
 }

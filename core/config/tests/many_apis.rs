@@ -118,6 +118,7 @@ chains: { secured: [ { limit: { rate: 200/s, burst: 400 } }, { limit: { rate: 1/
         let http: Arc<dyn HttpOut> = Arc::new(NoHttpOut);
         let context = Context {
             registry: &registry,
+            modules: None,
             store: &NoStore,
             clock: &clock,
             http: &http,

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use super::Seen;
-use super::range::{HOUR, MILLI, number, time};
+use super::range::{HOUR, MILLI, number, size, time};
 use crate::diag::{Problem, Problems};
 use crate::model::{Config, ErrorPage, Limits, Listener, ProxyProtocol};
-use paifang_pipeline::units::ByteSize;
 
 pub(super) fn check(config: &Config, problems: &mut Problems) {
     listeners(config, problems);
@@ -106,13 +105,7 @@ fn limits(limits: &Limits, problems: &mut Problems) {
         time(span, MILLI, HOUR, problems);
     }
     number(&limits.header_count, 1, 1000, problems);
-    let bytes = &limits.header_bytes;
-    if !(512..=1 << 20).contains(&bytes.bytes()) {
-        problems.push(Problem::new(
-            bytes.span(),
-            format!("expected {} to {}, found {bytes}", ByteSize::new(512), ByteSize::new(1 << 20)),
-        ));
-    }
+    size(&limits.header_bytes, 512, 1 << 20, problems);
     number(&limits.h2_streams, 1, 10_000, problems);
     number(&limits.h2_resets, 1, 100_000, problems);
     if let Some(most) = &limits.requests_per_connection {

@@ -7,6 +7,7 @@ mod chains;
 mod edge;
 mod range;
 mod upstreams;
+mod wasm;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::yaml::Span;
 pub fn check(config: &Config, problems: &mut Problems) {
     edge::check(config, problems);
     upstreams::check(config, problems);
+    wasm::check(config, problems);
     chains::check(config, problems);
     apis::check(config, problems);
 }
@@ -51,4 +53,9 @@ fn unknown(what: &str, name: &str, span: Span, known: &HashMap<Arc<str>, Span>) 
         return problem.help(format!("define it under `{what}s`"));
     }
     problem.maybe_help(did_you_mean(name, names))
+}
+
+/// The place of a value that may be a default.
+fn pick(span: Span, other: Span) -> Span {
+    if span == Span::NONE { other } else { span }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use paifang_pipeline::units::HumanDuration;
+use paifang_pipeline::units::{ByteSize, HumanDuration};
 
 use crate::diag::{Problem, Problems};
 use crate::yaml::Located;
@@ -44,4 +44,9 @@ pub(super) fn time(
             ),
         ));
     }
+}
+
+/// A size outside of what is allowed, in bytes.
+pub(super) fn size(value: &Located<ByteSize>, least: u64, most: u64, problems: &mut Problems) {
+    number(value, ByteSize::new(least), ByteSize::new(most), problems);
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::pick;
 use super::range::{HOUR, MILLI, number, time};
 use crate::diag::{Problem, Problems};
 use crate::model::{Config, Endpoint, HealthCheck, Retry, Upstream};
@@ -139,9 +140,4 @@ fn host(host: Option<&Located<String>>, problems: &mut Problems) {
     {
         problems.push(Problem::new(host.span(), format!("`{}` is not a host", host.value())));
     }
-}
-
-/// The place of a value that may be a default.
-fn pick(span: Span, other: Span) -> Span {
-    if span == Span::NONE { other } else { span }
 }

@@ -50,6 +50,7 @@ fn one(job: &Job<'_>, listener: &Listener, problems: &mut Problems) -> Option<Ar
     let id = format!("listener/{name}");
     let mut all = Vec::new();
     let mut used = Used::default();
+    let mut whole = true;
     for step in steps.iter().filter(|step| step.enabled) {
         if let Some(when) = &step.when {
             problems.push(
@@ -59,6 +60,7 @@ fn one(job: &Job<'_>, listener: &Listener, problems: &mut Problems) -> Option<Ar
         }
         let chain = old.map(|old| &*old.chain);
         let Some(built) = step::build(job, &id, chain, step, &mut used, problems) else {
+            whole = false;
             continue;
         };
         if !built.step.handler.stages().has(Stages::ACCEPT) {
@@ -69,7 +71,8 @@ fn one(job: &Job<'_>, listener: &Listener, problems: &mut Problems) -> Option<Ar
         }
         all.push(built.step);
     }
-    if problems.len() > before {
+    // A step may be missing for what was told before: its module.
+    if problems.len() > before || !whole {
         return None;
     }
     Chain::new(all)

@@ -1,5 +1,6 @@
 //! One API: what it is made of, whether that changed, and if so, its chain.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use super::expand::{Expanded, expand};
 use super::step::{self, BuiltStep, CALL_STAGES};
 use super::{Job, Used};
 use crate::diag::{Problem, Problems};
-use crate::model::{ApiState, Config, Steps};
+use crate::model::{ApiState, Config, StepBody, Steps};
 use crate::snapshot::{ServedApi, Snapshot};
 use crate::yaml::Digest;
 
@@ -117,13 +118,16 @@ fn chain(
     let before = problems.len();
     let old = job.before(id).map(|old| &old.api.chain);
     let mut all = Vec::with_capacity(steps.len());
-    let mut answers = false;
-    let mut writers: HashMap<&str, &Expanded> = HashMap::new();
+    let (mut answers, mut whole) = (false, true);
+    let mut writers: HashMap<Cow<'static, str>, &Expanded> = HashMap::new();
     for step in steps.iter().filter(|step| step.enabled) {
-        let Some(built) = step::build(job, id, old, step, used, problems) else { continue };
+        let Some(built) = step::build(job, id, old, step, used, problems) else {
+            whole = false;
+            continue;
+        };
         refuse_idle(&built, step, problems);
         for slot in &built.writes {
-            if let Some(first) = writers.insert(slot, step)
+            if let Some(first) = writers.insert(slot.clone(), step)
                 && !built.overrides
             {
                 problems.push(
@@ -141,7 +145,8 @@ fn chain(
             all.push(built.step);
         }
     }
-    if problems.len() > before {
+    // A step may be missing for what was told before: its module.
+    if problems.len() > before || !whole {
         return None;
     }
     // Length and ids were checked when the steps were written out.
@@ -201,12 +206,18 @@ fn defaults_digest(job: &Job<'_>) -> Digest {
     })
 }
 
-/// Digest of the chains that a list of steps uses, those inside them included.
+/// Digest of the chains that a list of steps uses, those inside them included, and of the modules
+/// that it and they use.
 pub(super) fn chains_digest(job: &Job<'_>, steps: &Steps) -> Digest {
     let mut parts = Vec::new();
     for step in steps.iter() {
-        if let crate::model::StepBody::Chain { name, .. } = &step.body {
-            parts.push(cached(job, name, |job| chain_digest(job, job.config, name)));
+        match &step.body {
+            StepBody::Chain { name, .. } => {
+                parts.push(cached(job, name, |job| chain_digest(job, job.config, name)));
+            }
+            StepBody::Plugin { kind, .. } => {
+                parts.extend(job.modules.get(kind).map(|module| module.key));
+            }
         }
     }
     Digest::all(&parts)

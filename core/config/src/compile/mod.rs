@@ -3,15 +3,17 @@
 //! anything behind but what it built.
 //!
 //! An API is built again only when something that it was made of changed: its own config, that of
-//! the chains it uses, `defaults`, its upstream's retry rules, the apps, a secret it reads, or
-//! whether there is an upstream that a step has asked for. All others are taken over from the
-//! previous snapshot as they are; counters are taken over by API id and step id in any case.
+//! the chains it uses, `defaults`, its upstream's retry rules, the apps, a secret it reads, a module
+//! that one of its steps is made with, or whether there is an upstream that a step has asked for.
+//! All others are taken over from the previous snapshot as they are; counters are taken over by
+//! API id and step id in any case.
 
 mod accept;
 mod api;
 mod apps;
 pub(crate) mod effective;
 pub(crate) mod expand;
+mod modules;
 mod routes;
 mod secrets;
 mod shares;
@@ -27,14 +29,16 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use paifang_pipeline::ports::{Clock, HttpOut, Store};
-use paifang_pipeline::{Registry, Secrets};
+use paifang_pipeline::{DynPlugin, Registry, Secrets};
 
 use crate::diag::{Diagnostics, Problem, Problems};
 use crate::load::Loaded;
 use crate::snapshot::{Cause, Parts, ServedApi, Snapshot};
 use crate::source::SecretSources;
-use crate::yaml::Digest;
+use crate::yaml::{Digest, Node};
 pub(crate) use apps::BuiltApps;
+pub(crate) use modules::ServedModules;
+pub use modules::{Modules, ServedModule};
 use secrets::SecretCache;
 pub use secrets::SecretUse;
 use upstreams::UpstreamNames;
@@ -44,6 +48,9 @@ pub(crate) use used::Used;
 pub struct Context<'a> {
     /// The plugins. The same ones for every snapshot that follows another.
     pub registry: &'a Registry,
+    /// Makes plugins of the modules of `wasm` entries; without it an entry is an error. The same
+    /// one for every snapshot that follows another.
+    pub modules: Option<&'a dyn Modules>,
     /// State that outlives snapshots.
     pub store: &'a dyn Store,
     /// The clocks that handlers use.
@@ -70,7 +77,7 @@ pub struct Stamp {
 /// Compiles a config.
 ///
 /// # Errors
-/// Everything that is wrong: steps of unknown kinds, wrong config of steps, secrets that are not
+/// Everything that is wrong: modules that cannot be had, steps of unknown kinds, wrong config of steps, secrets that are not
 /// there, slots with two writers, steps that share state and
 /// differ in it, APIs that nothing answers, routes that contradict each other.
 pub fn compile(
@@ -78,11 +85,12 @@ pub fn compile(
     stamp: Stamp,
     context: &Context<'_>,
 ) -> Result<Snapshot, Diagnostics> {
-    let Loaded { config, tree } = loaded;
+    let Loaded { config, tree, modules } = loaded;
     let cache = SecretCache::new(context.secrets);
     let mut problems = Problems::default();
     let built = apps::build(&config, &tree.sources, &cache, &mut problems);
     let pages = apps::error_pages(&config);
+    let modules = modules::build(&config, modules, context, &mut problems);
     let token = config.admin.as_ref().and_then(|admin| admin.token.as_ref()).and_then(|token| {
         let within = cache.within(tree.sources.directory(token.span()));
         within
@@ -97,6 +105,7 @@ pub fn compile(
         config: &config,
         sources: &tree.sources,
         context,
+        modules: &modules,
         apps: &apps.0,
         pages: &previous
             .filter(|previous| previous.pages_key == pages.1)
@@ -128,7 +137,7 @@ pub fn compile(
     };
     let by_id: HashMap<Arc<str>, usize> =
         apis.iter().enumerate().map(|(index, api)| (api.api.id.clone(), index)).collect();
-    let hash = Digest::of(&tree.root);
+    let hash = hash(&tree.root, &modules);
     Ok(Snapshot::new(Parts {
         stamp,
         hash,
@@ -138,6 +147,7 @@ pub fn compile(
         pages,
         pages_key,
         token,
+        modules,
         table,
         apis,
         by_id,
@@ -147,11 +157,21 @@ pub fn compile(
     }))
 }
 
+/// What the snapshot says: its tree, and the files that are part of it.
+fn hash(tree: &Node, modules: &ServedModules) -> Digest {
+    let tree = Digest::of(tree);
+    if modules.is_empty() {
+        return tree;
+    }
+    Digest::all([&tree].into_iter().chain(modules.values().map(|module| &module.sha256)))
+}
+
 /// One compilation.
 struct Job<'a> {
     config: &'a crate::model::Config,
     sources: &'a crate::source::SourceMap,
     context: &'a Context<'a>,
+    modules: &'a ServedModules,
     apps: &'a Arc<paifang_pipeline::Apps>,
     pages: &'a Arc<paifang_pipeline::ErrorPages>,
     cache: &'a SecretCache<'a>,
@@ -167,6 +187,18 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
+    /// The plugin of a step: a native one, or a module.
+    fn plugin(&self, kind: &str) -> Option<&Arc<dyn DynPlugin>> {
+        let module = self.modules.get(kind).map(|module| &module.plugin);
+        module.or_else(|| self.context.registry.get(kind))
+    }
+
+    /// Every kind that a step can have, modules that could not be loaded included.
+    fn kinds(&self) -> Vec<&str> {
+        let native = self.context.registry.iter().map(|(kind, _)| kind);
+        native.chain(self.config.wasm.keys().map(|name| &**name)).collect()
+    }
+
     /// The API of this id in the previous snapshot, for its counters.
     fn before(&self, id: &str) -> Option<&Arc<ServedApi>> {
         let previous = self.context.previous?;

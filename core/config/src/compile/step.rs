@@ -1,10 +1,11 @@
 //! One step: its plugin, its config, its matcher.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use paifang_pipeline::ports::HttpOut;
 use paifang_pipeline::stats::StepStats;
-use paifang_pipeline::{BuildContext, Built, Chain, SlotName, Stages, Step, When, WhenConfig};
+use paifang_pipeline::{BuildContext, Built, Chain, Stages, Step, When, WhenConfig};
 use serde_json::Value;
 
 use super::expand::Expanded;
@@ -15,7 +16,7 @@ use crate::yaml::{Node, by_pointer, read, to_value};
 /// A step that was built, and what its chain must know.
 pub(super) struct BuiltStep {
     pub(super) step: Step,
-    pub(super) writes: Vec<SlotName>,
+    pub(super) writes: Vec<Cow<'static, str>>,
     pub(super) overrides: bool,
     /// It answers every call, whatever the call is.
     pub(super) answers: bool,
@@ -63,12 +64,14 @@ fn handler(
     used: &mut Used,
     problems: &mut Problems,
 ) -> Option<Built> {
-    let Some(plugin) = job.context.registry.get(&step.kind) else {
-        let kinds: Vec<&str> = job.context.registry.iter().map(|(kind, _)| kind).collect();
-        problems.push(
-            Problem::new(step.span, format!("there is no handler `{}`", step.kind))
-                .maybe_help(did_you_mean(&step.kind, kinds)),
-        );
+    let Some(plugin) = job.plugin(&step.kind) else {
+        // What is wrong with a module has been told at its entry.
+        if !job.config.wasm.contains_key(&*step.kind) {
+            problems.push(
+                Problem::new(step.span, format!("there is no handler `{}`", step.kind))
+                    .maybe_help(did_you_mean(&step.kind, job.kinds())),
+            );
+        }
         return None;
     };
     let config = value(job, step);

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{ApiExplained, Override, Setting, StepExplained};
+use super::{ApiExplained, ModuleExplained, Override, Setting, StepExplained};
 use crate::compile::effective::retry;
 use crate::compile::expand::{Expanded, expand};
 use crate::diag::Problems;
@@ -99,9 +99,19 @@ fn steps(snapshot: &Snapshot, id: &str, own: &Steps, offline: bool) -> Vec<StepE
                 served.api.chain.steps().iter().find(|compiled| compiled.id == step.id)
             });
             let enabled = step.enabled && (!offline || step.default);
-            explained(step, compiled, enabled, snapshot.sources())
+            let told = explained(step, compiled, enabled, snapshot.sources());
+            StepExplained { module: module(snapshot, &step.kind), ..told }
         })
         .collect()
+}
+
+fn module(snapshot: &Snapshot, kind: &str) -> Option<ModuleExplained> {
+    let module = snapshot.module(kind)?;
+    Some(ModuleExplained {
+        file: module.file.display().to_string(),
+        sha256: module.sha256.to_string(),
+        about: module.plugin.describe(),
+    })
 }
 
 fn explained(
@@ -115,6 +125,7 @@ fn explained(
     StepExplained {
         id: step.id.to_string(),
         kind: step.kind.to_string(),
+        module: None,
         place: sources.brief(step.span),
         default: step.default,
         through: step.through.iter().filter_map(|span| sources.brief(*span)).collect(),

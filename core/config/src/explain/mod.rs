@@ -63,6 +63,9 @@ pub struct StepExplained {
     pub id: String,
     /// The handler's name.
     pub kind: String,
+    /// The module that makes it, of a handler in WebAssembly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub module: Option<ModuleExplained>,
     /// Where it is written, `file:line`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
@@ -88,6 +91,17 @@ pub struct StepExplained {
     pub state: Vec<String>,
     /// False where it is left out: switched off, or of an API that is offline.
     pub enabled: bool,
+}
+
+/// The module of a step.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ModuleExplained {
+    /// Its file.
+    pub file: String,
+    /// The SHA-256 of the file, in hex.
+    pub sha256: String,
+    /// What its host says of it: short names with their values.
+    pub about: Vec<(String, String)>,
 }
 
 /// A value that was set elsewhere than where its step is written.

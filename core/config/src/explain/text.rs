@@ -58,6 +58,11 @@ fn one(f: &mut Formatter<'_>, number: usize, step: &StepExplained) -> fmt::Resul
         place.push_str(through);
     }
     line("written at", &place)?;
+    if let Some(module) = &step.module {
+        line("module", &module.file)?;
+        line("sha256", &module.sha256)?;
+        module.about.iter().try_for_each(|(name, value)| line(name, value))?;
+    }
     if step.enabled {
         line("stages", &step.stages.join(", "))?;
     }

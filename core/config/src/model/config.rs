@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Admin, Api, App, Defaults, Id, Listener, Log, Paths, Releases, Reload, Shutdown, Steps,
-    Upstream,
+    Upstream, Wasm,
 };
 use crate::diag::{Problem, Problems, did_you_mean};
 use crate::yaml::{Digest, Entry, Kind, Node, Span, read};
@@ -43,6 +43,9 @@ pub struct Config {
     /// What answers calls, by name.
     #[schemars(default)]
     pub upstreams: IndexMap<Id, Named<Upstream>>,
+    /// Handlers in WebAssembly by name, which is a kind of step then.
+    #[schemars(default)]
+    pub wasm: IndexMap<Id, Named<Wasm>>,
     /// Named lists of steps, for use in several APIs.
     #[schemars(default)]
     pub chains: IndexMap<Id, Named<Steps>>,
@@ -124,6 +127,7 @@ impl Config {
             paths: Paths::default(),
             apps: IndexMap::new(),
             upstreams: IndexMap::new(),
+            wasm: IndexMap::new(),
             chains: IndexMap::new(),
             apis: Vec::new(),
             releases: Releases::default(),
@@ -162,6 +166,7 @@ impl Config {
             }
             "apps" => self.apps = map(value, &mut HashMap::new(), problems),
             "upstreams" => self.upstreams = map(value, &mut self.names.upstreams, problems),
+            "wasm" => self.wasm = map(value, &mut HashMap::new(), problems),
             "chains" => {
                 self.chains = map(value, &mut self.names.chains, problems);
                 for chain in self.chains.values_mut() {
@@ -182,17 +187,6 @@ impl Config {
             "releases" => one(value, &mut self.releases, problems),
             "log" => one(value, &mut self.log, problems),
             "shutdown" => one(value, &mut self.shutdown, problems),
-            "wasm" => {
-                if !value.is_null() && value.as_map().is_none_or(|map| !map.entries().is_empty()) {
-                    problems.push(
-                        Problem::new(
-                            entry.key.span,
-                            "WASM handlers are not available in this build",
-                        )
-                        .help("remove `wasm` and the steps that use it"),
-                    );
-                }
-            }
             unknown => {
                 // Looking for near names is dear, and soon nobody reads them.
                 let near = problems.len() < Problems::MOST;

@@ -5,6 +5,7 @@
 
 mod api;
 mod apps;
+mod breaker;
 mod config;
 mod defaults;
 mod header;
@@ -19,9 +20,11 @@ mod step;
 #[cfg(test)]
 mod tests;
 mod upstream;
+mod wasm;
 
 pub use api::{Api, ApiState, Match};
 pub use apps::{App, AppKey, ErrorPage};
+pub use breaker::{Breaker, BreakerRules};
 pub use config::{Config, KEYS, Named};
 pub use defaults::Defaults;
 pub use header::HeaderMatch;
@@ -40,3 +43,4 @@ pub use upstream::{
     Balance, Dns, Endpoint, Forward, HealthCheck, Pool, Protocol, Upstream, UpstreamTimeouts,
     UpstreamTls,
 };
+pub use wasm::{Grant, Sha256, Wasm, WasmLimits};

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use super::Manifest;
 use crate::source::{FileSource, MATCH, Stamp, invalid_pattern, lexical, pattern_text};
 
-/// The YAML files of a release by the names they had, and beneath them today's files, for what a
+/// The YAML files and modules of a release by the names they had, and beneath them today's files, for what a
 /// release refers to: secrets, certificates.
 pub struct ReleaseFiles<'a> {
     stored: BTreeMap<PathBuf, Vec<u8>>,

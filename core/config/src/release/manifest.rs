@@ -1,12 +1,13 @@
 //! What a release says about itself.
 
-use std::path::PathBuf;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
 use crate::snapshot::{Cause, Snapshot};
-use crate::source::Origin;
+use crate::source::{Origin, lexical};
 use crate::yaml::Digest;
 
 /// A release, described.
@@ -29,7 +30,7 @@ pub struct Manifest {
     pub base: PathBuf,
     /// Overlays, as they were named.
     pub overlays: Vec<PathBuf>,
-    /// Every YAML file.
+    /// Every YAML file, then every module.
     pub files: Vec<StoredFile>,
     /// Variables that `${…}` asked for; their values are not kept.
     pub variables: Vec<String>,
@@ -42,6 +43,18 @@ pub struct StoredFile {
     pub path: PathBuf,
     /// SHA-256 of what is stored, in hex.
     pub digest: String,
+}
+
+/// The files of a release by path, in the order in which they are stored: YAML without its byte
+/// order marks, and each module once, however many entries name it.
+pub(super) fn contents(snapshot: &Snapshot) -> impl Iterator<Item = (&Path, &[u8])> {
+    let files = snapshot.sources().files().iter();
+    let yaml = files.map(|file| (file.path.as_path(), file.text.as_bytes()));
+    let mut seen = HashSet::new();
+    let modules = snapshot.modules().filter_map(move |(_, module)| {
+        seen.insert(lexical(&module.file)).then_some((module.file.as_path(), &*module.bytes))
+    });
+    yaml.chain(modules)
 }
 
 impl Manifest {
@@ -58,11 +71,10 @@ impl Manifest {
             root: origin.root.clone(),
             base: base.unwrap_or_default(),
             overlays: origin.overlays.clone(),
-            files: files
-                .iter()
-                .map(|file| StoredFile {
-                    path: file.path.clone(),
-                    digest: Digest::of_bytes(file.text.as_bytes()).to_string(),
+            files: contents(snapshot)
+                .map(|(path, bytes)| StoredFile {
+                    path: path.to_owned(),
+                    digest: Digest::of_bytes(bytes).to_string(),
                 })
                 .collect(),
             variables: snapshot.tree().variables.iter().cloned().collect(),

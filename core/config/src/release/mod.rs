@@ -5,7 +5,7 @@
 //! <directory>/
 //!   00000012/           one release; its name appears at once and whole, or not at all
 //!     manifest.json
-//!     files/0000 …      the YAML files, in the order in which they were read
+//!     files/0000 …      the YAML files, in the order in which they were read, then the modules
 //!   last-good           number of the release that served last
 //!   pinned              number of a release that was gone back to; absent otherwise
 //! ```

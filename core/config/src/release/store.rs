@@ -5,14 +5,17 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::manifest::contents;
 use super::{Manifest, ReleaseFiles, StoreError, write};
 use crate::snapshot::Snapshot;
-use crate::source::{FileSource, Origin};
+use crate::source::{FileSource, Origin, RealFiles};
 use crate::yaml::Digest;
 
 const MANIFEST: &str = "manifest.json";
 const LAST_GOOD: &str = "last-good";
 const PINNED: &str = "pinned";
+/// The largest file that is kept, in bytes: as large as YAML files and modules may be.
+const LARGEST: u64 = 64 << 20;
 /// Beginning of the name of what is being written.
 const UNFINISHED: &str = ".new-";
 
@@ -104,8 +107,8 @@ impl ReleaseStore {
     ) -> Result<(), StoreError> {
         let files = new.join("files");
         write::directory(&files)?;
-        for (index, file) in snapshot.sources().files().iter().enumerate() {
-            write::file(&files.join(format!("{index:04}")), file.text.as_bytes())?;
+        for (index, (_, bytes)) in contents(snapshot).enumerate() {
+            write::file(&files.join(format!("{index:04}")), bytes)?;
         }
         write::flush(&files)?;
         let text = serde_json::to_vec_pretty(manifest).map_err(|error| StoreError::Damaged {
@@ -179,8 +182,10 @@ impl ReleaseStore {
         let files = self.place(number).join("files");
         let mut contents = Vec::with_capacity(manifest.files.len());
         for (index, file) in manifest.files.iter().enumerate() {
-            let bytes = fs::read(files.join(format!("{index:04}")))
+            let bytes = RealFiles
+                .read(&files.join(format!("{index:04}")), LARGEST)
                 .map_err(|error| damaged(format!("{}: {error}", file.path.display())))?;
+            // One that was cut off here has another digest, too.
             if Digest::of_bytes(&bytes).to_string() != file.digest {
                 return Err(damaged(format!("{} was changed", file.path.display())));
             }

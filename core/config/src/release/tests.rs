@@ -74,6 +74,45 @@ fn a_release_comes_back_as_it_was_without_its_secrets() {
 }
 
 #[test]
+fn modules_are_kept_and_come_back_as_they_were() {
+    let scratch = Scratch::new();
+    let store = scratch.store();
+    let mut shop = Workshop::new(format!("{BASE}include: [ \"apis/*.yaml\" ]\n"));
+    shop.files.write(
+        "apis/a.yaml",
+        "wasm: { risk: { file: ../risk.wasm }, again: { file: ./../risk.wasm }, other: { file: /opt/o.wasm } }
+apis: [ { id: a, match: { path: /a }, upstream: orders, handlers: [ risk: {}, again: {}, other: {} ] } ]
+",
+    );
+    // No text, and longer than a page.
+    let bytes = [b"module \xff\x00".as_slice(), &[7; 100_000]].concat();
+    shop.files.write("risk.wasm", bytes.clone());
+    shop.files.write("/opt/o.wasm", "module");
+    let first = save(&store, &mut shop, None);
+    let names: Vec<_> =
+        store.load(1).unwrap().manifest().files.iter().map(|f| f.path.clone()).collect();
+    assert_eq!(names.len(), 4, "two YAML files, and each module once: {names:?}");
+
+    // Today the files are others, or not there any more.
+    shop.files.write("risk.wasm", "broken");
+    shop.files.remove("/opt/o.wasm".as_ref());
+    assert!(shop.wrong().contains("it needs at least 32MiB"));
+    let release = scratch.store().load(1).unwrap();
+    let files = std::mem::take(&mut shop.files);
+    let again = shop.build_from(&release.files(&files), &release.manifest().origin(), None);
+    let again = again.unwrap();
+    assert_eq!(again.hash(), first.hash());
+    assert_eq!(&*again.module("risk").unwrap().bytes, bytes);
+
+    // What a release was made of can be kept again.
+    store.save(&again, &release.manifest().origin()).unwrap();
+    let place = store.directory().join("00000001/files/0002");
+    fs::write(place, "module").unwrap();
+    let damaged = store.load(1).unwrap_err().to_string();
+    assert_eq!(damaged, "release 1 is damaged: apis/../risk.wasm was changed");
+}
+
+#[test]
 fn references_lead_to_today_s_files_from_any_directory() {
     let scratch = Scratch::new();
     let store = scratch.store();

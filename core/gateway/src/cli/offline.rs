@@ -115,6 +115,7 @@ impl<'a> Compiler<'a> {
         let http: Arc<dyn HttpOut> = Arc::new(NoHttpOut);
         let context = Context {
             registry: &registry,
+            modules: control::modules(),
             store: &**store,
             clock,
             http: &http,

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{builder::Sources, live::Serving, upstream::Deps};
 use paifang_config::{
-    compile::{self, Context, Stamp},
+    compile::{self, Context, Modules, Stamp},
     diag::Diagnostics,
     load,
     release::{ReleaseStore, StoreError},
@@ -24,6 +24,12 @@ use std::{
     sync::Arc,
     time::SystemTime,
 };
+
+/// What loads the modules of `wasm` entries, for releases and for the commands that only look.
+/// Without it an entry is an error.
+pub(crate) fn modules() -> Option<&'static dyn Modules> {
+    None
+}
 
 /// What releases are made with.
 pub(super) struct Maker<'a> {
@@ -142,6 +148,7 @@ impl Maker<'_> {
         let http: Arc<dyn HttpOut> = Arc::new(NoHttpOut);
         let context = Context {
             registry: self.registry,
+            modules: modules(),
             store: self.store,
             clock: &self.deps.clock,
             http: &http,

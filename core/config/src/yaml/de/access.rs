@@ -123,7 +123,7 @@ impl<'a> VariantAccess<'a> for Variant<'a, '_> {
 
     fn unit_variant(self) -> Result<(), DeError> {
         match self.value {
-            Some(node) if !node.is_null() => {
+            Some(node) if !node.is_null() && !self.state.is_skipped(node) => {
                 Err(DeError::at(node, format!("`{}` takes no value", self.name)))
             }
             _ => Ok(()),

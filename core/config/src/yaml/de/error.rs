@@ -152,7 +152,7 @@ fn found(unexpected: Unexpected<'_>) -> String {
 /// What a visitor wants, in its own words; a text, for Rust's own string types.
 pub(super) fn expectation(expected: &dyn Expected) -> String {
     match expected.to_string() {
-        wanted if wanted == "a string" => "a text".into(),
+        wanted if matches!(&*wanted, "a string" | "path string") => "a text".into(),
         wanted => wanted,
     }
 }
