@@ -223,11 +223,11 @@ impl H1Call {
             // Dropped, which closes the socket.
             return;
         }
-        let Self { session, state, timer, born, endpoint, keep, .. } = *self;
-        if let Some(stream) = session.reuse().await {
-            let now = Instant::now();
-            let until = endpoint.common.limits.keep_until(now, born, keep);
-            endpoint.idle.put(Idle { stream, state, timer, born, until }, now);
+        if let Some(stream) = self.session.reuse().await {
+            let (now, born) = (Instant::now(), self.born);
+            let until = self.endpoint.common.limits.keep_until(now, born, self.keep);
+            let idle = Idle { stream, state: self.state, timer: self.timer, born, until };
+            self.endpoint.idle.put(idle, now);
         }
     }
 }
