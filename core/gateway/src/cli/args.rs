@@ -47,6 +47,12 @@ Example:
   paifang check paifang.yaml --overlay prod.yaml
   paifang check paifang.yaml --secrets require   on the gateway's own machine")]
     Check(CheckArguments),
+    /// Write the SHA-256 of every module of a `wasm` entry into the config, so that another file in
+    /// its place is refused. Everything else in the files stays as it is, comments too.
+    #[command(after_help = "Examples:
+  paifang lock paifang.yaml
+  paifang lock paifang.yaml --check   exits with 1 where an entry has none, or another one")]
+    Lock(LockArguments),
     /// Print the JSON Schema of the config, all plugins included.
     #[command(after_help = "Example:
   paifang schema > paifang.schema.json")]
@@ -156,6 +162,16 @@ pub(super) struct CheckArguments {
     /// What becomes of secrets that are not on this machine.
     #[arg(long, value_enum, default_value_t = Secrets::Placeholder)]
     pub(super) secrets: Secrets,
+}
+
+/// How to lock.
+#[derive(Debug, Args)]
+pub(super) struct LockArguments {
+    #[command(flatten)]
+    pub(super) config: OneConfig,
+    /// Write nothing; say which entries have no SHA-256 or that of another file.
+    #[arg(long)]
+    pub(super) check: bool,
 }
 
 /// How to run.

@@ -4,6 +4,7 @@
 //! command line; 3 the running gateway cannot be reached.
 
 mod args;
+mod lock;
 mod log;
 mod offline;
 mod online;
@@ -36,6 +37,7 @@ pub(crate) fn main(builder: Builder) -> ExitCode {
     let done = match arguments.command {
         Command::Run(run) => run::run(builder, run),
         Command::Check(check) => offline::check(&builder, check),
+        Command::Lock(lock) => lock::lock(&builder, lock),
         Command::Schema => offline::schema(&builder),
         Command::Explain(explain) => match explain.live {
             true => online::explain(&explain),

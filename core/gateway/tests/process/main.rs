@@ -4,6 +4,7 @@
 
 mod commands;
 mod killed;
+mod lock;
 mod logs;
 mod offline;
 mod process;
