@@ -77,9 +77,9 @@ pub struct Stamp {
 /// Compiles a config.
 ///
 /// # Errors
-/// Everything that is wrong: modules that cannot be had, steps of unknown kinds, wrong config of steps, secrets that are not
-/// there, slots with two writers, steps that share state and
-/// differ in it, APIs that nothing answers, routes that contradict each other.
+/// Everything that is wrong: modules that cannot be had, steps of unknown kinds, wrong config of
+/// steps, secrets that are not there, slots with two writers, steps that share state and differ in
+/// it, APIs that nothing answers, routes that contradict each other.
 pub fn compile(
     loaded: Loaded,
     stamp: Stamp,

@@ -1,6 +1,6 @@
 //! `paifang lock`: the SHA-256 of every module, written into the config files in place.
 //!
-//! A file keeps its text but for the scalars that are written: [`edit`] puts each where it belongs
+//! A file keeps its text but for the scalars that are written: `edit` puts each where it belongs
 //! and proves that nothing else changed. The hash stands beside the `file` that it is of, in the
 //! config, an included file or an overlay; only where a later overlay has a `sha256` of its own, it
 //! is that one.

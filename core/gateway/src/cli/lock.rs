@@ -27,9 +27,8 @@ pub(super) fn lock(builder: &Builder, wanted: LockArguments) -> Result<(), Faile
         return check(&locks.entries);
     }
     for edit in locks.edits(env, files).map_err(wrong)? {
-        replace(&edit).map_err(|why| {
-            Failed::Said(format!("cannot write {}: {why}", edit.path.display()))
-        })?;
+        replace(&edit)
+            .map_err(|why| Failed::Said(format!("cannot write {}: {why}", edit.path.display())))?;
     }
     for lock in &locks.entries {
         tell(lock, if lock.holds() { "as it was" } else { "written" });
