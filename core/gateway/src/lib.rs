@@ -19,6 +19,7 @@ pub mod edge;
 pub mod front;
 mod live;
 mod metrics;
+mod outbound;
 pub mod upstream;
 
 /// What plugins are written against.

@@ -14,6 +14,7 @@ use crate::{
     front::HttpFront,
     live::{Dispatcher, Live, Refusals, TraceKey},
     metrics::{Metrics, ReleaseCounters},
+    outbound::Outlets,
     upstream::{Deps, SystemResolver, SystemRoots},
 };
 use arc_swap::ArcSwapOption;
@@ -67,6 +68,7 @@ pub(crate) struct Controller {
     pub(super) sources: Sources,
     pub(super) store: Arc<dyn Store>,
     pub(super) deps: Deps,
+    pub(super) outlets: Arc<Outlets>,
     pub(super) log: Option<Arc<dyn LogControl>>,
     pub(super) releases: Option<PathBuf>,
     pub(super) live: Arc<Live>,
@@ -103,7 +105,14 @@ impl Controller {
             roots: Arc::new(SystemRoots::default()),
         };
         let mut cache = ParseCache::new();
-        let maker = Maker { registry: &registry, sources: &sources, store: &*store, deps: &deps };
+        let outlets = Arc::default();
+        let maker = Maker {
+            registry: &registry,
+            sources: &sources,
+            store: &*store,
+            deps: &deps,
+            outlets: &outlets,
+        };
         let First { linked, keeping, pinned, failure } =
             maker.first(&mut cache, releases.as_ref())?;
         let snapshot = linked.serving.snapshot.clone();
@@ -121,6 +130,7 @@ impl Controller {
             sources,
             store,
             deps,
+            outlets,
             log,
             releases,
             live,
@@ -144,7 +154,9 @@ impl Controller {
             controller.edge.prepare(linked.listeners).await.map_err(ReleaseError::from)?;
         snapshot.start(None, &controller.deps.spawn).map_err(ReleaseError::Handler)?;
         controller.undrained.store(true, Relaxed);
-        controller.warm(&controller.live.load_full()).await;
+        let serving = controller.live.load_full();
+        controller.warm(&serving).await;
+        serving.outbound.go_live();
         prepared.commit(Duration::ZERO).await;
         controller.went_live(&mut transaction, &snapshot).await;
         drop(transaction);

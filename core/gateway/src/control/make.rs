@@ -5,9 +5,14 @@ use super::{
     keep::Keeping,
     link::{self, Linked},
 };
-use crate::{builder::Sources, live::Serving, upstream::Deps};
+use crate::{
+    builder::Sources,
+    live::Serving,
+    outbound::{Outbound, Outlets},
+    upstream::Deps,
+};
 use paifang_config::{
-    compile::{self, Context, Modules, Stamp},
+    compile::{self, Context, Stamp},
     diag::Diagnostics,
     load,
     release::{ReleaseStore, StoreError},
@@ -17,7 +22,7 @@ use paifang_config::{
 };
 use paifang_pipeline::{
     Registry,
-    ports::{HttpOut, NoHttpOut, Store},
+    ports::{HttpOut, Store},
 };
 use std::{
     path::{Path, PathBuf},
@@ -25,18 +30,14 @@ use std::{
     time::SystemTime,
 };
 
-/// What loads the modules of `wasm` entries, for releases and for the commands that only look.
-/// Without it an entry is an error.
-pub(crate) fn modules() -> Option<&'static dyn Modules> {
-    None
-}
-
 /// What releases are made with.
 pub(super) struct Maker<'a> {
     pub(super) registry: &'a Registry,
     pub(super) sources: &'a Sources,
     pub(super) store: &'a dyn Store,
     pub(super) deps: &'a Deps,
+    pub(super) outlets: &'a Arc<Outlets>,
+    pub(super) handlers: &'a Handlers,
 }
 
 /// The first release of a process, and what was found beside it.
@@ -145,10 +146,11 @@ impl Maker<'_> {
         let environment = &*self.sources.environment;
         let env = &|name: &str| environment(name);
         let loaded = load(origin, env, files, cache)?;
-        let http: Arc<dyn HttpOut> = Arc::new(NoHttpOut);
+        let outbound = Arc::new(Outbound::new(self.outlets.clone()));
+        let http: Arc<dyn HttpOut> = outbound.clone();
         let context = Context {
             registry: self.registry,
-            modules: modules(),
+            modules: Some(self.handlers),
             store: self.store,
             clock: &self.deps.clock,
             http: &http,
@@ -156,7 +158,7 @@ impl Maker<'_> {
             previous: previous.map(|serving| &*serving.snapshot),
         };
         let snapshot = Arc::new(compile::compile(loaded, stamp, &context)?);
-        link::link(snapshot, previous, files, self.deps)
+        link::link(snapshot, previous, outbound, files, self.deps)
     }
 
     /// The directory in which an earlier run has kept its releases.

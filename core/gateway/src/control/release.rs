@@ -183,6 +183,7 @@ impl Controller {
 
         // From here on nothing can fail.
         self.live.store(serving.clone());
+        serving.outbound.go_live();
         prepared.commit(snapshot.config().shutdown.grace.get()).await;
         self.commit_admin(admin, &snapshot);
         old.snapshot.drain(Some(&snapshot));
@@ -212,6 +213,7 @@ impl Controller {
             sources: &self.sources,
             store: &*self.store,
             deps: &self.deps,
+            outlets: &self.outlets,
         };
         let stamp = Stamp { number, time: SystemTime::now(), cause };
         match earlier {

@@ -2,6 +2,7 @@
 
 use crate::{
     front::HttpLimits,
+    outbound::Outbound,
     upstream::{Upstream, Upstreams},
 };
 use arc_swap::ArcSwap;
@@ -19,6 +20,8 @@ pub(crate) struct Serving {
     pub(crate) fallback: Arc<Api>,
     /// The upstreams, by name.
     pub(crate) upstreams: Upstreams,
+    /// The way out for its handlers.
+    pub(crate) outbound: Arc<Outbound>,
     /// How request paths are read.
     pub(crate) paths: PathPolicy,
     /// Each listener's bounds on HTTP.

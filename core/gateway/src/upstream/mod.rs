@@ -32,6 +32,7 @@ mod stats;
 mod streams;
 mod timer;
 mod tls;
+mod whole;
 
 #[cfg(test)]
 mod tests;
@@ -46,6 +47,7 @@ pub use spec::{
 };
 pub use stats::{EndpointCounts, UpstreamCounts};
 pub use tls::{ClientCertificate, SystemRoots, TlsSpec};
+pub(crate) use whole::WholeError;
 
 use balance::Balance;
 use budget::Budget;

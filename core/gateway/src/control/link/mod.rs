@@ -8,6 +8,7 @@ use super::level;
 use crate::{
     edge::ListenerSpec,
     live::{Serving, ServingApi},
+    outbound::Outbound,
     upstream::{Deps, Upstreams},
 };
 use paifang_config::{
@@ -28,14 +29,16 @@ pub(super) struct Linked {
 const LARGEST_PEM: u64 = 1 << 20;
 
 /// Links `snapshot`, reading certificates and keys through `files`, the place its config came
-/// from, and taking over the upstreams of `previous` that did not change.
+/// from, and taking over the upstreams of `previous` that did not change. `outbound` is what the
+/// snapshot's handlers were built with.
 pub(super) fn link(
     snapshot: Arc<Snapshot>,
     previous: Option<&Serving>,
+    outbound: Arc<Outbound>,
     files: &dyn FileSource,
     deps: &Deps,
 ) -> Result<Linked, Diagnostics> {
-    link_noting(snapshot, previous, files, deps, None)
+    link_noting(snapshot, previous, outbound, files, deps, None)
 }
 
 /// The like, to be thrown away: whether it could be served. Certificates and keys that are not
@@ -46,12 +49,14 @@ pub(super) fn check(
     deps: &Deps,
     absent: Option<&mut BTreeSet<String>>,
 ) -> Result<(), Diagnostics> {
-    link_noting(snapshot, None, files, deps, absent).map(drop)
+    let outbound = Arc::new(Outbound::new(Arc::default()));
+    link_noting(snapshot, None, outbound, files, deps, absent).map(drop)
 }
 
 fn link_noting(
     snapshot: Arc<Snapshot>,
     previous: Option<&Serving>,
+    outbound: Arc<Outbound>,
     files: &dyn FileSource,
     deps: &Deps,
     absent: Option<&mut BTreeSet<String>>,
@@ -80,10 +85,12 @@ fn link_noting(
             })
         })
         .collect();
+    outbound.link(upstreams.clone());
     let serving = Serving {
         apis,
         fallback: snapshot.fallback().api.clone(),
         upstreams,
+        outbound,
         paths: snapshot.path_policy(),
         limits,
         default_limits: listeners::default_limits(&snapshot),

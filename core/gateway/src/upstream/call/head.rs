@@ -76,7 +76,7 @@ fn asked_host(headers: &HeaderMap, uri: &Uri, call: &Exchange) -> Option<HeaderV
 }
 
 /// Sets the framing headers; says whether a body follows.
-fn frame(
+pub(in crate::upstream) fn frame(
     headers: &mut HeaderMap,
     fields: Fields,
     method: &Method,

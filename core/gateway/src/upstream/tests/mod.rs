@@ -12,3 +12,4 @@ mod nginx;
 pub(super) mod support;
 mod tls;
 mod tunnel;
+mod whole;
