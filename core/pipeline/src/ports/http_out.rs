@@ -21,7 +21,7 @@ pub trait HttpOut: Send + Sync {
     /// Of the URI, path and query are sent as they are; an authority is the `Host` where the
     /// headers have none. Headers that belong to a connection (RFC 9110, section 7.6.1) and
     /// `Content-Length` are removed and set anew by what is sent; headers that tell of a client
-    /// are not added. Nothing is sent twice, but where the upstream cannot have seen it at all.
+    /// are not added. The call is made once, whatever becomes of it, and no redirect is followed.
     ///
     /// Dropping the future ends the call.
     fn call(
@@ -44,7 +44,7 @@ pub struct HttpOutLimits {
 /// Why a call has no response.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HttpOutError {
-    /// There is no upstream of this name.
+    /// There is no upstream of this name; or the handler is still being built.
     #[error("there is no such upstream")]
     Unknown,
     /// The request cannot be sent.
@@ -56,7 +56,7 @@ pub enum HttpOutError {
     /// The response is larger than its limit.
     #[error("the response is larger than allowed")]
     TooLarge,
-    /// The upstream cannot be reached, or broke off.
+    /// The upstream cannot be reached, or broke off: a label of the error table.
     #[error("the upstream is not available: {0}")]
     Unavailable(String),
 }
