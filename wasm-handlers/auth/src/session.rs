@@ -3,7 +3,7 @@
 use crate::config::{Claims, Times};
 use paifang_guest::Identity;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
 /// The longest text that is taken for one claim.
@@ -36,6 +36,9 @@ impl Session {
     }
 }
 
+/// An answer's members. They stay as they stand in it, so that no depth of it is walked.
+type Fields<'a> = BTreeMap<String, &'a RawValue>;
+
 /// An answer of the session service.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
@@ -61,18 +64,18 @@ pub(crate) fn read(
     if status != 200 {
         return Answer::Unusable(format!("the session service answered {status}"));
     }
-    let Ok(fields) = serde_json::from_slice::<Map<String, Value>>(body) else {
+    let Ok(fields) = serde_json::from_slice::<Fields<'_>>(body) else {
         return Answer::Unusable("the session service answered no JSON object".to_owned());
     };
-    match fields.get("active") {
-        Some(Value::Bool(true)) => {}
-        Some(Value::Bool(false)) => return Answer::Inactive,
+    match fields.get("active").map(|active| active.get()) {
+        Some("true") => {}
+        Some("false") => return Answer::Inactive,
         _ => return Answer::Unusable("the answer does not say whether it is `active`".to_owned()),
     }
     active(&fields, claims, now).unwrap_or_else(Answer::Unusable)
 }
 
-fn active(fields: &Map<String, Value>, wanted: &Claims, now: u64) -> Result<Answer, String> {
+fn active(fields: &Fields<'_>, wanted: &Claims, now: u64) -> Result<Answer, String> {
     let Some(sub) = text(fields, &wanted.subject)?.filter(|sub| !sub.is_empty()) else {
         return Err(format!("the answer has no `{}`", wanted.subject));
     };
@@ -94,16 +97,16 @@ fn active(fields: &Map<String, Value>, wanted: &Claims, now: u64) -> Result<Answ
     Ok(if session.over(now) { Answer::Inactive } else { Answer::Active(session) })
 }
 
-/// A claim as text: a list of texts with spaces between them, as `scope` is; anything else that is
-/// no text as JSON.
-fn text(fields: &Map<String, Value>, name: &str) -> Result<Option<String>, String> {
-    let text = match fields.get(name) {
-        None | Some(Value::Null) => return Ok(None),
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(items)) if items.iter().all(Value::is_string) => {
-            items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ")
-        }
-        Some(other) => other.to_string(),
+/// A member as text: a list of texts with spaces between them, as `scope` is; anything else that
+/// is no text as its JSON.
+fn text(fields: &Fields<'_>, name: &str) -> Result<Option<String>, String> {
+    let Some(json) = there(fields, name) else { return Ok(None) };
+    let unread = |_| format!("`{name}` cannot be read");
+    let text = match json.as_bytes() {
+        [b'"', ..] => serde_json::from_str(json).map_err(unread)?,
+        [b'[', ..] => serde_json::from_str::<Vec<String>>(json)
+            .map_or_else(|_| json.to_owned(), |items| items.join(" ")),
+        _ => json.to_owned(),
     };
     if text.len() > MAX_CLAIM_BYTES {
         return Err(format!("`{name}` is longer than {MAX_CLAIM_BYTES} bytes"));
@@ -112,15 +115,17 @@ fn text(fields: &Map<String, Value>, name: &str) -> Result<Option<String>, Strin
 }
 
 /// A time; a fraction of a second is dropped, what lies before the epoch is the epoch.
-fn time(fields: &Map<String, Value>, name: &str) -> Result<Option<u64>, String> {
-    match fields.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::Number(number)) => {
-            let float = || number.as_f64().unwrap_or_default() as u64;
-            Ok(Some(number.as_u64().unwrap_or_else(float)))
-        }
-        Some(_) => Err(format!("`{name}` is no number")),
+fn time(fields: &Fields<'_>, name: &str) -> Result<Option<u64>, String> {
+    let Some(json) = there(fields, name) else { return Ok(None) };
+    match serde_json::from_str::<f64>(json) {
+        Ok(seconds) => Ok(Some(seconds as u64)),
+        Err(_) => Err(format!("`{name}` is no number")),
     }
+}
+
+/// A member's JSON; `null` is as good as absent.
+fn there<'a>(fields: &Fields<'a>, name: &str) -> Option<&'a str> {
+    fields.get(name).map(|value| value.get()).filter(|json| *json != "null")
 }
 
 /// A remembered answer, as it stands in the store.

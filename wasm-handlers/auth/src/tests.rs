@@ -117,6 +117,28 @@ fn an_active_answer_is_a_session() {
 }
 
 #[test]
+fn claims_are_texts() {
+    for (json, text) in [
+        ("\"a\\u0062\"", Some("ab")),
+        ("[\"a\",\"b\"]", Some("a b")),
+        ("[]", Some("")),
+        ("[1, \"b\"]", Some("[1, \"b\"]")),
+        ("{\"a\":1}", Some("{\"a\":1}")),
+        ("1.50", Some("1.50")),
+        ("true", Some("true")),
+        ("null", None),
+    ] {
+        let body = format!("{{\"active\":true,\"sub\":\"alice\",\"scope\": {json} }}");
+        let answer = read(200, body.as_bytes(), false, &claims(), NOW);
+        let Answer::Active(session) = answer else { panic!("{answer:?}") };
+        assert_eq!(session.claims.get("scope").map(String::as_str), text, "{json}");
+    }
+    let deep = format!("{}1{}", "{\"a\":".repeat(600), "}".repeat(600));
+    let body = format!("{{\"active\":true,\"sub\":\"alice\",\"scope\":{deep},\"x\":{deep}}}");
+    assert!(matches!(read(200, body.as_bytes(), false, &claims(), NOW), Answer::Active(_)));
+}
+
+#[test]
 fn what_is_not_active_is_nobody() {
     assert_eq!(answered(&json!({ "active": false })), Answer::Inactive);
     for times in [json!({ "exp": NOW }), json!({ "exp": -1 }), json!({ "nbf": NOW + 1 })] {

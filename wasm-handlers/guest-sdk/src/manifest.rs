@@ -27,7 +27,7 @@ impl Reads {
         self
     }
 
-    /// A request header.
+    /// A request header. Beyond 64 of them all are asked for.
     #[must_use]
     pub fn header(mut self, name: impl AsRef<str>) -> Self {
         add(&mut self.request_headers, name.as_ref());
@@ -41,7 +41,7 @@ impl Reads {
         self
     }
 
-    /// A response header.
+    /// A response header, the like.
     #[must_use]
     pub fn response_header(mut self, name: impl AsRef<str>) -> Self {
         add(&mut self.response_headers, name.as_ref());
@@ -63,16 +63,17 @@ impl Reads {
     }
 }
 
+/// The most names that a stage may ask for one by one.
+const MOST_NAMES: usize = 64;
+
 fn add(headers: &mut Headers, name: &str) {
     let name = name.to_ascii_lowercase();
     match headers {
         Headers::All => {}
         Headers::None => *headers = Headers::Named(vec![name]),
-        Headers::Named(names) => {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
+        Headers::Named(names) if names.contains(&name) => {}
+        Headers::Named(names) if names.len() == MOST_NAMES => *headers = Headers::All,
+        Headers::Named(names) => names.push(name),
     }
 }
 
@@ -130,5 +131,20 @@ impl Manifest {
     pub fn writes_slot(mut self, name: impl Into<String>) -> Self {
         self.writes_slots.push(name.into());
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_asked_for_once_and_all_where_they_are_many() {
+        let reads = Reads::new().header("X-A").header("x-a").header("x-b");
+        assert_eq!(reads.request_headers, Headers::Named(vec!["x-a".into(), "x-b".into()]));
+        let many = |count| (0..count).fold(Reads::new(), |r, n| r.header(format!("x-{n}")));
+        assert!(matches!(many(64).request_headers, Headers::Named(names) if names.len() == 64));
+        assert_eq!(many(65).request_headers, Headers::All);
+        assert_eq!(many(66).all_headers().request_headers, Headers::All);
     }
 }
