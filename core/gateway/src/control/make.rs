@@ -12,7 +12,7 @@ use crate::{
     upstream::Deps,
 };
 use paifang_config::{
-    compile::{self, Context, Stamp},
+    compile::{self, Context, Modules, Stamp},
     diag::Diagnostics,
     load,
     release::{ReleaseStore, StoreError},
@@ -30,6 +30,12 @@ use std::{
     time::SystemTime,
 };
 
+/// What loads the modules of `wasm` entries, for releases and for the commands that only look.
+/// Without it an entry is an error.
+pub(crate) fn modules() -> Option<&'static dyn Modules> {
+    None
+}
+
 /// What releases are made with.
 pub(super) struct Maker<'a> {
     pub(super) registry: &'a Registry,
@@ -37,7 +43,6 @@ pub(super) struct Maker<'a> {
     pub(super) store: &'a dyn Store,
     pub(super) deps: &'a Deps,
     pub(super) outlets: &'a Arc<Outlets>,
-    pub(super) handlers: &'a Handlers,
 }
 
 /// The first release of a process, and what was found beside it.
@@ -150,7 +155,7 @@ impl Maker<'_> {
         let http: Arc<dyn HttpOut> = outbound.clone();
         let context = Context {
             registry: self.registry,
-            modules: Some(self.handlers),
+            modules: modules(),
             store: self.store,
             clock: &self.deps.clock,
             http: &http,
