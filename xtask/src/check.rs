@@ -1,6 +1,6 @@
 //! `cargo xtask check`: what a reviewer should not have to look for.
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 use crate::{
     failure::{Failure, Result},
@@ -61,6 +61,12 @@ fn checks() -> Vec<(String, Command)> {
         checks.push((format!("format of {folder}"), format));
         checks.push((format!("lints of {folder}"), lints));
     }
+    let handlers = "wasm-handlers/Cargo.toml";
+    let format = run::cargo(&["fmt", "--all", "--manifest-path", handlers, "--", "--check"]);
+    checks.push(("format of the handlers".to_owned(), format));
+    let mut lints = run::cargo_outside("clippy", Path::new(handlers));
+    lints.arg("--workspace").args(clippy);
+    checks.push(("lints of the handlers".to_owned(), lints));
     let mut format = run::cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml"]);
     format.args(["--", "--check"]);
     checks.push(("format of fuzz".to_owned(), format));

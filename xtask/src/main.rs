@@ -16,6 +16,7 @@ mod check;
 mod demo;
 mod failure;
 mod fuzz;
+mod handlers;
 mod run;
 mod say;
 mod server;
@@ -44,6 +45,7 @@ enum Task {
     Bench(bench::Args),
     Fuzz(fuzz::Args),
     Check(check::Args),
+    Handlers(handlers::Args),
     Setup(setup::Args),
 }
 
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
         Task::Bench(args) => bench::task(&args),
         Task::Fuzz(args) => fuzz::task(&args),
         Task::Check(args) => check::task(&args),
+        Task::Handlers(args) => handlers::task(&args),
         Task::Setup(args) => setup::task(&args),
     };
     match done {

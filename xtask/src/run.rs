@@ -4,7 +4,9 @@ use std::{
     env,
     io::{self, BufRead, BufReader, Read, Write},
     path::Path,
-    process::{Command, Stdio},
+    process::{Command, ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use crate::{
@@ -73,6 +75,27 @@ pub(crate) fn shown(command: &mut Command) -> Result<()> {
     if status.success() { Ok(()) } else { Err(Failure::Failed(format!("{line}: {status}"))) }
 }
 
+/// Runs a command with our own streams for at most so long; then it is ended, and `None` returned.
+///
+/// # Errors
+/// When it cannot be started or waited for.
+pub(crate) fn within(command: &mut Command, limit: Duration) -> Result<Option<ExitStatus>> {
+    let line = line(command);
+    say::note(&format!("$ {line}"));
+    let failed = |e: io::Error| Failure::Failed(format!("{line}: {e}"));
+    let mut child = command.stdin(Stdio::null()).spawn().map_err(failed)?;
+    let began = Instant::now();
+    while began.elapsed() < limit {
+        if let Some(status) = child.try_wait().map_err(failed)? {
+            return Ok(Some(status));
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    let _ = child.kill();
+    child.wait().map_err(failed)?;
+    Ok(None)
+}
+
 /// Runs a command unseen; the text is its standard output, then its standard error.
 ///
 /// # Errors
@@ -138,6 +161,16 @@ mod tests {
         let mut command = Command::new("/opt/bin/cargo");
         command.args(["test", "a b", "it's", ""]);
         assert_eq!(line(&command), r"cargo test 'a b' 'it'\''s' ''");
+    }
+
+    #[test]
+    fn what_takes_too_long_is_ended() {
+        let began = Instant::now();
+        let slow = within(Command::new("sleep").arg("600"), Duration::from_millis(50)).unwrap();
+        assert_eq!(slow, None);
+        assert!(began.elapsed() < Duration::from_secs(60));
+        let quick = within(&mut Command::new("false"), Duration::from_secs(600)).unwrap();
+        assert_eq!(quick.map(|status| status.success()), Some(false));
     }
 
     #[test]

@@ -4,15 +4,17 @@ use std::{io::IsTerminal, path::Path, process::Command, time::Instant};
 
 use crate::{
     failure::{Failure, Result},
+    handlers,
     run::{self, Stream},
     say, setup,
     tally::Tally,
     tree,
 };
 
-/// Runs every test: the workspace, its doc tests, and the example packages outside it.
+/// Runs every test: the workspace, its doc tests, the handlers, and the example packages outside it.
 ///
-/// cargo-nextest runs them when it is installed, else plain `cargo test`. The last line counts them
+/// The handlers are built for WebAssembly first, as the workspace's tests load them. cargo-nextest
+/// runs the tests when it is installed, else plain `cargo test`. The last line counts them
 /// all: `tests: N passed, N failed, N skipped`.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
@@ -42,6 +44,8 @@ struct Phase {
 /// When a tool is missing, or anything does not build or does not pass.
 pub(crate) fn task(args: &Args) -> Result<()> {
     setup::ready(setup::Use::Test)?;
+    // Tests load them, and say so when they are not there.
+    handlers::ready()?;
     let began = Instant::now();
     let mut total = Tally::default();
     let mut broken = Vec::new();
@@ -81,6 +85,13 @@ fn phases(args: &Args) -> Vec<Phase> {
             stream: Stream::Out,
         });
     }
+    let mut handlers = run::cargo_outside("test", &tree::handlers().join("Cargo.toml"));
+    handlers.args(["--workspace", "--no-fail-fast"]);
+    phases.push(Phase {
+        name: "tests of the handlers, as ordinary functions".to_owned(),
+        command: coloured(handlers),
+        stream: Stream::Out,
+    });
     phases.extend(tree::manifests("examples").iter().map(|manifest| example(manifest)));
     phases
 }

@@ -20,6 +20,11 @@ pub(crate) fn target() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |dir| root().join(dir))
 }
 
+/// The workspace of the handlers for WebAssembly.
+pub(crate) fn handlers() -> PathBuf {
+    root().join("wasm-handlers")
+}
+
 /// A binary that cargo has built, e.g. `("debug", "paifang")`.
 pub(crate) fn binary(profile: &str, name: &str) -> PathBuf {
     target().join(profile).join(name)

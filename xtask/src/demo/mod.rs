@@ -16,7 +16,7 @@ use std::{
 
 use crate::{
     failure::{Failure, Result},
-    run, say,
+    handlers, run, say,
     server::{self, Server},
     setup, tree,
 };
@@ -57,6 +57,7 @@ pub(crate) struct Args {
 pub(crate) fn task(args: &Args) -> Result<()> {
     setup::ready(setup::Use::Demo)?;
     ports_are_free()?;
+    handlers::ready()?;
     build()?;
     let dir = copied_config()?;
 

@@ -8,7 +8,7 @@ pub(crate) use tool::{Use, find};
 
 use crate::{
     failure::{Failure, Result},
-    run, say,
+    handlers, run, say,
 };
 use manager::{Manager, Rights};
 use tool::{TOOLS, Tool};
@@ -44,6 +44,7 @@ pub(crate) fn task(args: &Args) -> Result<()> {
         return Err(unable(&missing));
     }
     install(&missing)?;
+    handlers::compiler(!args.dry_run)?;
     say::note("every tool is there");
     Ok(())
 }
@@ -54,6 +55,27 @@ pub(crate) fn task(args: &Args) -> Result<()> {
 /// When something is missing and cannot be installed from here.
 pub(crate) fn ready(wanted: Use) -> Result<()> {
     install(&missing(&[Use::Build, wanted]))
+}
+
+/// Whether Debian's packages can be installed from here without a question.
+pub(crate) fn installs_debian() -> bool {
+    Manager::here() == Some(Manager::Apt) && Rights::here().is_some()
+}
+
+/// Installs packages of Debian, unless others would have to go for them.
+///
+/// # Errors
+/// When that is not possible from here.
+pub(crate) fn install_debian(packages: &[&str]) -> Result<()> {
+    let Some(rights) = Rights::here() else {
+        return Err(Failure::Missing(Manager::Apt.line(packages)));
+    };
+    say::step(&format!("installing: {}", Manager::Apt.line(packages)));
+    if let Some(mut update) = Manager::Apt.update(rights) {
+        // An old package list still serves often.
+        let _ = run::shown(&mut update);
+    }
+    run::shown(Manager::Apt.install(rights, packages).arg("--no-remove"))
 }
 
 fn missing(uses: &[Use]) -> Vec<&'static Tool> {
