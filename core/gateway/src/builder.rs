@@ -3,6 +3,7 @@
 use crate::{
     control::{Controller, LogControl, Parts, ReleaseError, watch},
     edge::{Edge, ListenerStatus},
+    handlers::Handlers,
 };
 use paifang_config::source::{FileSource, MemoryFiles, Origin, RealFiles};
 use paifang_pipeline::{
@@ -42,6 +43,7 @@ pub struct Builder {
     store: Arc<dyn Store>,
     log: Option<Arc<dyn LogControl>>,
     releases: Option<PathBuf>,
+    handlers: Arc<Handlers>,
 }
 
 /// The path under which [`Builder::yaml`] puts its text.
@@ -60,6 +62,7 @@ impl Default for Builder {
             store: Arc::new(LocalStore::new()),
             log: None,
             releases: None,
+            handlers: Arc::new(Handlers::new(None)),
         }
     }
 }
@@ -134,6 +137,14 @@ impl Builder {
         self
     }
 
+    /// Keeps the compiled code of WASM handlers in this directory, which must be ours alone; without
+    /// it they are compiled anew by each process.
+    #[must_use]
+    pub fn code_cache(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.handlers = Arc::new(Handlers::new(Some(directory.into())));
+        self
+    }
+
     /// Lets the admin API steer this log.
     #[must_use]
     pub fn log(mut self, log: Arc<dyn LogControl>) -> Self {
@@ -157,6 +168,7 @@ impl Builder {
             spawn: Arc::new(TokioSpawn(tokio::runtime::Handle::current())),
             log: self.log,
             releases: self.releases,
+            handlers: self.handlers,
         };
         let controller = Controller::start(parts).await?;
         tokio::spawn(watch(Arc::downgrade(&controller), controller.gone_live()));
@@ -181,6 +193,11 @@ impl Builder {
     /// The sources, for commands that only look.
     pub(crate) fn sources(&self) -> &Sources {
         &self.sources
+    }
+
+    /// What loads WASM handlers.
+    pub(crate) fn handlers(&self) -> &Arc<Handlers> {
+        &self.handlers
     }
 
     /// The store and the clock, for commands that only look.

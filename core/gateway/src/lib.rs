@@ -17,6 +17,7 @@ mod cli;
 mod control;
 pub mod edge;
 pub mod front;
+mod handlers;
 mod live;
 mod metrics;
 mod outbound;

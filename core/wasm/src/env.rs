@@ -1,6 +1,6 @@
 //! What an instance's imports work on, and the account of one call.
 
-use crate::{settings::Spec, stats::Stats, ticker::Ticker};
+use crate::{budget::Budget, settings::Spec, stats::Stats};
 use paifang_pipeline::ports::{Clock, HttpOut, Kv};
 use std::{
     sync::{
@@ -20,7 +20,6 @@ pub(crate) struct Env {
     pub(crate) http: Arc<dyn HttpOut>,
     pub(crate) stats: Arc<Stats>,
     pub(crate) log: LogRate,
-    pub(crate) ticker: Arc<Ticker>,
 }
 
 /// Where in its life an instance is.
@@ -41,8 +40,8 @@ pub(crate) struct Ctx {
     pub(crate) memory: Memory,
     /// Until when the call under way may wait, where it waits at all.
     pub(crate) patience: Option<tokio::time::Instant>,
-    /// The tick at which the call under way has computed for as long as it may.
-    pub(crate) until_tick: u64,
+    /// How long the call under way may compute.
+    pub(crate) budget: Budget,
 }
 
 /// Holds an instance to its memory and tables.
@@ -58,13 +57,14 @@ pub(crate) struct Memory {
 impl Ctx {
     pub(crate) fn new(env: Arc<Env>, phase: Phase) -> Self {
         let limits = &env.spec.limits;
+        let budget = Budget::new(limits.cpu);
         let memory = Memory {
             most_bytes: limits.memory_bytes,
             most_elements: limits.table_elements,
             peak: 0,
             exceeded: None,
         };
-        Self { env, phase, memory, patience: None, until_tick: 0 }
+        Self { env, phase, memory, patience: None, budget }
     }
 }
 

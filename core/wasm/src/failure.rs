@@ -72,9 +72,8 @@ impl CallError {
 
     /// What ended a call of compiled code.
     pub(crate) fn of(error: &wasmtime::Error, ctx: &Ctx) -> Self {
-        let limits = &ctx.env.spec.limits;
         if let Some(Trap::Interrupt) = error.downcast_ref::<Trap>() {
-            return Self::Timeout(limits.cpu);
+            return Self::Timeout(ctx.budget.limit());
         }
         // A guest whose memory may not grow gives up by a trap of its own.
         if let Some(what) = ctx.memory.exceeded {

@@ -6,7 +6,10 @@ use crate::{
     },
     env::{Ctx, Env, Phase},
 };
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 use wasmtime::{
     Engine, Store,
     component::{
@@ -87,11 +90,18 @@ struct Found {
 }
 
 /// A store whose limits hold.
-pub(crate) fn store(engine: &Engine, env: Arc<Env>, phase: Phase, ticks: u64) -> Store<Ctx> {
+pub(crate) fn store(engine: &Engine, env: Arc<Env>, phase: Phase, cpu: Duration) -> Store<Ctx> {
     let mut store = Store::new(engine, Ctx::new(env, phase));
     store.limiter(|ctx| &mut ctx.memory);
-    store.set_epoch_deadline(ticks);
+    store.epoch_deadline_callback(|mut store| Ok(store.data_mut().budget.due()));
+    begin(&mut store, cpu);
     store
+}
+
+/// Lets what runs next in this store compute for so long.
+pub(crate) fn begin(store: &mut Store<Ctx>, cpu: Duration) {
+    let ticks = store.data_mut().budget.begin(cpu);
+    store.set_epoch_deadline(ticks);
 }
 
 impl Instance {

@@ -17,6 +17,7 @@
 
 mod apply;
 mod breaker;
+mod budget;
 pub mod cases;
 mod component;
 mod contract;

@@ -154,15 +154,7 @@ impl Module {
         http: Arc<dyn HttpOut>,
         stats: Arc<Stats>,
     ) -> Arc<Env> {
-        Arc::new(Env {
-            spec: self.spec.clone(),
-            clock,
-            kv,
-            http,
-            stats,
-            log: LogRate::default(),
-            ticker: self.ticker.clone(),
-        })
+        Arc::new(Env { spec: self.spec.clone(), clock, kv, http, stats, log: LogRate::default() })
     }
 
     /// The limits of its store.

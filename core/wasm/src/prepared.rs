@@ -10,7 +10,7 @@ use crate::{
     env::{Ctx, Env, Phase},
     failure::CallError,
     host::{self, Mode},
-    instance::{Exports, Instance, store},
+    instance::{Exports, Instance, begin, store},
     portrait::Portrait,
     reads::Access,
     ticker::Ticker,
@@ -48,8 +48,6 @@ pub(crate) struct Prepared {
     pub(crate) idle: Option<ArrayQueue<Instance>>,
     /// Instances that run now.
     pub(crate) running: AtomicU32,
-    /// How many ticks a call may compute for.
-    pub(crate) ticks: u64,
 }
 
 /// What a component is prepared from.
@@ -99,7 +97,6 @@ impl Prepared {
             exports: Exports::of(&component),
             idle: (env.spec.reuse > 0).then(|| ArrayQueue::new(idle(&env))),
             running: AtomicU32::new(0),
-            ticks: Ticker::ticks(env.spec.limits.cpu),
             env,
             pre,
             access,
@@ -113,7 +110,7 @@ impl Prepared {
     /// Makes one instance and looks at its functions: what differs from the contract is found now,
     /// and the pages are there when the first call comes.
     fn warm(&self) -> Result<(), ConfigError> {
-        let store = store(&self.engine, self.env.clone(), Phase::Configure, ticks(CONFIGURE));
+        let store = store(&self.engine, self.env.clone(), Phase::Configure, CONFIGURE);
         let _ticking = self.ticker.running();
         let made = now(Instance::new_async(&self.pre, store));
         let mut instance = match made {
@@ -153,10 +150,6 @@ fn idle(env: &Env) -> usize {
     env.spec.limits.instances.clamp(1, 1_024) as usize
 }
 
-pub(crate) fn ticks(span: Duration) -> u64 {
-    Ticker::ticks(span)
-}
-
 fn invalid(error: &wasmtime::Error) -> ConfigError {
     ConfigError::at("", format!("the handler cannot be linked: {error:#}"))
 }
@@ -190,7 +183,7 @@ fn pictured(
     };
     let Ok(component) = Component::new(source.engine, &instrumented) else { return Ok(None) };
     let (manifest, (mut store, instance)) = run_configure(source, &component, config, env, mode)?;
-    store.set_epoch_deadline(ticks(CONFIGURE));
+    begin(&mut store, CONFIGURE);
     let mut state = Portrait::new(&mut store, instance);
     let Some(Ok(picture)) = now(wizer.snapshot_component(&context, &mut state)) else {
         return Ok(None);
@@ -214,13 +207,10 @@ fn run_configure(
     mode: Mode,
 ) -> Result<(Manifest, Live), ConfigError> {
     let linker = linked(source.engine, env, mode).map_err(|error| invalid(&error))?;
-    let mut store = store(source.engine, env.clone(), Phase::Configure, ticks(CONFIGURE));
+    let mut store = store(source.engine, env.clone(), Phase::Configure, CONFIGURE);
     let _ticking = source.ticker.running();
     let failed = |error: &wasmtime::Error, ctx: &Ctx| {
-        let why = match CallError::of(error, ctx) {
-            CallError::Timeout(_) => CallError::Timeout(CONFIGURE),
-            other => other,
-        };
+        let why = CallError::of(error, ctx);
         ConfigError::at("", format!("the handler failed at reading its config: {why}"))
     };
     let instance = match now(linker.instantiate_async(&mut store, component)) {

@@ -5,8 +5,8 @@ use crate::{
     env::Phase,
     failure::CallError,
     host::Mode,
-    instance::{Instance, store},
-    prepared::{Prepared, now, ticks},
+    instance::{Instance, begin, store},
+    prepared::{Prepared, now},
 };
 use std::{
     sync::atomic::Ordering::{AcqRel, Relaxed},
@@ -65,7 +65,8 @@ impl Prepared {
         let mut instance = match self.idle.as_ref().and_then(|idle| idle.pop()) {
             Some(instance) => instance,
             None => {
-                let store = store(&self.engine, self.env.clone(), Phase::Call, self.ticks);
+                let store =
+                    store(&self.engine, self.env.clone(), Phase::Call, self.env.spec.limits.cpu);
                 let made = Instance::new(&self.pre, store);
                 let mut instance = made.map_err(|(error, store)| self.error(&error, &store))?;
                 if let Some(config) = &self.configure {
@@ -74,7 +75,7 @@ impl Prepared {
                 instance
             }
         };
-        instance.store.set_epoch_deadline(self.ticks);
+        begin(&mut instance.store, self.env.spec.limits.cpu);
         instance.store.data_mut().phase = input.phase();
         let result = self.sync_stage(&mut instance, input);
         self.finish(instance, result)
@@ -105,7 +106,8 @@ impl Prepared {
         let mut instance = match self.idle.as_ref().and_then(|idle| idle.pop()) {
             Some(instance) => instance,
             None => {
-                let store = store(&self.engine, self.env.clone(), Phase::Call, self.ticks);
+                let store =
+                    store(&self.engine, self.env.clone(), Phase::Call, self.env.spec.limits.cpu);
                 let made = Instance::new_async(&self.pre, store).await;
                 let mut instance = made.map_err(|(error, store)| self.error(&error, &store))?;
                 if let Some(config) = &self.configure {
@@ -114,10 +116,9 @@ impl Prepared {
                 instance
             }
         };
-        instance.store.set_epoch_deadline(self.ticks);
+        begin(&mut instance.store, self.env.spec.limits.cpu);
         let ctx = instance.store.data_mut();
         ctx.phase = input.phase();
-        ctx.until_tick = self.ticker.now() + self.ticks;
         ctx.patience = Some(tokio::time::Instant::now() + self.env.spec.limits.wall);
         let result = self.waiting_stage(&mut instance, input).await;
         self.finish(instance, result)
@@ -125,7 +126,7 @@ impl Prepared {
 
     async fn configure(&self, instance: &mut Instance, config: &str) -> Result<(), CallError> {
         let Some(index) = self.exports.configure else { return Ok(()) };
-        instance.store.set_epoch_deadline(ticks(CONFIGURE));
+        begin(&mut instance.store, CONFIGURE);
         let called = match instance.function(index) {
             Ok(function) => {
                 let function: crate::instance::Configure = function;

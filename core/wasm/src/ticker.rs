@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     thread::{self, JoinHandle, Thread},
     time::Duration,
@@ -30,7 +30,6 @@ pub(crate) struct Ticker {
 #[derive(Default)]
 struct Shared {
     running: AtomicU32,
-    ticks: AtomicU64,
     asleep: AtomicBool,
     over: AtomicBool,
 }
@@ -59,7 +58,6 @@ impl Ticker {
                     continue;
                 }
                 thread::sleep(TICK);
-                own.ticks.fetch_add(1, Ordering::Relaxed);
                 match engine.upgrade() {
                     Some(engine) => engine.increment_epoch(),
                     None => return,
@@ -77,11 +75,6 @@ impl Ticker {
             self.thread.unpark();
         }
         Running(self)
-    }
-
-    /// Ticks so far.
-    pub(crate) fn now(&self) -> u64 {
-        self.shared.ticks.load(Ordering::Relaxed)
     }
 
     /// The ticks that make at least this span; the one under way is lost.

@@ -115,7 +115,7 @@ impl<'a> Compiler<'a> {
         let http: Arc<dyn HttpOut> = Arc::new(NoHttpOut);
         let context = Context {
             registry: &registry,
-            modules: control::modules(),
+            modules: Some(&**self.builder.handlers()),
             store: &**store,
             clock,
             http: &http,

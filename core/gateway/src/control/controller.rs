@@ -12,6 +12,7 @@ use crate::{
     builder::{Sources, StartError},
     edge::Edge,
     front::HttpFront,
+    handlers::Handlers,
     live::{Dispatcher, Live, Refusals, TraceKey},
     metrics::{Metrics, ReleaseCounters},
     outbound::Outlets,
@@ -50,6 +51,7 @@ pub(crate) struct Parts {
     pub(crate) log: Option<Arc<dyn LogControl>>,
     /// Where releases are kept, whatever the config says.
     pub(crate) releases: Option<PathBuf>,
+    pub(crate) handlers: Arc<Handlers>,
 }
 
 /// What only one release at a time may touch.
@@ -71,6 +73,7 @@ pub(crate) struct Controller {
     pub(super) outlets: Arc<Outlets>,
     pub(super) log: Option<Arc<dyn LogControl>>,
     pub(super) releases: Option<PathBuf>,
+    pub(super) handlers: Arc<Handlers>,
     pub(super) live: Arc<Live>,
     pub(super) edge: Arc<Edge>,
     metrics: Metrics,
@@ -96,7 +99,7 @@ pub(crate) struct Controller {
 impl Controller {
     /// Makes the first release and serves it.
     pub(crate) async fn start(parts: Parts) -> Result<Arc<Self>, StartError> {
-        let Parts { registry, sources, clock, store, spawn, log, releases } = parts;
+        let Parts { registry, sources, clock, store, spawn, log, releases, handlers } = parts;
         let trace_key = Arc::new(TraceKey::generate().map_err(|_| StartError::NoRandomness)?);
         let deps = Deps {
             spawn,
@@ -112,6 +115,7 @@ impl Controller {
             store: &*store,
             deps: &deps,
             outlets: &outlets,
+            handlers: &handlers,
         };
         let First { linked, keeping, pinned, failure } =
             maker.first(&mut cache, releases.as_ref())?;
@@ -125,7 +129,8 @@ impl Controller {
         let edge = Arc::new(Edge::new(Arc::new(front), tokio::runtime::Handle::current()));
         let counters = Arc::new(ReleaseCounters::default());
         let controller = Arc::new(Self {
-            metrics: Metrics::new(&live, &edge, &refusals, &counters, &registry),
+            metrics: Metrics::new(&live, &edge, &refusals, &counters, &registry, &handlers),
+            handlers,
             registry,
             sources,
             store,

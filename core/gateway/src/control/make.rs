@@ -7,12 +7,13 @@ use super::{
 };
 use crate::{
     builder::Sources,
+    handlers::Handlers,
     live::Serving,
     outbound::{Outbound, Outlets},
     upstream::Deps,
 };
 use paifang_config::{
-    compile::{self, Context, Modules, Stamp},
+    compile::{self, Context, Stamp},
     diag::Diagnostics,
     load,
     release::{ReleaseStore, StoreError},
@@ -30,12 +31,6 @@ use std::{
     time::SystemTime,
 };
 
-/// What loads the modules of `wasm` entries, for releases and for the commands that only look.
-/// Without it an entry is an error.
-pub(crate) fn modules() -> Option<&'static dyn Modules> {
-    None
-}
-
 /// What releases are made with.
 pub(super) struct Maker<'a> {
     pub(super) registry: &'a Registry,
@@ -43,6 +38,7 @@ pub(super) struct Maker<'a> {
     pub(super) store: &'a dyn Store,
     pub(super) deps: &'a Deps,
     pub(super) outlets: &'a Arc<Outlets>,
+    pub(super) handlers: &'a Handlers,
 }
 
 /// The first release of a process, and what was found beside it.
@@ -155,7 +151,7 @@ impl Maker<'_> {
         let http: Arc<dyn HttpOut> = outbound.clone();
         let context = Context {
             registry: self.registry,
-            modules: modules(),
+            modules: Some(self.handlers),
             store: self.store,
             clock: &self.deps.clock,
             http: &http,

@@ -14,7 +14,6 @@ mod watch;
 
 pub(crate) use controller::{Controller, Parts};
 pub(crate) use link::is_absence;
-pub(crate) use make::modules;
 pub(crate) use release::Cause;
 pub use release::ReleaseError;
 pub(crate) use report::{explain_request, list_apis};

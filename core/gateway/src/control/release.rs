@@ -214,6 +214,7 @@ impl Controller {
             store: &*self.store,
             deps: &self.deps,
             outlets: &self.outlets,
+            handlers: &self.handlers,
         };
         let stamp = Stamp { number, time: SystemTime::now(), cause };
         match earlier {

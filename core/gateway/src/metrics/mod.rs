@@ -7,13 +7,14 @@
 mod calls;
 mod family;
 mod gateway;
+mod handlers;
 mod listeners;
 mod plugins;
 mod upstreams;
 
 pub(crate) use gateway::ReleaseCounters;
 
-use crate::{edge::Edge, live::Live, live::Refusals};
+use crate::{edge::Edge, handlers::Handlers, live::Live, live::Refusals};
 use paifang_pipeline::Registry;
 use prometheus_client::{encoding::text, registry};
 use std::sync::Arc;
@@ -32,6 +33,7 @@ impl Metrics {
         refusals: &Arc<Refusals>,
         releases: &Arc<ReleaseCounters>,
         plugins: &Registry,
+        handlers: &Arc<Handlers>,
     ) -> Self {
         let mut registry = registry::Registry::default();
         registry.register_collector(Box::new(plugins::Plugins(plugins.clone())));
@@ -43,6 +45,7 @@ impl Metrics {
             refusals: refusals.clone(),
             releases: releases.clone(),
         }));
+        registry.register_collector(Box::new(handlers::WasmHandlers(handlers.clone())));
         Self(registry)
     }
 

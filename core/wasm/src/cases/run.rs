@@ -71,7 +71,6 @@ fn played(module: &Module, case: &Case) -> Result<Vec<String>, String> {
         http: http.clone(),
         stats: Arc::new(Stats::default()),
         log: LogRate::default(),
-        ticker: module.ticker.clone(),
     });
     let config = case.config.to_string();
     if let Some(schema) = &module.schema {
@@ -110,19 +109,13 @@ fn granted(module: &Module, case: &Case) -> Result<Grants, String> {
         }
         Ok(())
     };
-    let mut upstreams: Vec<Arc<str>> = case
-        .http
-        .iter()
-        .filter_map(|exchange| exchange.expect.upstream.as_deref())
-        .map(Arc::from)
-        .collect();
+    let mut upstreams: Vec<Arc<str>> = Vec::new();
     match &case.grants {
         None => {
             module.interface.imports.iter().try_for_each(|import| grant(import))?;
             ["identity", "slots"].iter().try_for_each(|name| grant(name))?;
-            if module.interface.imports.contains(&"http") && upstreams.is_empty() {
-                // Linked all the same; nothing is scripted, so nothing answers.
-                upstreams.push("none".into());
+            if module.interface.imports.contains(&"http") {
+                upstreams.push(crate::host::http::ANY.into());
             }
         }
         Some(listed) => {
@@ -136,8 +129,6 @@ fn granted(module: &Module, case: &Case) -> Result<Grants, String> {
             }
         }
     }
-    upstreams.sort();
-    upstreams.dedup();
     grants.http = upstreams;
     Ok(grants)
 }

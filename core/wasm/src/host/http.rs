@@ -19,6 +19,8 @@ use wasmtime::{
     component::{ComponentType, Lift, LinkerInstance, Lower},
 };
 
+/// Stands for all upstreams; no config can name one so.
+pub(crate) const ANY: &str = "*";
 /// The most header fields of a request.
 const MOST_HEADERS: usize = 64;
 
@@ -98,7 +100,8 @@ async fn send(
     patience: Option<Instant>,
 ) -> Result<Response, Error> {
     let limits = &env.spec.limits;
-    if !env.spec.grants.http.iter().any(|granted| **granted == *request.upstream) {
+    let granted = |name: &Arc<str>| **name == *request.upstream || **name == *ANY;
+    if !env.spec.grants.http.iter().any(granted) {
         return Err(Error::Denied);
     }
     if request.body.len() > limits.body_bytes {

@@ -5,7 +5,7 @@
 
 mod clock;
 mod crypto;
-mod http;
+pub(crate) mod http;
 mod kv;
 mod logging;
 mod metrics;
@@ -51,13 +51,13 @@ pub(crate) fn link(linker: &mut Linker<Ctx>, grants: &Grants, mode: Mode) -> was
     Ok(())
 }
 
-/// Waits for a future. Waiting is no computing: what the call had left to compute it has afterwards.
+/// Waits for a future. Waiting is no computing: afterwards the call may compute as long as at first,
+/// and how long it may take in all is bounded elsewhere.
 async fn waited<T>(mut store: StoreContextMut<'_, Ctx>, future: impl Future<Output = T>) -> T {
-    let ctx = store.data();
-    let left = ctx.until_tick.saturating_sub(ctx.env.ticker.now()).max(1);
     let value = future.await;
-    store.data_mut().until_tick = store.data().env.ticker.now() + left;
-    store.set_epoch_deadline(left);
+    let budget = &mut store.data_mut().budget;
+    let ticks = budget.begin(budget.limit());
+    store.set_epoch_deadline(ticks);
     value
 }
 
