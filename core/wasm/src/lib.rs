@@ -96,12 +96,21 @@ impl Host {
             return Ok(module);
         }
         let name = spec.name.clone();
-        let module = Arc::new(Module::load(&self.engine, &self.ticker, spec, bytes)?);
+        let module = Arc::new(self.open(spec, bytes)?);
+        module.probe()?;
         let mut all = self.modules.lock();
         let versions = all.entry(name).or_default();
         versions.retain(|version| version.strong_count() > 0);
         versions.push(Arc::downgrade(&module));
         Ok(module)
+    }
+
+    /// The like for tools that only look: nothing is kept, and its probes are not run.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn open(&self, spec: Spec, bytes: &[u8]) -> Result<Module, ConfigError> {
+        Module::load(&self.engine, &self.ticker, spec, bytes)
     }
 
     /// All modules that are alive, old versions that still serve calls among them.

@@ -113,12 +113,48 @@ impl Module {
             stats: Arc::default(),
             prepared: Mutex::default(),
         };
-        module.probe()?;
         Ok(module)
     }
 
+    /// Stages that it takes part in, in the order of a call.
+    #[must_use]
+    pub fn stages(&self) -> &[&'static str] {
+        &self.interface.stages
+    }
+
+    /// The grants that its imports need.
+    #[must_use]
+    pub fn needs(&self) -> Vec<&'static str> {
+        let grant = |import: &&'static str| if *import == "logging" { "log" } else { import };
+        self.interface.imports.iter().map(grant).collect()
+    }
+
+    /// SHA-256 of its file, in hex.
+    #[must_use]
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// Size of its file, in bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// The JSON Schema of its config, where it carries one.
+    #[must_use]
+    pub fn config_schema(&self) -> Option<&Value> {
+        self.schema.as_ref().map(Schema::value)
+    }
+
+    /// The cases that it carries, as text.
+    #[must_use]
+    pub fn probes(&self) -> Option<&str> {
+        self.probes.as_deref()
+    }
+
     /// Runs the cases that the file carries: a release whose handlers fail their own is none.
-    fn probe(&self) -> Result<(), ConfigError> {
+    pub(crate) fn probe(&self) -> Result<(), ConfigError> {
         let Some(text) = &self.probes else { return Ok(()) };
         let wrong = |why: String| ConfigError::at("/file", format!("its probes: {why}"));
         for case in cases::parse(text).map_err(wrong)? {

@@ -36,6 +36,11 @@ impl Schema {
         Err(ConfigError::at(pointer, message))
     }
 
+    /// The schema.
+    pub(crate) fn value(&self) -> &Value {
+        &self.value
+    }
+
     /// For the schema of the whole config.
     pub(crate) fn as_schemars(&self) -> schemars::Schema {
         let mut value = self.value.clone();

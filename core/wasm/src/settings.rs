@@ -42,6 +42,22 @@ pub struct Grants {
 }
 
 impl Grants {
+    /// Everything, and every upstream: for tools that look at a handler outside of a gateway.
+    #[must_use]
+    pub fn all() -> Self {
+        Self {
+            log: true,
+            clock: true,
+            random: true,
+            kv: true,
+            crypto: true,
+            metrics: true,
+            identity: true,
+            slots: true,
+            http: vec![crate::host::http::ANY.into()],
+        }
+    }
+
     /// Whether the import of this name may be used.
     #[must_use]
     pub fn has(&self, import: &str) -> bool {
@@ -103,6 +119,20 @@ pub struct Limits {
     pub kv_bytes: u64,
     /// The largest value, in bytes.
     pub kv_value_bytes: u32,
+}
+
+impl Spec {
+    /// An entry that grants everything, with the usual limits.
+    #[must_use]
+    pub fn everything(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            grants: Grants::all(),
+            limits: Limits::default(),
+            reuse: 0,
+            breaker: None,
+        }
+    }
 }
 
 impl Default for Limits {

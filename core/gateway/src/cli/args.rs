@@ -53,6 +53,9 @@ Example:
   paifang lock paifang.yaml
   paifang lock paifang.yaml --check   exits with 1 where an entry has none, or another one")]
     Lock(LockArguments),
+    /// Look at, test and measure handlers in WebAssembly, in the host that the gateway runs them in.
+    #[command(subcommand)]
+    Handler(HandlerCommand),
     /// Print the JSON Schema of the config, all plugins included.
     #[command(after_help = "Example:
   paifang schema > paifang.schema.json")]
@@ -93,6 +96,58 @@ Example:
     #[command(after_help = "Example:
   curl -H \"$(paifang trace --seconds 60)\" http://127.0.0.1:8080/v1/orders/7")]
     Trace(TraceArguments),
+}
+
+/// What to do with a handler.
+#[derive(Debug, Subcommand)]
+pub(super) enum HandlerCommand {
+    /// Say what a module is and wants: stages, grants, config, probes, size.
+    #[command(after_help = "Example:
+  paifang handler inspect handlers/risk-score.wasm")]
+    Inspect(HandlerFile),
+    /// Run the cases that a module carries, and those of case files.
+    #[command(after_help = "Examples:
+  paifang handler test handlers/risk-score.wasm
+  paifang handler test handlers/risk-score.wasm tests/cases.yaml")]
+    Test(HandlerTest),
+    /// Measure what a call costs, with a fresh and with a reused instance.
+    #[command(after_help = "Examples:
+  paifang handler bench handlers/risk-score.wasm
+  paifang handler bench handlers/risk-score.wasm --cases tests/cases.yaml --calls 100000
+
+Times are of all stages of a case together, on this machine and now.")]
+    Bench(HandlerBench),
+}
+
+/// Which module.
+#[derive(Debug, Args)]
+pub(super) struct HandlerFile {
+    /// The module's file: a component, or a core module that wit-bindgen made.
+    #[arg(value_name = "MODULE")]
+    pub(super) file: PathBuf,
+}
+
+/// What to test.
+#[derive(Debug, Args)]
+pub(super) struct HandlerTest {
+    #[command(flatten)]
+    pub(super) module: HandlerFile,
+    /// Case files, beside the probes that the module carries.
+    #[arg(value_name = "CASES")]
+    pub(super) cases: Vec<PathBuf>,
+}
+
+/// What to measure.
+#[derive(Debug, Args)]
+pub(super) struct HandlerBench {
+    #[command(flatten)]
+    pub(super) module: HandlerFile,
+    /// The case file. Default: the probes that the module carries.
+    #[arg(long, value_name = "CASES")]
+    pub(super) cases: Option<PathBuf>,
+    /// How many calls of each case: 1 to 10000000.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub(super) calls: u32,
 }
 
 /// Which config.
@@ -183,6 +238,10 @@ pub(super) struct RunArguments {
     /// even when the config cannot be read at all.
     #[arg(long, env = "PAIFANG_RELEASES", value_name = "DIRECTORY")]
     pub(super) releases: Option<PathBuf>,
+    /// Where the compiled code of WASM handlers is kept, so that a start needn't compile them again: a
+    /// directory of this user alone, made with mode 0700. Default: none is kept.
+    #[arg(long, env = "PAIFANG_CODE_CACHE", value_name = "DIRECTORY")]
+    pub(super) code_cache: Option<PathBuf>,
     /// How many threads serve calls. Default: one a core.
     #[arg(long, env = "PAIFANG_WORKERS")]
     pub(super) workers: Option<std::num::NonZeroUsize>,

@@ -4,6 +4,7 @@
 //! command line; 3 the running gateway cannot be reached.
 
 mod args;
+mod handler;
 mod lock;
 mod log;
 mod offline;
@@ -38,6 +39,7 @@ pub(crate) fn main(builder: Builder) -> ExitCode {
         Command::Run(run) => run::run(builder, run),
         Command::Check(check) => offline::check(&builder, check),
         Command::Lock(lock) => lock::lock(&builder, lock),
+        Command::Handler(command) => handler::handler(command),
         Command::Schema => offline::schema(&builder),
         Command::Explain(explain) => match explain.live {
             true => online::explain(&explain),

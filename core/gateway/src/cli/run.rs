@@ -17,6 +17,9 @@ pub(super) fn run(builder: Builder, arguments: RunArguments) -> Result<(), Faile
         .build()
         .map_err(|error| Failed::Said(format!("no runtime: {error}")))?;
     let mut builder = arguments.config.get().into_builder(builder).log(Arc::new(log));
+    if let Some(directory) = arguments.code_cache {
+        builder = builder.code_cache(directory);
+    }
     if let Some(directory) = arguments.releases {
         builder = builder.releases(directory);
     }

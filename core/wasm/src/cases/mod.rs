@@ -5,8 +5,10 @@
 
 mod compare;
 mod format;
+mod measure;
 mod run;
 mod world;
 
 pub use format::{Case, parse};
+pub use measure::{Timing, measure};
 pub use run::{Verdict, run};

@@ -20,6 +20,7 @@ use crate::{
     stats::Stats,
 };
 use bytes::Bytes;
+use paifang_pipeline::ConfigError;
 use paifang_pipeline::ports::{Answer, Clock, Kv, KvError, StateKey, Store};
 use paifang_state::LocalStore;
 use std::sync::Arc;
@@ -44,7 +45,7 @@ pub fn run(module: &Module, case: &Case) -> Verdict {
 }
 
 /// What happens in a case.
-struct Stage<'a> {
+pub(super) struct Stage<'a> {
     case: &'a Case,
     prepared: Prepared,
     kv: Option<Arc<dyn Kv>>,
@@ -53,36 +54,8 @@ struct Stage<'a> {
 }
 
 fn played(module: &Module, case: &Case) -> Result<Vec<String>, String> {
-    let clock: Arc<dyn Clock> = Arc::new(Still::at(&case.clock)?);
-    let http = Scripted::new(case.http.clone());
-    let grants = granted(module, case)?;
-    let kv = if grants.kv {
-        let store = LocalStore::new();
-        let kv = store.kv(&StateKey::shared("case"), module.kv_spec());
-        Some(kv.map_err(|error| error.to_string())?)
-    } else {
-        None
-    };
-    let spec = Spec { grants, breaker: None, ..(*module.spec).clone() };
-    let env = Arc::new(Env {
-        spec: Arc::new(spec),
-        clock: clock.clone(),
-        kv: kv.clone(),
-        http: http.clone(),
-        stats: Arc::new(Stats::default()),
-        log: LogRate::default(),
-    });
-    let config = case.config.to_string();
-    if let Some(schema) = &module.schema {
-        schema.check(&case.config).map_err(|error| {
-            format!("its config breaks the schema: at `{}`: {error}", error.pointer)
-        })?;
-    }
     // A picture would be compiled for each case, which takes longer than the case.
-    let prepared = Prepared::new(&module.source(), &config, env, false)
-        .map_err(|error| format!("its config is refused: at `{}`: {error}", error.pointer))?;
-    let stage = Stage { case, prepared, kv, clock, http };
-    stage.set_kv()?;
+    let stage = Stage::set(module, case, 0, false)?;
     let mut differences = Vec::new();
     for _ in 0..case.repeat {
         differences = stage.play();
@@ -140,7 +113,44 @@ fn at_once<T>(answer: Answer<Result<T, KvError>>) -> Result<T, String> {
     }
 }
 
-impl Stage<'_> {
+impl<'a> Stage<'a> {
+    /// Sets the scene of a case.
+    pub(super) fn set(
+        module: &Module,
+        case: &'a Case,
+        reuse: u32,
+        picture: bool,
+    ) -> Result<Self, String> {
+        let clock: Arc<dyn Clock> = Arc::new(Still::at(&case.clock)?);
+        let http = Scripted::new(case.http.clone());
+        let grants = granted(module, case)?;
+        let kv = if grants.kv {
+            let kv = LocalStore::new().kv(&StateKey::shared("case"), module.kv_spec());
+            Some(kv.map_err(|error| error.to_string())?)
+        } else {
+            None
+        };
+        let env = Arc::new(Env {
+            spec: Arc::new(Spec { grants, breaker: None, reuse, ..(*module.spec).clone() }),
+            clock: clock.clone(),
+            kv: kv.clone(),
+            http: http.clone(),
+            stats: Arc::new(Stats::default()),
+            log: LogRate::default(),
+        });
+        let placed = |error: ConfigError| format!("at `{}`: {}", error.pointer, error.message);
+        if let Some(schema) = &module.schema {
+            schema
+                .check(&case.config)
+                .map_err(|error| format!("its config breaks the schema: {}", placed(error)))?;
+        }
+        let prepared = Prepared::new(&module.source(), &case.config.to_string(), env, picture)
+            .map_err(|error| format!("its config is refused: {}", placed(error)))?;
+        let stage = Self { case, prepared, kv, clock, http };
+        stage.set_kv()?;
+        Ok(stage)
+    }
+
     fn set_kv(&self) -> Result<(), String> {
         for (key, value) in &self.case.kv {
             let Some(kv) = &self.kv else { return Err("`kv` is not granted".to_owned()) };
@@ -173,7 +183,7 @@ impl Stage<'_> {
     }
 
     /// One pass through the stages.
-    fn play(&self) -> Vec<String> {
+    pub(super) fn play(&self) -> Vec<String> {
         let (case, exports) = (self.case, &self.prepared.exports);
         let mut differences = Vec::new();
         let mut kept = Vec::new();
