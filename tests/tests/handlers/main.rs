@@ -1,0 +1,8 @@
+//! Handlers in WebAssembly through the whole gateway: called, reloaded, misbehaving.
+//!
+//! The modules are those of `cargo xtask handlers`.
+
+mod calls;
+mod faults;
+mod reload;
+mod support;
