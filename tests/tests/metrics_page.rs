@@ -14,8 +14,9 @@ use paifang_tests::{
 
 const PAGE: &str = "docs/specs/metrics.md";
 /// Sections of the page, by how the names of their metrics begin. The first that fits has it.
-const SECTIONS: [(&str, &[&str]); 5] = [
+const SECTIONS: [(&str, &[&str]); 6] = [
     ("steps", &["paifang_step_"]),
+    ("wasm", &["paifang_wasm_"]),
     ("upstreams", &["paifang_upstream_", "paifang_endpoint_"]),
     ("listeners", &["paifang_connection", "paifang_accept_", "paifang_tls_"]),
     (

@@ -13,10 +13,21 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("paifang-config", &["paifang-pipeline"]),
     ("paifang-state", &["paifang-pipeline"]),
     ("paifang-plugins", &["paifang-pipeline", "paifang-state"]),
-    ("paifang", &["paifang-pipeline", "paifang-config", "paifang-state", "paifang-plugins"]),
+    ("paifang-wasm", &["paifang-pipeline", "paifang-state"]),
+    (
+        "paifang",
+        &["paifang-pipeline", "paifang-config", "paifang-state", "paifang-plugins", "paifang-wasm"],
+    ),
     (
         "paifang-tests",
-        &["paifang", "paifang-pipeline", "paifang-config", "paifang-state", "paifang-plugins"],
+        &[
+            "paifang",
+            "paifang-pipeline",
+            "paifang-config",
+            "paifang-state",
+            "paifang-plugins",
+            "paifang-wasm",
+        ],
     ),
     ("xtask", &[]),
 ];
@@ -27,7 +38,14 @@ const KEPT: &[(&str, &[&str])] = &[
     ("pingora", &["paifang"]),
     // One place decides what becomes of events.
     ("tracing-subscriber", &["paifang", "paifang-tests"]),
+    // One crate runs WebAssembly; the config knows modules by a port.
+    ("wasmtime", &["paifang-wasm"]),
 ];
+
+/// Crates whose lints are the workspace's but for `unsafe_code`, which is denied and not forbidden,
+/// each with its reason. Where it is allowed then is a list in `sources.rs`.
+const DENYING: &[(&str, &str)] =
+    &[("paifang-wasm", "deriving wasmtime's traits, which say how records are laid out")];
 
 /// Crates that nobody may depend on, with what to do instead.
 const REFUSED: &[(&str, &str)] = &[
@@ -110,11 +128,16 @@ fn only_the_gateway_knows_its_host() {
 
 #[test]
 fn every_crate_takes_the_workspaces_lints_and_is_described() {
+    let denying = denying_lints();
     let mut faults = Vec::new();
     for package in &packages() {
         let manifest = package["manifest_path"].as_str().unwrap_or_default();
         let text = std::fs::read_to_string(manifest).unwrap_or_default();
-        if !text.contains("[lints]\nworkspace = true") {
+        if DENYING.iter().any(|(denying, _)| *denying == name(package)) {
+            if !text.contains(&denying) {
+                faults.push(format!("{manifest}: its lints differ in more than `unsafe_code`"));
+            }
+        } else if !text.contains("[lints]\nworkspace = true") {
             faults.push(format!("{manifest}: `[lints] workspace = true` is missing"));
         }
         if package["description"].as_str().unwrap_or_default().is_empty() {
@@ -122,4 +145,18 @@ fn every_crate_takes_the_workspaces_lints_and_is_described() {
         }
     }
     no_faults(&faults);
+}
+
+/// The workspace's lints as a crate of [`DENYING`] must write them.
+fn denying_lints() -> String {
+    let manifest = paifang_tests::tidy::root().join("Cargo.toml");
+    let text = std::fs::read_to_string(manifest).unwrap_or_default();
+    let lints = text.split("[workspace.lints.").skip(1).map(|section| {
+        let section = section.split("\n[").next().unwrap_or_default();
+        format!("[lints.{}\n", section.trim_end())
+    });
+    let forbidding = lints.collect::<Vec<_>>().join("\n");
+    let denying = forbidding.replace("unsafe_code = \"forbid\"", "unsafe_code = \"deny\"");
+    assert_ne!(denying, forbidding, "the workspace does not forbid `unsafe_code`");
+    denying
 }
