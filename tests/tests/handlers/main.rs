@@ -5,4 +5,5 @@
 mod calls;
 mod faults;
 mod reload;
+mod shipped;
 mod support;

@@ -113,6 +113,14 @@ fn copied_config() -> Result<PathBuf> {
     // Releases are kept beside the copy; the shipped config leaves no files where it lies.
     let text = format!("{}\nreleases: {{ directory: releases }}\n", tree::read(&shipped)?);
     tree::write(&dir.join("demo.yaml"), &text)?;
+    let overlay = tree::read(&tree::root().join("conf/handlers.yaml"))?;
+    tree::write(&dir.join("handlers.yaml"), &overlay)?;
+    let modules = dir.join("handlers");
+    fs::create_dir_all(&modules).map_err(|e| Failure::file(&modules, &e))?;
+    for name in ["risk-score.wasm", "throttle.wasm"] {
+        let built = tree::target().join("handlers").join(name);
+        fs::copy(&built, modules.join(name)).map_err(|e| Failure::file(&built, &e))?;
+    }
     Ok(dir)
 }
 
@@ -128,6 +136,8 @@ fn start(dir: &Path) -> Result<(Server, Server)> {
         Command::new(tree::binary("debug", "paifang"))
             .args(["run", "--config"])
             .arg(dir.join("demo.yaml"))
+            .arg("--overlay")
+            .arg(dir.join("handlers.yaml"))
             .envs(steps::SECRETS.iter().copied()),
         &dir.join("gateway.log"),
     )?;

@@ -48,6 +48,19 @@ fn chains() -> Vec<Line> {
             &["PF-"],
         ),
         call("an answer from the mock, made of the request", "GATEWAY/mock/ada", 200, &["ada"]),
+        call(
+            "handlers in WebAssembly: a transfer whose body they find harmless, and what is left today",
+            "-H 'x-api-key: demo-wallet-key' -d '{\"amount\":5}' GATEWAY/transfers",
+            200,
+            &["x-quota-remaining: 4999"],
+        ),
+        call(
+            "one that is refused for what its body says",
+            "-H 'x-api-key: demo-wallet-key' \
+             -d '{\"amount\":50000,\"device\":{\"new\":true}}' GATEWAY/transfers",
+            403,
+            &["PF-6002"],
+        ),
         Line {
             title: "ten calls where three a second are allowed",
             command: format!(
