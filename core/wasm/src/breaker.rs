@@ -171,7 +171,8 @@ mod tests {
     fn successes_keep_it_closed() {
         let breaker = breaker();
         for n in 0..100 {
-            call(&breaker, n % 3 == 2, SECOND);
+            // A window begins with a failure: of its first four calls one in four fails here.
+            call(&breaker, n % 4 == 3, SECOND);
         }
         assert!(!breaker.is_open());
     }
