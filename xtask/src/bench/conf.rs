@@ -52,7 +52,21 @@ fn head(dir: &Path, ports: Ports, upstream: u16) -> String {
 /// # Errors
 /// When the file cannot be written.
 pub(crate) fn one_api(dir: &Path, ports: Ports, upstream: u16, handlers: &str) -> Result<PathBuf> {
-    let mut text = head(dir, ports, upstream);
+    one_api_of(dir, ports, upstream, "", handlers)
+}
+
+/// The like, with a section `wasm`.
+///
+/// # Errors
+/// When the file cannot be written.
+pub(crate) fn one_api_of(
+    dir: &Path,
+    ports: Ports,
+    upstream: u16,
+    wasm: &str,
+    handlers: &str,
+) -> Result<PathBuf> {
+    let mut text = head(dir, ports, upstream) + wasm;
     let _ = write!(
         text,
         "apps:\n  bench: {{ keys: [ {{ id: k1, secret: {{ env: BENCH_KEY }} }} ] }}\n\

@@ -7,6 +7,7 @@ mod build;
 mod compile;
 mod conf;
 mod cpu;
+mod handlers;
 mod load;
 mod peer;
 mod proxy;
@@ -58,6 +59,8 @@ enum Measure {
     Compile,
     /// A reload every second at half load.
     Reload,
+    /// Calls of WASM handlers, and a WASM throttle against its native twin.
+    Handlers,
 }
 
 /// Builds, measures, reports.
@@ -86,6 +89,10 @@ pub(crate) fn task(args: &Args) -> Result<()> {
     if wanted(Measure::Reload) {
         say::step("a reload every second at half load");
         reload::measure(args, &mut report)?;
+    }
+    if wanted(Measure::Handlers) {
+        say::step("handlers in WebAssembly");
+        handlers::measure(args, &mut report)?;
     }
     report.write()
 }
