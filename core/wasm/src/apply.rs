@@ -131,6 +131,7 @@ pub(crate) fn request_changes(
     access: &Access,
     body_limit: usize,
 ) -> Checked<RequestChanges> {
+    texts(&edits)?;
     let headers = changes(edits.headers)?;
     let target = target(before, edits.path, edits.query)?;
     let identity = edits.identity.map(|said| identity(said, access)).transpose()?;
@@ -173,6 +174,23 @@ pub(crate) fn request(
         call.set_body(body);
     }
     Ok(changes.kept)
+}
+
+/// Bounds what a handler says of the caller and in slots: it goes into the gateway's own memory.
+fn texts(edits: &RequestEdits) -> Checked<()> {
+    let claims = edits.identity.iter().flat_map(|identity| &identity.claims);
+    let (mut count, mut bytes) = (0, 0);
+    for named in claims.chain(&edits.slots) {
+        count += 1;
+        bytes += named.name.len() + named.value.len();
+    }
+    if let Some(identity) = &edits.identity {
+        bytes += identity.subject.len() + identity.app.as_ref().map_or(0, String::len);
+    }
+    if count > MOST_FIELDS || bytes > MOST_BYTES {
+        return illegal(format!("{count} claims and slots of {bytes} bytes in one verdict"));
+    }
+    Ok(())
 }
 
 fn body(body: Option<Vec<u8>>, had: bool, limit: usize) -> Checked<Option<Bytes>> {

@@ -62,8 +62,11 @@ fn encode(core: &[u8]) -> Result<Vec<u8>, ModuleError> {
     encoder.encode().map_err(|error| failed(format!("{error:#}")))
 }
 
+/// Schema and probes.
+type Carried = (Option<Vec<u8>>, Option<Vec<u8>>);
+
 /// The custom sections that are ours, wherever in the file they stand.
-fn carried(bytes: &[u8]) -> Result<(Option<Vec<u8>>, Option<Vec<u8>>), ModuleError> {
+fn carried(bytes: &[u8]) -> Result<Carried, ModuleError> {
     let (mut schema, mut probes) = (None, None);
     for payload in Parser::new(0).parse_all(bytes) {
         let payload = payload.map_err(|error| ModuleError::NotWasm(error.to_string()))?;

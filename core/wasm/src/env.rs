@@ -48,6 +48,8 @@ pub(crate) struct Ctx {
 pub(crate) struct Memory {
     most_bytes: usize,
     most_elements: usize,
+    /// Elements of all its tables together.
+    elements: usize,
     /// The most linear memory it has had.
     pub(crate) peak: usize,
     /// What it wanted more of than it may have.
@@ -61,6 +63,7 @@ impl Ctx {
         let memory = Memory {
             most_bytes: limits.memory_bytes,
             most_elements: limits.table_elements,
+            elements: 0,
             peak: 0,
             exceeded: None,
         };
@@ -86,12 +89,15 @@ impl ResourceLimiter for Memory {
 
     fn table_growing(
         &mut self,
-        _current: usize,
+        current: usize,
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let allowed = desired <= self.most_elements;
-        if !allowed {
+        let elements = self.elements.saturating_add(desired.saturating_sub(current));
+        let allowed = elements <= self.most_elements;
+        if allowed {
+            self.elements = elements;
+        } else {
             self.exceeded = Some("table");
         }
         Ok(allowed)

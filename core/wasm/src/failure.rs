@@ -84,7 +84,7 @@ impl CallError {
         } else if let Some(trap) = error.downcast_ref::<Trap>() {
             trap.to_string()
         } else {
-            format!("{:#}", without_backtrace(error))
+            without_backtrace(error)
         };
         Self::Trap(text)
     }
@@ -108,6 +108,5 @@ impl CallError {
 
 /// The root of an error; the frames above it say where, which is of no use without symbols.
 fn without_backtrace(error: &wasmtime::Error) -> String {
-    let last = error.chain().last().map(ToString::to_string).unwrap_or_default();
-    last
+    error.chain().last().map(ToString::to_string).unwrap_or_default()
 }

@@ -63,7 +63,7 @@ impl Module {
         let at_file = |error: ModuleError| ConfigError::at("/file", error.to_string());
         let opened = open(bytes).map_err(|error| match error {
             ModuleError::NoStage(_) | ModuleError::Core(_) => at_file(error).help(
-                "build it with `paifang handler build`, or with wit-bindgen and the contract's WIT",
+                "build it for wasm32-unknown-unknown with the kit, or with wit-bindgen and the contract's WIT; docs/handlers.md tells how",
             ),
             error => at_file(error),
         })?;

@@ -76,7 +76,9 @@ impl Prepared {
             }
         };
         begin(&mut instance.store, self.env.spec.limits.cpu);
-        instance.store.data_mut().phase = input.phase();
+        let ctx = instance.store.data_mut();
+        ctx.phase = input.phase();
+        ctx.memory.exceeded = None;
         let result = self.sync_stage(&mut instance, input);
         self.finish(instance, result)
     }
@@ -119,6 +121,7 @@ impl Prepared {
         begin(&mut instance.store, self.env.spec.limits.cpu);
         let ctx = instance.store.data_mut();
         ctx.phase = input.phase();
+        ctx.memory.exceeded = None;
         ctx.patience = Some(tokio::time::Instant::now() + self.env.spec.limits.wall);
         let result = self.waiting_stage(&mut instance, input).await;
         self.finish(instance, result)

@@ -57,7 +57,8 @@ impl Ticker {
                     idle = 0;
                     continue;
                 }
-                thread::sleep(TICK);
+                // Woken early by a call that has just begun, it ticks early, which harms nobody.
+                thread::park_timeout(TICK);
                 match engine.upgrade() {
                     Some(engine) => engine.increment_epoch(),
                     None => return,

@@ -50,7 +50,7 @@ pub enum Grant {
     Random,
     /// Values by key that outlive a call, the same for all its steps.
     Kv,
-    /// Hashes, signatures and ciphers of the host.
+    /// Hashes and signatures, by the gateway's own provider.
     Crypto,
     /// Counters of its own.
     Metrics,

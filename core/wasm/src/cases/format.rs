@@ -240,15 +240,27 @@ pub(super) struct Rejected {
 /// # Errors
 /// What is wrong with it, with line and column.
 pub fn parse(text: &str) -> Result<Vec<Case>, String> {
-    let cases: Vec<Case> = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+    let mut cases: Vec<Case> = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
     if cases.is_empty() {
         return Err("no case in it".to_owned());
     }
     if cases.len() > MOST {
         return Err(format!("{} cases, at most {MOST}", cases.len()));
     }
+    for case in &mut cases {
+        lower(&mut case.request.headers);
+        case.response.iter_mut().for_each(|response| lower(&mut response.headers));
+    }
     match cases.iter().find(|case| case.repeat == 0 || case.repeat > 10_000) {
         Some(case) => Err(format!("`{}`: `repeat` is 1 to 10000", case.name)),
         None => Ok(cases),
     }
+}
+
+/// Names of header fields reach handlers in lower case.
+fn lower(headers: &mut Texts) {
+    *headers = std::mem::take(headers)
+        .into_iter()
+        .map(|(name, value)| (name.to_ascii_lowercase(), value))
+        .collect();
 }

@@ -6,6 +6,7 @@ use super::{
     world::{Scripted, Still},
 };
 use crate::{
+    apply,
     contract::{
         CallRef, Facts, FieldRef, IdentityRef, NamedRef, RequestVerdict, ResponseRef,
         ResponseVerdict,
@@ -208,7 +209,7 @@ impl<'a> Stage<'a> {
             .unwrap_or_else(|| Err(CallError::Trap("it waits for ever".to_owned())))
     }
 
-    fn ask_request(&self, kept: &mut Vec<u8>) -> Result<RequestVerdict, CallError> {
+    fn ask_request(&self, kept: &mut Vec<u8>) -> Result<(RequestVerdict, bool), CallError> {
         let request = &self.case.request;
         let reads = &self.prepared.access.request;
         let body = request.body.as_bytes();
@@ -221,22 +222,31 @@ impl<'a> Stage<'a> {
                 })
             })
         };
-        let mut output = ask(kept, self.prepared.exports.request.is_none())?;
-        if let Output::Request(RequestVerdict::NeedBody(keep)) = output {
+        let mut whole = self.prepared.exports.request.is_none();
+        let mut output = ask(kept, whole)?;
+        if !whole && let Output::Request(RequestVerdict::NeedBody(keep)) = output {
             *kept = keep;
-            output = ask(kept, true)?;
+            whole = true;
+            output = ask(kept, whole)?;
         }
         match output {
-            Output::Request(verdict) => Ok(verdict),
+            Output::Request(verdict) => Ok((verdict, whole)),
             _ => Err(CallError::Trap("one stage answered for another".to_owned())),
         }
     }
 
     fn compare_request(
         &self,
-        said: Result<RequestVerdict, CallError>,
+        said: Result<(RequestVerdict, bool), CallError>,
         kept: &mut Vec<u8>,
     ) -> Vec<String> {
+        let (said, had_body) = match said {
+            Ok((said, whole)) => (Ok(said), whole),
+            Err(error) => (Err(error), false),
+        };
+        if let Ok(RequestVerdict::Next(edits)) = &said {
+            kept.clone_from(&edits.keep);
+        }
         let Some(expected) = &self.case.verdict else {
             return match said {
                 Ok(_) => Vec::new(),
@@ -244,16 +254,12 @@ impl<'a> Stage<'a> {
             };
         };
         let limit = self.prepared.env.spec.limits.body_bytes;
-        let had_body = self.prepared.exports.request_with_body.is_some();
         match (expected, said) {
             (RequestSays::Next(expected), Ok(RequestVerdict::Next(edits))) => {
                 let access = &self.prepared.access;
                 match changed_request(&self.case.request, edits, access, had_body, limit, expected)
                 {
-                    Ok((keep, differences)) => {
-                        *kept = keep;
-                        differences
-                    }
+                    Ok((_, differences)) => differences,
                     Err(error) => vec![format!("it failed: {error}")],
                 }
             }
@@ -263,20 +269,30 @@ impl<'a> Stage<'a> {
             (RequestSays::Reject(expected), Ok(RequestVerdict::Reject(said))) => {
                 rejected(said, expected)
             }
-            (
-                RequestSays::Fail,
-                Err(_) | Ok(RequestVerdict::Fail(_) | RequestVerdict::NeedBody(_)),
-            ) => Vec::new(),
-            (RequestSays::Fail, Ok(RequestVerdict::Next(edits))) => {
-                let access = &self.prepared.access;
-                let expected = super::format::Changed::default();
-                match changed_request(&self.case.request, edits, access, had_body, limit, &expected)
-                {
-                    Err(_) => Vec::new(),
-                    Ok(_) => vec!["expected it to fail, it said `next`".to_owned()],
-                }
-            }
+            (RequestSays::Fail, Err(_)) => Vec::new(),
+            (RequestSays::Fail, Ok(said)) => match self.legal(said, had_body) {
+                Err(_) => Vec::new(),
+                Ok(what) => vec![format!("expected it to fail, it said `{what}`")],
+            },
             (expected, said) => vec![different(&format!("{expected:?}"), &said)],
+        }
+    }
+
+    /// Whether production would follow a verdict, and its name.
+    fn legal(&self, said: RequestVerdict, had_body: bool) -> Result<&'static str, CallError> {
+        let limit = self.prepared.env.spec.limits.body_bytes;
+        match said {
+            RequestVerdict::Next(edits) => {
+                let (request, access) = (&self.case.request, &self.prepared.access);
+                let expected = super::format::Changed::default();
+                changed_request(request, edits, access, had_body, limit, &expected)?;
+                Ok("next")
+            }
+            RequestVerdict::Respond(answer) => apply::answer(answer, limit).map(|_| "respond"),
+            RequestVerdict::Reject(said) => apply::rejection(said).map(|_| "reject"),
+            // It was asked again with the body where it may ask for it.
+            RequestVerdict::NeedBody(_) => Err(CallError::Illegal("the body, needlessly".into())),
+            RequestVerdict::Fail(why) => Err(CallError::Said(why)),
         }
     }
 
