@@ -1,12 +1,15 @@
 //! Handlers that come to a bad end: the call fails, the next one does not.
 
 use crate::world::{World, count, limited};
+use paifang_pipeline::testkit::TestCall;
 use paifang_wasm::{Spec, Stats};
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
-/// What it does, whether that is a trap, and the code of the answer.
-const FAULTS: [(&str, fn(&Stats) -> u64, &str); 6] = [
+/// What it does, what counts it, and the code of the answer.
+type Fault = (&'static str, fn(&Stats) -> u64, &'static str);
+
+const FAULTS: [Fault; 6] = [
     ("loop", |stats| count(&stats.timeouts), "PF-5001"),
     ("recurse", |stats| count(&stats.traps), "PF-5000"),
     ("recurse_wide", |stats| count(&stats.traps), "PF-5000"),
@@ -51,7 +54,7 @@ async fn each_bad_end_is_one_calls_own(module: &str) {
         for (fault, counter, code) in FAULTS {
             let before = counter(&step.stats);
             let row = format!("{stage}/{fault}");
-            let call = paifang_pipeline::testkit::TestCall::post("/", "a body").header("do", &row);
+            let call = TestCall::post("/", "a body").header("do", &row);
             let call = if stage.ends_with("body") { call.header("whole", "1") } else { call };
             let reply = step.run(call).await.0;
             match stage {
@@ -63,7 +66,7 @@ async fn each_bad_end_is_one_calls_own(module: &str) {
             step.serves_on().await;
         }
     }
-    assert_eq!(step.stats.instances.load(std::sync::atomic::Ordering::Relaxed), 0);
+    assert_eq!(step.stats.instances.load(Relaxed), 0);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Identity and slots: written by one handler, read by another below it.
 
-use crate::world::{World, spec};
+use crate::world::{World, count, rows, spec};
 use paifang_pipeline::testkit::{TestCall, TestOrigin};
 use paifang_wasm::Spec;
 use serde_json::{Value, json};
@@ -57,4 +57,28 @@ async fn what_is_not_asked_for_is_not_read() {
         .run(&TestOrigin::answering(200, ""))
         .await;
     assert!(!reply.body().contains("alice") && !reply.body().contains("gold"), "{}", reply.body());
+}
+
+#[tokio::test]
+async fn what_is_said_of_the_caller_is_bounded() {
+    let world = World::new();
+    let long = "x".repeat(70_000);
+    let claims: Vec<Value> = (0..200).map(|n| json!([format!("c{n}"), "v"])).collect();
+    let all = [
+        ("subject", json!([{ "identity": { "subject": long } }])),
+        ("claim", json!([{ "identity": { "subject": "a", "claims": [["c", long]] } }])),
+        ("claims", json!([{ "identity": { "subject": "a", "claims": claims } }])),
+        ("slot", json!([{ "slot": ["tier", long] }])),
+        ("slots", json!([{ "repeat": { "times": 200, "of": [{ "slot": ["tier", "x"] }] } }])),
+    ];
+    let mut config = rows("request", &all);
+    config["writes"] = json!({ "identity": true, "slots": ["tier"] });
+    let step = world.step("testbed-sync", spec(), &config);
+    for (n, (row, _)) in (1..).zip(&all) {
+        let (reply, origin) = step.doing(row).await;
+        assert_eq!((reply.status(), origin.requests()), (500, 0), "{row}");
+        assert!(reply.identity.is_none(), "{row}");
+        assert_eq!(count(&step.stats.illegal), n, "{row}");
+        step.serves_on().await;
+    }
 }

@@ -7,14 +7,17 @@ use paifang_pipeline::{
     testkit::TestCall,
 };
 use serde_json::{Value, json};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 use tokio::sync::Semaphore;
 
 /// An upstream that answers once it is let, with what it was asked.
 struct Gate(Arc<Semaphore>);
 
 impl Gate {
-    fn new(open: usize) -> (World, Arc<Semaphore>) {
+    fn world(open: usize) -> (World, Arc<Semaphore>) {
         let gate = Arc::new(Semaphore::new(open));
         (World::with(Arc::new(Self(gate.clone()))), gate)
     }
@@ -49,16 +52,21 @@ fn relay(upstream: &str) -> Value {
 
 #[tokio::test]
 async fn granted_upstreams_answer_and_others_are_denied() {
-    let (world, _) = Gate::new(100);
+    let (world, _) = Gate::world(100);
     let all = [
         ("granted", relay("idp")),
         ("other", json!([{ "send": { "upstream": "bank", "path": "/" } }, "tell"])),
+        ("large", json!([{ "send": { "upstream": "idp", "path": "/".repeat(200) } }, "tell"])),
+        ("body", json!([{ "send": { "upstream": "idp", "path": "/", "bytes": 101 } }, "tell"])),
         ("wrong", json!([{ "send": { "upstream": "idp", "path": "no-path" } }, "tell"])),
     ];
-    let step = world.step("testbed", spec(), &rows("request", &all));
+    let small = limited(|limits| limits.body_bytes = 100);
+    let step = world.step("testbed", small, &rows("request", &all));
     let (reply, origin) = step.doing("granted").await;
     assert_eq!((reply.body(), origin.requests()), ("idp GET /x?y".to_owned(), 0));
     assert_eq!(step.told("other").await, json!([{ "error": "denied" }]));
+    assert_eq!(step.told("large").await, json!([{ "error": "too_large" }]));
+    assert!(step.told("body").await[0]["error"].as_str().unwrap().starts_with("invalid"));
     assert!(step.told("wrong").await[0]["error"].as_str().unwrap().starts_with("invalid"));
     let step = world.step("testbed", spec(), &rows("response", &[("granted", relay("idp"))]));
     assert_eq!(step.doing("granted").await.0.body(), "idp GET /x?y");
@@ -66,7 +74,7 @@ async fn granted_upstreams_answer_and_others_are_denied() {
 
 #[tokio::test]
 async fn at_the_log_and_in_configure_nothing_is_waited_for() {
-    let (world, gate) = Gate::new(1);
+    let (world, gate) = Gate::world(1);
     let send = json!({ "send": { "upstream": "idp", "path": "/" } });
     let config = json!({ "configure": [send], "log": [send, { "tell_kv": "log" }] });
     let step = world.step("testbed", spec(), &config);
@@ -79,7 +87,7 @@ async fn at_the_log_and_in_configure_nothing_is_waited_for() {
 
 #[tokio::test]
 async fn as_many_instances_run_at_once_as_may() {
-    let (world, gate) = Gate::new(0);
+    let (world, gate) = Gate::world(0);
     let spec = limited(|limits| limits.instances = 2);
     let step = world.step("testbed", spec, &rows("request", &[("wait", relay("idp"))]));
     let (first, second, third) = tokio::join!(step.doing("wait"), step.doing("wait"), async {
@@ -96,7 +104,7 @@ async fn as_many_instances_run_at_once_as_may() {
 
 #[tokio::test]
 async fn a_call_that_waits_too_long_is_cut() {
-    let (world, _gate) = Gate::new(0);
+    let (world, _gate) = Gate::world(0);
     let spec = limited(|limits| limits.wall = Duration::from_millis(30));
     let step = world.step("testbed", spec, &rows("request", &[("wait", relay("idp"))]));
     let (reply, _) = step.doing("wait").await;
@@ -107,7 +115,7 @@ async fn a_call_that_waits_too_long_is_cut() {
 
 #[tokio::test]
 async fn a_call_given_up_leaves_no_instance_behind() {
-    let (world, _gate) = Gate::new(0);
+    let (world, _gate) = Gate::world(0);
     let spec = limited(|limits| limits.instances = 1);
     let step = world.step("testbed", spec, &rows("request", &[("wait", relay("idp"))]));
     for _ in 0..3 {
@@ -119,5 +127,5 @@ async fn a_call_given_up_leaves_no_instance_behind() {
         }
         step.serves_on().await;
     }
-    assert_eq!(step.stats.instances.load(std::sync::atomic::Ordering::Relaxed), 0);
+    assert_eq!(step.stats.instances.load(Relaxed), 0);
 }
