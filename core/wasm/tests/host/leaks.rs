@@ -4,6 +4,7 @@ use crate::world::{World, spec};
 use paifang_pipeline::testkit::TestCall;
 use paifang_wasm::Spec;
 use serde_json::{Value, json};
+use std::sync::atomic::Ordering::Relaxed;
 
 const SECRET: &str = "hunter2-battery-staple";
 
@@ -65,4 +66,30 @@ async fn an_instance_that_trapped_is_not_used_again() {
     let call = TestCall::get("/").header("secret", SECRET).header("then", "panic");
     assert_eq!(step.run(call).await.0.status(), 500);
     assert_eq!(step.told("look").await, json!([0, ""]));
+}
+
+#[test]
+fn calls_at_once_are_given_their_own() {
+    let world = World::new();
+    let config = json!({ "reads": { "request": { "headers": ["x-own"] } }, "request": ["echo"] });
+    for reuse in [0, 7] {
+        let step = world.step("testbed-sync", spec_of(reuse), &config);
+        let calls = |thread: u32| {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            for n in 0..100 {
+                let own = format!("{thread}-{n}");
+                let call = TestCall::get("/").header("x-own", &own);
+                let reply = runtime.block_on(step.run(call)).0;
+                let given: Value = serde_json::from_str(&reply.body()).unwrap();
+                assert_eq!(given["headers"], json!([["x-own", own]]));
+            }
+        };
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let calls = &calls;
+                scope.spawn(move || calls(thread));
+            }
+        });
+        assert_eq!(step.stats.instances.load(Relaxed), 0);
+    }
 }

@@ -12,6 +12,7 @@ mod grants;
 mod illegal;
 mod leaks;
 mod limits;
+mod picture;
 mod reuse;
 mod slots;
 mod stages;

@@ -6,6 +6,7 @@ use paifang_pipeline::{
     ports::{BoxFuture, HttpOut, HttpOutError, HttpOutLimits},
     testkit::TestCall,
 };
+use paifang_wasm::{BreakerSpec, Spec};
 use serde_json::{Value, json};
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -128,4 +129,31 @@ async fn a_call_given_up_leaves_no_instance_behind() {
         step.serves_on().await;
     }
     assert_eq!(step.stats.instances.load(Relaxed), 0);
+}
+
+#[tokio::test]
+async fn a_trial_given_up_lets_another_begin() {
+    let (world, _gate) = Gate::world(0);
+    let breaker = BreakerSpec { calls: 1, ..BreakerSpec::default() };
+    let spec = Spec { breaker: Some(breaker), ..spec() };
+    let all = [("wait", relay("idp")), ("panic", json!(["panic"]))];
+    let step = world.step("testbed", spec, &rows("request", &all));
+    step.doing("panic").await;
+    assert_eq!(count(&step.stats.opened), 1);
+    world.clock.advance(Duration::from_secs(1));
+    {
+        let trial = step.doing("wait");
+        let meanwhile = async {
+            for _ in 0..20 {
+                tokio::task::yield_now().await;
+            }
+            step.doing("nothing").await.0
+        };
+        tokio::select! {
+            biased;
+            _ = trial => panic!("nobody has answered it"),
+            reply = meanwhile => assert_eq!(reply.status(), 503, "one trial at a time"),
+        }
+    }
+    step.serves_on().await;
 }
