@@ -393,8 +393,21 @@ impl Handler for WasmHandler {
                 }
             })
         });
-        if let Err(error) = inner.settle(admission, call, result) {
-            tracing::warn!(api = %inner.api, step = %inner.step, stage = "log", "handler {error}");
+        // That `log` has gone well says nothing of a handler that fails before it: only its failures
+        // count, so that they are not outnumbered by its successes.
+        match result {
+            Ok(_) => {
+                if let Some(breaker) = &inner.breaker {
+                    breaker.abandoned(admission);
+                }
+            }
+            Err(error) => {
+                if let Err(error) = inner.settle(admission, call, Err::<(), _>(error)) {
+                    tracing::warn!(
+                        api = %inner.api, step = %inner.step, stage = "log", "handler {error}"
+                    );
+                }
+            }
         }
     }
 }

@@ -119,8 +119,13 @@ fn selection(headers: Headers) -> Result<Selection, ConfigError> {
                 .help("header names are in lower case")
         })
     };
-    let mut names: Vec<HeaderName> = named.into_iter().map(name).collect::<Result<_, _>>()?;
-    names.dedup();
+    let mut names: Vec<HeaderName> = Vec::with_capacity(named.len());
+    for named in named {
+        let name = name(named)?;
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
     Ok(Selection::Named(names.into()))
 }
 
