@@ -79,8 +79,10 @@ pub(crate) fn engine(cache: Option<&Path>) -> Result<(Engine, Ticker), HostError
 fn cache_in(path: &Path) -> Result<Cache, HostError> {
     let failed = |why: String| HostError::Cache { path: path.to_owned(), why };
     private(path).map_err(|error| failed(error.to_string()))?;
+    // The cache takes no relative path, and a later change of the working directory moves none.
+    let whole = path.canonicalize().map_err(|error| failed(error.to_string()))?;
     let mut config = CacheConfig::new();
-    config.with_directory(path);
+    config.with_directory(whole);
     Cache::new(config).map_err(|error| failed(format!("{error:#}")))
 }
 
@@ -109,4 +111,29 @@ fn private(path: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 fn private(path: &Path) -> io::Result<()> {
     std::fs::create_dir_all(path)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::{env, fs, os::unix::fs::PermissionsExt};
+
+    #[test]
+    fn a_directory_is_taken_by_a_relative_path_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let up: PathBuf = env::current_dir().unwrap().components().skip(1).map(|_| "..").collect();
+        let path = up.join(folder.path().strip_prefix("/").unwrap()).join("code");
+        assert!(path.is_relative());
+        assert!(cache_in(&path).is_ok());
+        let mode = fs::metadata(folder.path().join("code")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+    }
+
+    #[test]
+    fn a_directory_that_others_may_write_to_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o770)).unwrap();
+        let refused = cache_in(folder.path()).map(drop).unwrap_err().to_string();
+        assert!(refused.contains("chmod 700"), "{refused}");
+    }
 }

@@ -102,8 +102,8 @@ fn times_that_move_are_held_to_where_they_moved() {
 #[test]
 fn a_table_that_is_never_full_gives_back_what_has_expired() {
     let values = Values::new(spec(100_000, 100_000_000));
-    for now in 0..20_000_u64 {
-        values.set(&now.to_string(), "x", Some(100), now).unwrap();
+    for at in 0..20_000_u64 {
+        values.set(&at.to_string(), "x", Some(100), at).unwrap();
     }
     let (held, _, room) = values.0.table.sizes();
     // A hundred live at a time; each shard looks at two for each that comes.
