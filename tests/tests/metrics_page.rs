@@ -21,7 +21,13 @@ const SECTIONS: [(&str, &[&str]); 6] = [
     ("listeners", &["paifang_connection", "paifang_accept_", "paifang_tls_"]),
     (
         "gateway",
-        &["paifang_build_", "paifang_release", "paifang_reloads", "paifang_requests_refused"],
+        &[
+            "paifang_build_",
+            "paifang_release",
+            "paifang_reloads",
+            "paifang_requests_refused",
+            "paifang_snapshots_",
+        ],
     ),
     (
         "calls",

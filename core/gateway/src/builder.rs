@@ -1,7 +1,7 @@
 //! Building a gateway: in a binary's `main`, or inside a test on port 0, many in one process.
 
 use crate::{
-    control::{Controller, LogControl, Parts, ReleaseError, watch},
+    control::{Controller, LogControl, Parts, ReleaseError, recall, watch},
     edge::{Edge, ListenerStatus},
     handlers::Handlers,
 };
@@ -172,6 +172,7 @@ impl Builder {
         };
         let controller = Controller::start(parts).await?;
         tokio::spawn(watch(Arc::downgrade(&controller), controller.gone_live()));
+        tokio::spawn(recall(Arc::downgrade(&controller), controller.gone_live()));
         Ok(Gateway { controller })
     }
 

@@ -21,6 +21,7 @@ mod handler;
 mod origin;
 pub mod ports;
 mod problem;
+mod recall;
 mod registry;
 pub mod rules;
 mod secret;
@@ -49,6 +50,7 @@ pub use handler::{
 };
 pub use origin::{Backlog, Never, NoOrigin, Origin, OriginCall, OriginError, OriginEvent, Replay};
 pub use problem::{ErrorPages, ErrorTemplate};
+pub use recall::Recall;
 pub use registry::{
     BuildContext, Built, ConfigError, DuplicatePlugin, DynPlugin, Plugin, PluginCounter, Registry,
 };

@@ -135,7 +135,7 @@ pub struct ApiStats {
     pub request_bytes: AtomicU64,
     /// Response body bytes.
     pub response_bytes: AtomicU64,
-    aborted: [AtomicU64; 4],
+    aborted: [AtomicU64; 5],
     errors: RwLock<BTreeMap<&'static str, AtomicU64>>,
 }
 
@@ -163,6 +163,7 @@ impl ApiStats {
             Termination::OriginBrokeOff => Some(1),
             Termination::HandlerBrokeOff => Some(2),
             Termination::Dropped => Some(3),
+            Termination::Superseded => Some(4),
         };
         if let Some(index) = aborted {
             self.aborted[index].fetch_add(1, Relaxed);
@@ -198,12 +199,13 @@ impl ApiStats {
 
     /// Calls that did not complete, with the name of why.
     #[must_use]
-    pub fn aborted(&self) -> [(&'static str, u64); 4] {
+    pub fn aborted(&self) -> [(&'static str, u64); 5] {
         let names = [
             Termination::ClientGone,
             Termination::OriginBrokeOff,
             Termination::HandlerBrokeOff,
             Termination::Dropped,
+            Termination::Superseded,
         ];
         std::array::from_fn(|index| (names[index].as_str(), self.aborted[index].load(Relaxed)))
     }

@@ -163,7 +163,7 @@ fields! {
     /// The step that answered or broke the call off.
     AnsweredBy = "answered_by",
     /// How the call ended: `completed`, `client_gone`, `origin_broke_off`, `handler_broke_off`,
-    /// `dropped`.
+    /// `superseded`, `dropped`.
     Termination = "termination",
     /// `true` where the connection was switched to another protocol.
     Upgraded = "upgraded",

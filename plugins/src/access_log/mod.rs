@@ -150,7 +150,10 @@ impl Logger {
 fn is_error(outcome: &Outcome) -> bool {
     let broke_off = match outcome.termination {
         Termination::Completed | Termination::ClientGone => false,
-        Termination::OriginBrokeOff | Termination::HandlerBrokeOff | Termination::Dropped => true,
+        Termination::OriginBrokeOff
+        | Termination::HandlerBrokeOff
+        | Termination::Superseded
+        | Termination::Dropped => true,
     };
     broke_off || outcome.status.is_some_and(|status| status.is_server_error())
 }

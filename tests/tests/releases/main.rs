@@ -5,6 +5,7 @@
 mod admin;
 mod apis;
 mod disk;
+mod held;
 mod lifetime;
 mod listeners;
 mod recovery;

@@ -24,6 +24,8 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
     }
     let second = Duration::from_secs(1);
     time(&config.reload.debounce, Duration::from_millis(10), 60 * second, problems);
+    number(&config.reload.keep_old, 0, 1000, problems);
+    time(&config.reload.drain, second, 30 * 24 * HOUR, problems);
     time(&config.shutdown.grace, Duration::ZERO, HOUR, problems);
     time(&config.defaults.timeout, MILLI, HOUR, problems);
     number(&config.releases.keep, 1, 1000, problems);

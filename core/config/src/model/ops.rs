@@ -28,11 +28,21 @@ pub struct Reload {
     pub watch: bool,
     /// How long files must have been quiet before. 10ms to 1m. Default 300ms.
     pub debounce: Located<HumanDuration>,
+    /// How many earlier releases calls may hold, 0 to 1000. Beyond, those of the oldest are ended,
+    /// once it has been replaced for `shutdown.grace`. Default 8.
+    pub keep_old: Located<u32>,
+    /// How long calls may hold a release that was replaced. 1s to 30d. Default 1h.
+    pub drain: Located<HumanDuration>,
 }
 
 impl Default for Reload {
     fn default() -> Self {
-        Self { watch: false, debounce: HumanDuration::from_millis(300).into() }
+        Self {
+            watch: false,
+            debounce: HumanDuration::from_millis(300).into(),
+            keep_old: 8.into(),
+            drain: HumanDuration::from_secs(3600).into(),
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     edge::Edge,
     front::HttpFront,
     handlers::Handlers,
-    live::{Dispatcher, Live, Refusals, TraceKey},
+    live::{Dispatcher, Held, Live, Refusals, TraceKey},
     metrics::{Metrics, ReleaseCounters},
     outbound::Outlets,
     upstream::{Deps, SystemResolver, SystemRoots},
@@ -75,6 +75,7 @@ pub(crate) struct Controller {
     pub(super) releases: Option<PathBuf>,
     pub(super) handlers: Arc<Handlers>,
     pub(super) live: Arc<Live>,
+    pub(super) held: Arc<Held>,
     pub(super) edge: Arc<Edge>,
     metrics: Metrics,
     pub(super) counters: Arc<ReleaseCounters>,
@@ -128,8 +129,9 @@ impl Controller {
         let front = HttpFront::new(Arc::new(dispatcher));
         let edge = Arc::new(Edge::new(Arc::new(front), tokio::runtime::Handle::current()));
         let counters = Arc::new(ReleaseCounters::default());
+        let held: Arc<Held> = Arc::default();
         let controller = Arc::new(Self {
-            metrics: Metrics::new(&live, &edge, &refusals, &counters, &registry, &handlers),
+            metrics: Metrics::new(&live, &held, &edge, &refusals, &counters, &registry, &handlers),
             handlers,
             registry,
             sources,
@@ -139,6 +141,7 @@ impl Controller {
             log,
             releases,
             live,
+            held,
             edge,
             counters,
             trace_key,

@@ -8,12 +8,14 @@ mod keep;
 mod level;
 mod link;
 mod make;
+mod recall;
 mod release;
 mod report;
 mod watch;
 
 pub(crate) use controller::{Controller, Parts};
 pub(crate) use link::is_absence;
+pub(crate) use recall::recall;
 pub(crate) use release::Cause;
 pub use release::ReleaseError;
 pub(crate) use report::{explain_request, list_apis};

@@ -183,6 +183,7 @@ impl Controller {
 
         // From here on nothing can fail.
         self.live.store(serving.clone());
+        self.held.replaced(&old, &serving);
         serving.outbound.go_live();
         prepared.commit(snapshot.config().shutdown.grace.get()).await;
         self.commit_admin(admin, &snapshot);

@@ -1,7 +1,7 @@
 //! What the controller tells: reports, status, lists. Each has its data and a text for people.
 
 use super::Controller;
-use crate::{control::ReleaseError, edge::ListenerStatus};
+use crate::{control::ReleaseError, edge::ListenerStatus, live::HeldRelease};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use paifang_config::{
     diff::Diff,
@@ -12,6 +12,7 @@ use paifang_config::{
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::{fmt::Write, sync::Arc, time::Duration};
+use tokio::time::Instant;
 
 /// Whether a release is kept on disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -122,6 +123,18 @@ impl Controller {
             let scheme = if listener.tls { "https" } else { "http" };
             let _ = writeln!(text, "{}: {scheme}://{}", listener.name, listener.address);
         }
+        let held = self.held.read(Instant::now());
+        for old in &held {
+            let ends = if old.recalled { ", which are being ended" } else { "" };
+            let calls = if old.calls == 1 { "call" } else { "calls" };
+            let _ = writeln!(
+                text,
+                "release {}, replaced {} s ago, is held by {} {calls}{ends}",
+                old.release,
+                old.age.as_secs(),
+                old.calls
+            );
+        }
         let not_kept = self.not_kept.load_full();
         if let Some(why) = &not_kept {
             let _ = writeln!(text, "WARNING: this release is not kept on disk: {why}");
@@ -140,6 +153,7 @@ impl Controller {
                 "pinned": self.pinned(),
                 "connections": connections,
                 "uptime_seconds": uptime,
+                "held": held.iter().map(held_release).collect::<Vec<_>>(),
                 "last_failure": failure.as_deref(),
                 "not_kept": not_kept.as_deref(),
             }),
@@ -284,6 +298,15 @@ impl Controller {
         let text = diff.to_string();
         Ok(told(diff, text))
     }
+}
+
+fn held_release(old: &HeldRelease) -> Value {
+    json!({
+        "release": old.release,
+        "replaced_seconds_ago": old.age.as_secs(),
+        "calls": old.calls,
+        "ending": old.recalled,
+    })
 }
 
 fn counts(entries: &[(&'static str, u64)]) -> Value {

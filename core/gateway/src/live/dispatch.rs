@@ -14,8 +14,7 @@ use http::{
 };
 use paifang_config::route::{self, PathError};
 use paifang_pipeline::{
-    Api, Engine, ErrorCode, Exchange, Front, NoOrigin, Param, Params, Rejection, Response, Served,
-    error,
+    Engine, ErrorCode, Exchange, Front, NoOrigin, Param, Params, Rejection, Response, Served, error,
 };
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -59,7 +58,7 @@ enum Target {
     /// An API.
     Api(Arc<ServingApi>),
     /// None: the chain that such calls pass, and what it answers.
-    Refused(Arc<Api>, Rejection),
+    Refused(Arc<ServingApi>, Rejection),
 }
 
 impl Service for Dispatcher {
@@ -82,11 +81,14 @@ impl Service for Dispatcher {
                 engine.refuse(&serving.api, &rejection, call, front).await
             }
             Target::Api(serving) => match &serving.upstream {
-                Some(upstream) => engine.serve(&serving.api, &**upstream, call, front).await,
+                Some(upstream) => {
+                    let recall = Some(&serving.recall);
+                    engine.serve_until(recall, &serving.api, &**upstream, call, front).await
+                }
                 None => engine.serve(&serving.api, &NoOrigin, call, front).await,
             },
             Target::Refused(fallback, rejection) => {
-                engine.refuse(&fallback, &rejection, call, front).await
+                engine.refuse(&fallback.api, &rejection, call, front).await
             }
         }
     }
@@ -103,7 +105,7 @@ impl Service for Dispatcher {
         let facts = paifang_pipeline::Facts::embedded(clock.now(), clock.unix());
         let head = http::Request::new(()).into_parts().0;
         let nobody = Exchange::new(head, facts, Params::default());
-        live.fallback.error_pages.render(&nobody, &rejection)
+        live.fallback.api.error_pages.render(&nobody, &rejection)
     }
 }
 

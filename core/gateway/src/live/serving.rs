@@ -7,8 +7,8 @@ use crate::{
 };
 use arc_swap::ArcSwap;
 use paifang_config::{route::PathPolicy, snapshot::Snapshot, yaml::Digest};
-use paifang_pipeline::Api;
-use std::sync::Arc;
+use paifang_pipeline::{Api, Recall};
+use std::{iter::once, sync::Arc};
 
 /// One release, linked: every API with its upstream, every listener with its limits.
 pub(crate) struct Serving {
@@ -17,7 +17,7 @@ pub(crate) struct Serving {
     /// The APIs, at the indexes that the route table answers with.
     pub(crate) apis: Vec<Arc<ServingApi>>,
     /// What requests pass that match no API.
-    pub(crate) fallback: Arc<Api>,
+    pub(crate) fallback: Arc<ServingApi>,
     /// The upstreams, by name.
     pub(crate) upstreams: Upstreams,
     /// The way out for its handlers.
@@ -32,15 +32,28 @@ pub(crate) struct Serving {
     pub(crate) pems: Digest,
 }
 
-/// An API with what answers it.
+/// An API with what answers it. What calls hold.
 pub(crate) struct ServingApi {
     pub(crate) api: Arc<Api>,
     pub(crate) upstream: Option<Arc<Upstream>>,
     /// It exists and takes no calls.
     pub(crate) offline: bool,
+    /// Ends its calls, once a later release has replaced it.
+    pub(crate) recall: Recall,
+}
+
+impl AsRef<Recall> for ServingApi {
+    fn as_ref(&self) -> &Recall {
+        &self.recall
+    }
 }
 
 impl Serving {
+    /// All that calls may hold of it: every API, and what requests pass that match none.
+    pub(crate) fn served(&self) -> impl Iterator<Item = &Arc<ServingApi>> {
+        self.apis.iter().chain(once(&self.fallback))
+    }
+
     /// Whether it says nothing that `before` doesn't: the same files to the letter, the same
     /// variables, secrets, certificates and keys.
     pub(crate) fn is_like(&self, before: &Self) -> bool {

@@ -26,12 +26,7 @@ const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 impl Collector for Calls {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let serving = self.0.load_full();
-        let apis: Vec<&Api> = serving
-            .apis
-            .iter()
-            .map(|serving| &*serving.api)
-            .chain(std::iter::once(&*serving.fallback))
-            .collect();
+        let apis: Vec<&Api> = serving.served().map(|serving| &*serving.api).collect();
         api_families(&mut encoder, &apis)?;
         step_families(&mut encoder, &apis)
     }

@@ -1,7 +1,7 @@
 //! Metrics of the gateway as a whole: its release, its reloads, what it refused at the door.
 
 use super::family::{counters, gauges};
-use crate::live::{Live, Refusals};
+use crate::live::{Held, Live, Refusals};
 use prometheus_client::{collector::Collector, encoding::DescriptorEncoder};
 use std::{
     fmt,
@@ -10,6 +10,7 @@ use std::{
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
+use tokio::time::Instant;
 
 /// How releases have gone.
 #[derive(Debug, Default)]
@@ -23,6 +24,7 @@ pub(crate) struct ReleaseCounters {
 /// Sources.
 pub(super) struct Gateway {
     pub(super) live: Arc<Live>,
+    pub(super) held: Arc<Held>,
     pub(super) refusals: Arc<Refusals>,
     pub(super) releases: Arc<ReleaseCounters>,
 }
@@ -53,6 +55,7 @@ impl Collector for Gateway {
                 (vec![("result", "failed")], self.releases.failed.load(Relaxed)),
             ],
         )?;
+        self.held_families(&mut encoder)?;
         let refusals = self.refusals.read();
         counters(
             &mut encoder,
@@ -60,5 +63,30 @@ impl Collector for Gateway {
             "Requests refused before they were calls, by the error's label.",
             refusals.iter().map(|(label, count)| (vec![("error", *label)], *count)),
         )
+    }
+}
+
+impl Gateway {
+    fn held_families(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let held = self.held.read(Instant::now());
+        let calls: usize = held.iter().map(|old| old.calls).sum();
+        let oldest = held.first().map_or(0, |old| old.age.as_secs());
+        for (name, help, value) in [
+            ("paifang_snapshots_held", "Old releases that calls still hold.", held.len() as u64),
+            (
+                "paifang_snapshots_held_calls",
+                "Calls, streams and tunnels that hold an old release.",
+                calls as u64,
+            ),
+            (
+                "paifang_snapshots_held_oldest_seconds",
+                "How long ago the oldest release that calls hold was replaced; 0 where none is held.",
+                oldest,
+            ),
+        ] {
+            let value = i64::try_from(value).unwrap_or(i64::MAX);
+            gauges(encoder, name, help, [(vec![], value)])?;
+        }
+        Ok(())
     }
 }

@@ -14,7 +14,11 @@ mod upstreams;
 
 pub(crate) use gateway::ReleaseCounters;
 
-use crate::{edge::Edge, handlers::Handlers, live::Live, live::Refusals};
+use crate::{
+    edge::Edge,
+    handlers::Handlers,
+    live::{Held, Live, Refusals},
+};
 use paifang_pipeline::Registry;
 use prometheus_client::{encoding::text, registry};
 use std::sync::Arc;
@@ -29,6 +33,7 @@ impl Metrics {
     /// Metrics over these sources.
     pub(crate) fn new(
         live: &Arc<Live>,
+        held: &Arc<Held>,
         edge: &Arc<Edge>,
         refusals: &Arc<Refusals>,
         releases: &Arc<ReleaseCounters>,
@@ -42,6 +47,7 @@ impl Metrics {
         registry.register_collector(Box::new(listeners::Listeners(edge.clone())));
         registry.register_collector(Box::new(gateway::Gateway {
             live: live.clone(),
+            held: held.clone(),
             refusals: refusals.clone(),
             releases: releases.clone(),
         }));

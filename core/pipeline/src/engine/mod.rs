@@ -19,6 +19,7 @@ use crate::{
     front::{BodySize, Front, FrontError},
     origin::{Origin, OriginError},
     ports::Clock,
+    recall::Recall,
     verdict::Rejection,
 };
 use http::{HeaderMap, header::CONTENT_LENGTH};
@@ -61,7 +62,20 @@ impl Engine {
         exchange: &mut Exchange,
         front: &mut F,
     ) -> Served {
+        self.serve_until(None, api, origin, exchange, front).await
+    }
+
+    /// The like, for a call that ends when `recall` is given while an origin's answer is relayed.
+    pub async fn serve_until<F: Front, O: Origin>(
+        &self,
+        recall: Option<&Recall>,
+        api: &Api,
+        origin: &O,
+        exchange: &mut Exchange,
+        front: &mut F,
+    ) -> Served {
         let mut run = Run::new(self, api, exchange);
+        run.recall = recall;
         let end = run.drive(front, origin).await;
         run.end(front, end).await
     }
@@ -93,6 +107,8 @@ struct Run<'a> {
     deadline: Instant,
     /// How the client told the request body's length, before any step could say otherwise.
     declared: BodySize,
+    /// What may end the call once its origin answers.
+    recall: Option<&'a Recall>,
 }
 
 /// Why a call ended before its response was out.
@@ -104,6 +120,8 @@ enum Stop {
     OriginBrokeOff,
     /// A step failed or aborted after the response head had gone out.
     HandlerBrokeOff,
+    /// The call was recalled.
+    Superseded,
 }
 
 /// What can go wrong while a response may still be made.
@@ -148,7 +166,15 @@ impl<'a> Run<'a> {
             true => BodySize::Declared,
             false => told_length(&exchange.head.headers),
         };
-        let mut run = Self { clock: &*engine.clock, api, exchange, passed: 0, deadline, declared };
+        let mut run = Self {
+            clock: &*engine.clock,
+            api,
+            exchange,
+            passed: 0,
+            deadline,
+            declared,
+            recall: None,
+        };
         run.tick();
         run
     }
@@ -188,6 +214,7 @@ impl<'a> Run<'a> {
             Err(Stop::Gone) => Termination::ClientGone,
             Err(Stop::OriginBrokeOff) => Termination::OriginBrokeOff,
             Err(Stop::HandlerBrokeOff) => Termination::HandlerBrokeOff,
+            Err(Stop::Superseded) => Termination::Superseded,
         };
         self.exchange.outcome.termination = termination;
         if termination != Termination::Completed {

@@ -7,10 +7,15 @@ use crate::{
     front::Front,
     handler::UpstreamCall,
     origin::{Origin, OriginCall, OriginError, OriginEvent, Replay},
+    recall::Recall,
     stats::StepVerdict,
     verdict::Rejection,
 };
 use http::StatusCode;
+use std::{
+    future::Future,
+    pin::{Pin, pin},
+};
 
 /// A response head, and the attempt that its body comes from.
 pub(super) struct Reply<C> {
@@ -19,7 +24,7 @@ pub(super) struct Reply<C> {
     pub(super) ended: bool,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
     /// Everything from the last step of the chain to the end of the call.
     pub(super) async fn serve_from_origin<F: Front, O: Origin>(
         &mut self,
@@ -39,9 +44,14 @@ impl Run<'_> {
                     self.tick();
                 }
                 Ok(reply) if reply.head.status == StatusCode::SWITCHING_PROTOCOLS => {
-                    return self.tunnel(front, reply).await;
+                    let (recall, spread) = self.recall();
+                    return unless_given(recall, spread, pin!(self.tunnel(front, reply))).await;
                 }
-                Ok(reply) => return self.deliver(front, reply, upload).await,
+                Ok(reply) => {
+                    let (recall, spread) = self.recall();
+                    let relay = pin!(self.deliver(front, reply, upload));
+                    return unless_given(recall, spread, relay).await;
+                }
                 Err(Trouble::Origin(failed))
                     if self.repeats(&failed, &upload) && origin.spend_retry() =>
                 {
@@ -51,6 +61,11 @@ impl Run<'_> {
                 Err(trouble) => return self.give_up(front, trouble).await,
             }
         }
+    }
+
+    /// What may end the call from here on, and a number that differs from call to call.
+    fn recall(&self) -> (Option<&'a Recall>, u64) {
+        (self.recall, self.exchange.facts.entropy)
     }
 
     /// Ends a call that cannot go on.
@@ -177,5 +192,17 @@ impl Run<'_> {
 
     fn another_attempt(&self, upload: &Upload) -> bool {
         upload.replayable && self.exchange.outcome.attempts < self.api.retry.attempts
+    }
+}
+
+/// Relays an answer, as long as the call is not recalled.
+async fn unless_given(
+    recall: Option<&Recall>,
+    spread: u64,
+    relay: Pin<&mut impl Future<Output = Result<(), Stop>>>,
+) -> Result<(), Stop> {
+    match recall {
+        None => relay.await,
+        Some(recall) => recall.unless_given(spread, relay).await.unwrap_or(Err(Stop::Superseded)),
     }
 }

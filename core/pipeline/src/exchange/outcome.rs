@@ -15,6 +15,9 @@ pub enum Termination {
     OriginBrokeOff,
     /// The response broke off after its head had gone out, by a handler's verdict or fault.
     HandlerBrokeOff,
+    /// The response broke off after the origin had begun to answer: the API that the call began
+    /// with had long been replaced, and its calls were recalled ([`crate::Recall`]).
+    Superseded,
     /// The task was dropped: shutdown, or a panic in the front.
     #[default]
     Dropped,
@@ -29,6 +32,7 @@ impl Termination {
             Self::ClientGone => "client_gone",
             Self::OriginBrokeOff => "origin_broke_off",
             Self::HandlerBrokeOff => "handler_broke_off",
+            Self::Superseded => "superseded",
             Self::Dropped => "dropped",
         }
     }

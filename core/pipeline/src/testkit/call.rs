@@ -15,6 +15,7 @@ use crate::{
     origin::Origin,
     ports::{Clock, HttpOut, NoHttpOut, Store},
     problem::ErrorPages,
+    recall::Recall,
     registry::{BuildContext, Built, ConfigError, DynPlugin},
     secret::{Secret, SecretRef, Secrets},
     stats::{ApiStats, StepStats},
@@ -23,7 +24,10 @@ use crate::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use smallvec::SmallVec;
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 /// A call and the chain it will pass.
 pub struct TestCall {
@@ -38,6 +42,7 @@ pub struct TestCall {
     /// The API's retry policy.
     pub retry: RetryPolicy,
     api_stats: Arc<ApiStats>,
+    recall: Recall,
 }
 
 /// What came of a call.
@@ -151,6 +156,7 @@ impl TestCall {
             limits: CallLimits::default(),
             retry: RetryPolicy::default(),
             api_stats: Arc::default(),
+            recall: Recall::default(),
         }
     }
 
@@ -253,6 +259,13 @@ impl TestCall {
         self
     }
 
+    /// The call's API has been replaced, and its calls are recalled with this grace.
+    #[must_use]
+    pub fn recalled(self, grace: Duration) -> Self {
+        self.recall.give(grace);
+        self
+    }
+
     /// Counts into these.
     #[must_use]
     pub fn stats(mut self, stats: &Arc<ApiStats>) -> Self {
@@ -263,8 +276,19 @@ impl TestCall {
     /// Runs the call through the chain to `origin`.
     pub async fn run<O: Origin>(self, origin: &O) -> Reply {
         let recorder = Arc::new(Recorder::default());
-        let Self { head, facts, params, mut front, steps, clock, limits, retry, api_stats, .. } =
-            self.shared_step("-recorder", recorder.clone());
+        let Self {
+            head,
+            facts,
+            params,
+            mut front,
+            steps,
+            clock,
+            limits,
+            retry,
+            api_stats,
+            recall,
+            ..
+        } = self.shared_step("-recorder", recorder.clone());
         let chain = match Chain::new(steps) {
             Ok(chain) => chain,
             Err(error) => panic!("{error}"),
@@ -281,7 +305,9 @@ impl TestCall {
         let params = locate(&head.uri, &params);
         let mut exchange = Exchange::new(head, facts, params);
         exchange.enable_trace();
-        let served = Engine::new(clock).serve(&api, origin, &mut exchange, &mut front).await;
+        let engine = Engine::new(clock);
+        let served =
+            engine.serve_until(Some(&recall), &api, origin, &mut exchange, &mut front).await;
         let seen = std::mem::take(&mut *recorder.lock());
         Reply {
             served,

@@ -92,6 +92,38 @@ async fn a_client_gone_at_each_stage_ends_the_call_and_is_logged_once() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_recalled_call_ends_where_its_answer_has_to_be_waited_for() {
+    const SECOND: Duration = Duration::from_secs(1);
+    let stats = Arc::default();
+    let half = || {
+        TestOrigin::scripted([Script::Events(vec![
+            Ok(OriginEvent::Head(TestOrigin::head(200), false)),
+            Ok(OriginEvent::Frame(Frame::data("half".into()))),
+        ])])
+    };
+    let reply = TestCall::get("/").recalled(SECOND).stats(&stats).run(&half()).await;
+    assert_eq!((reply.served.termination, reply.logged), (Termination::Superseded, 1));
+    assert_eq!(reply.outcome.response_bytes, 4);
+    assert!(matches!(reply.sent.last(), Some(Sent::Abort)));
+    assert_eq!(stats.aborted().last(), Some(&("superseded", 1)));
+    // Also one whose body is collected, which no time limit ends.
+    let asks = Probe::at(Stages::RESPONSE).on_response(|_| ResponseVerdict::NeedBody);
+    let reply = TestCall::get("/").recalled(SECOND).step("a", asks).run(&half()).await;
+    assert_eq!(reply.served.termination, Termination::Superseded);
+    // And a tunnel.
+    let origin = TestOrigin::scripted([Script::Events(vec![Ok(OriginEvent::Head(
+        TestOrigin::head(101),
+        false,
+    ))])]);
+    let reply = TestCall::get("/").recalled(SECOND).run(&origin).await;
+    assert_eq!(reply.served.termination, Termination::Superseded);
+    assert!(reply.outcome.upgraded);
+    // What is there goes out.
+    let reply = TestCall::get("/").recalled(SECOND).run(&ok()).await;
+    assert_eq!((reply.status(), reply.served.termination), (200, Termination::Completed));
+}
+
 #[tokio::test]
 async fn verdicts_and_times_are_counted_by_the_engine() {
     let stats = Arc::default();

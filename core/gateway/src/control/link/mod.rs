@@ -9,7 +9,7 @@ use crate::{
     edge::ListenerSpec,
     live::{Serving, ServingApi},
     outbound::Outbound,
-    upstream::{Deps, Upstreams},
+    upstream::{Deps, Upstream, Upstreams},
 };
 use paifang_config::{
     diag::{Diagnostics, Problem, Problems},
@@ -17,7 +17,13 @@ use paifang_config::{
     source::FileSource,
     yaml::{Digest, Located, Span},
 };
-use std::{collections::BTreeSet, io, path::PathBuf, sync::Arc};
+use paifang_pipeline::{Api, Recall};
+use std::{
+    collections::{BTreeSet, HashMap},
+    io,
+    path::PathBuf,
+    sync::Arc,
+};
 
 /// A snapshot that is ready to serve.
 pub(super) struct Linked {
@@ -64,8 +70,8 @@ fn link_noting(
     let problems = Problems::default();
     let mut linker = Linker { snapshot: &snapshot, files, problems, pems: Vec::new(), absent };
     let none = Upstreams::default();
-    let previous = previous.map_or(&none, |previous| &previous.upstreams);
-    let upstreams = upstreams::build(&mut linker, previous, deps);
+    let old = previous.map_or(&none, |previous| &previous.upstreams);
+    let upstreams = upstreams::build(&mut linker, old, deps);
     let (listeners, limits) = listeners::build(&mut linker, deps);
     let level = &snapshot.config().log.level;
     if let Err(why) = level::check(level.value()) {
@@ -73,22 +79,20 @@ fn link_noting(
     }
     let pems = Digest::all(&linker.pems);
     linker.problems.finish((), snapshot.sources())?;
+    let before = previous.into_iter().flat_map(Serving::served);
+    let before: Before<'_> = before.map(|api| (Arc::as_ptr(&api.api), api)).collect();
     let apis = snapshot
         .apis()
         .iter()
         .map(|served| {
             let upstream = served.api.upstream.as_deref().and_then(|name| upstreams.get(name));
-            Arc::new(ServingApi {
-                api: served.api.clone(),
-                upstream: upstream.cloned(),
-                offline: served.offline,
-            })
+            served_by(&before, &served.api, upstream, served.offline)
         })
         .collect();
     outbound.link(upstreams.clone());
     let serving = Serving {
         apis,
-        fallback: snapshot.fallback().api.clone(),
+        fallback: served_by(&before, &snapshot.fallback().api, None, false),
         upstreams,
         outbound,
         paths: snapshot.path_policy(),
@@ -98,6 +102,31 @@ fn link_noting(
         snapshot,
     };
     Ok(Linked { serving, listeners })
+}
+
+/// What the release before serves, by the API.
+type Before<'a> = HashMap<*const Api, &'a Arc<ServingApi>>;
+
+/// An API with its upstream; the one that was there before, where both are as they were.
+fn served_by(
+    before: &Before<'_>,
+    api: &Arc<Api>,
+    upstream: Option<&Arc<Upstream>>,
+    offline: bool,
+) -> Arc<ServingApi> {
+    let known = before.get(&Arc::as_ptr(api)).filter(|known| {
+        known.offline == offline
+            && known.upstream.as_ref().map(Arc::as_ptr) == upstream.map(Arc::as_ptr)
+    });
+    match known {
+        Some(known) => Arc::clone(known),
+        None => Arc::new(ServingApi {
+            api: api.clone(),
+            upstream: upstream.cloned(),
+            offline,
+            recall: Recall::default(),
+        }),
+    }
 }
 
 /// What linking works with.
