@@ -178,7 +178,7 @@ pub(crate) fn request(
 
 /// Bounds what a handler says of the caller and in slots: it goes into the gateway's own memory.
 fn texts(edits: &RequestEdits) -> Checked<()> {
-    let claims = edits.identity.iter().flat_map(|identity| &identity.claims);
+    let claims = edits.identity.iter().flat_map(|identity| &identity.claims).flatten();
     let (mut count, mut bytes) = (0, 0);
     for named in claims.chain(&edits.slots) {
         count += 1;
@@ -243,7 +243,8 @@ fn identity(said: crate::contract::Identity, access: &Access) -> Checked<Identit
         return illegal("an identity, which it did not declare");
     }
     let mut identity = Identity::new(said.subject.into(), said.app.map(Arc::from), METHOD);
-    identity.claims = said.claims.into_iter().map(|claim| (claim.name, claim.value)).collect();
+    let claims = said.claims.into_iter().flatten();
+    identity.claims = claims.map(|claim| (claim.name, claim.value)).collect();
     Ok(identity)
 }
 

@@ -16,14 +16,6 @@ pub(crate) const PACKAGE: &str = "paifang:handler";
 /// The version of the contract. Handlers of `0.1.x` are taken.
 pub(crate) const VERSION: &str = "0.1.0";
 
-/// A header field, as handlers are given it.
-#[derive(Debug, Clone, Copy, ComponentType, Lower)]
-#[component(record)]
-pub(crate) struct FieldRef<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) value: &'a [u8],
-}
-
 /// A header field, as handlers give it.
 #[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lift, Lower)]
 #[component(record)]
@@ -108,16 +100,16 @@ pub(crate) struct Reads {
     pub(crate) slots: Vec<String>,
 }
 
-/// What a handler reads and writes under its config.
+/// What a handler reads and writes under its config; a stage without reads is not called.
 #[derive(Debug, Clone, ComponentType, Lift)]
 #[component(record)]
 pub(crate) struct Manifest {
     /// At `request` and `request-with-body`.
-    pub(crate) request: Reads,
+    pub(crate) request: Option<Reads>,
     /// At `response` and `response-with-body`.
-    pub(crate) response: Reads,
+    pub(crate) response: Option<Reads>,
     /// At `log`.
-    pub(crate) log: Reads,
+    pub(crate) log: Option<Reads>,
     /// Whether it says who the caller is.
     #[component(name = "writes-identity")]
     pub(crate) writes_identity: bool,
@@ -141,7 +133,7 @@ pub(crate) struct ConfigError {
 pub(crate) struct IdentityRef<'a> {
     pub(crate) subject: &'a str,
     pub(crate) app: Option<&'a str>,
-    pub(crate) claims: &'a [NamedRef<'a>],
+    pub(crate) claims: Option<&'a [NamedRef<'a>]>,
 }
 
 /// Who the caller is, as handlers say it.
@@ -153,10 +145,11 @@ pub(crate) struct Identity {
     /// The app it belongs to.
     pub(crate) app: Option<String>,
     /// Further claims.
-    pub(crate) claims: Vec<Named>,
+    pub(crate) claims: Option<Vec<Named>>,
 }
 
-/// A call.
+/// A call. A list that is not there costs nothing; an empty one would cost a call of the guest's
+/// allocator.
 #[derive(Debug, Clone, Copy, ComponentType, Lower)]
 #[component(record)]
 pub(crate) struct CallRef<'a> {
@@ -170,11 +163,12 @@ pub(crate) struct CallRef<'a> {
     pub(crate) app: Option<&'a str>,
     #[component(name = "request-id")]
     pub(crate) request_id: Option<&'a str>,
-    pub(crate) params: &'a [NamedRef<'a>],
+    pub(crate) params: Option<&'a [NamedRef<'a>]>,
     pub(crate) identity: Option<IdentityRef<'a>>,
-    pub(crate) headers: &'a [FieldRef<'a>],
-    pub(crate) slots: &'a [NamedRef<'a>],
-    pub(crate) kept: &'a [u8],
+    /// Lines of a head; see [`crate::lines`].
+    pub(crate) headers: Option<&'a [u8]>,
+    pub(crate) slots: Option<&'a [NamedRef<'a>]>,
+    pub(crate) kept: Option<&'a [u8]>,
 }
 
 /// The head of a response.
@@ -182,7 +176,7 @@ pub(crate) struct CallRef<'a> {
 #[component(record)]
 pub(crate) struct ResponseRef<'a> {
     pub(crate) status: u16,
-    pub(crate) headers: &'a [FieldRef<'a>],
+    pub(crate) headers: Option<&'a [u8]>,
 }
 
 /// A change to one header field.
@@ -201,7 +195,7 @@ pub(crate) enum Edit {
 }
 
 /// Changes to a request.
-#[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lift)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, ComponentType, Lift)]
 #[component(record)]
 pub(crate) struct RequestEdits {
     /// Of header fields, in order.
@@ -221,7 +215,7 @@ pub(crate) struct RequestEdits {
 }
 
 /// Changes to a response.
-#[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lift)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, ComponentType, Lift)]
 #[component(record)]
 pub(crate) struct ResponseEdits {
     /// Another status.
@@ -344,5 +338,5 @@ pub(crate) struct OutcomeRef<'a> {
     pub(crate) response_bytes: u64,
     #[component(name = "error-code")]
     pub(crate) error_code: Option<&'a str>,
-    pub(crate) headers: &'a [FieldRef<'a>],
+    pub(crate) headers: Option<&'a [u8]>,
 }

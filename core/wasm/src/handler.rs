@@ -6,6 +6,7 @@ use crate::{
     contract::{RequestVerdict, ResponseRef, ResponseVerdict},
     failure::CallError,
     host::Mode,
+    lines::Lines,
     lower,
     owned::{OwnedCall, OwnedInput, OwnedResponse},
     prepared::{Prepared, now},
@@ -18,7 +19,6 @@ use paifang_pipeline::{
     Exchange, Handler, LogCall, RequestCall, ResponseCall, ResponseVerdict as Answered, Stages,
     Verdict,
 };
-use smallvec::SmallVec;
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 /// A step that runs a component.
@@ -164,16 +164,14 @@ impl Inner {
         let body = self.body(call.body())?;
         let memo = call.take_kept::<Memo>().unwrap_or_default();
         let reads = &self.prepared.access.response;
-        let mut headers = SmallVec::new();
-        lower::fields(&call.response().headers, &reads.response, &mut headers);
-        let head = ResponseRef { status: call.response().status.as_u16(), headers: &headers };
+        let headers = Lines::of(&call.response().headers, &reads.response);
+        let head = ResponseRef { status: call.response().status.as_u16(), headers: headers.text() };
         let result = lower::with_call(call, &self.api, reads, &memo.kept, |record| {
             self.prepared.call(match &body {
                 Some(body) => Input::ResponseWithBody(record, head, body),
                 None => Input::Response(record, head),
             })
         });
-        drop(headers);
         call.keep_boxed(memo);
         result
     }

@@ -5,6 +5,7 @@ use crate::{
         CallRef, ConfigError, Manifest, OutcomeRef, RequestVerdict, ResponseRef, ResponseVerdict,
     },
     env::{Ctx, Env, Phase},
+    reads::Called,
 };
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -44,6 +45,20 @@ pub(crate) struct Exports {
 }
 
 impl Exports {
+    /// Those that are called under a config.
+    pub(crate) fn only(self, called: Called) -> Self {
+        let if_called =
+            |called: bool, index: Option<ComponentExportIndex>| index.filter(|_| called);
+        Self {
+            request: if_called(called.request, self.request),
+            request_with_body: if_called(called.request, self.request_with_body),
+            response: if_called(called.response, self.response),
+            response_with_body: if_called(called.response, self.response_with_body),
+            log: if_called(called.log, self.log),
+            ..self
+        }
+    }
+
     pub(crate) fn of(component: &Component) -> Self {
         let names: Vec<String> = component
             .component_type()

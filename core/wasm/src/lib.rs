@@ -28,6 +28,7 @@ mod failure;
 mod handler;
 mod host;
 mod instance;
+mod lines;
 mod lower;
 mod module;
 mod owned;

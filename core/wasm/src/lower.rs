@@ -1,10 +1,11 @@
 //! From an exchange to the records of the contract: borrowed, and only what the manifest asks for.
 
 use crate::{
-    contract::{CallRef, Facts, FieldRef, IdentityRef, NamedRef, OutcomeRef},
-    reads::{Selection, StageReads},
+    contract::{CallRef, Facts, IdentityRef, NamedRef, OutcomeRef},
+    lines::{Lines, some},
+    reads::StageReads,
 };
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 use paifang_pipeline::Exchange;
 use smallvec::SmallVec;
 use std::io::Write;
@@ -38,8 +39,7 @@ pub(crate) fn with_call<R>(
         .flat_map(|identity| &identity.claims)
         .map(|(name, value)| NamedRef { name, value })
         .collect();
-    let mut headers = Short::new();
-    fields(exchange.headers(), &reads.request, &mut headers);
+    let headers = Lines::of(exchange.headers(), &reads.request);
     let filled: Short<NamedRef<'_>> = reads
         .slots
         .iter()
@@ -58,36 +58,16 @@ pub(crate) fn with_call<R>(
             .request_id()
             .filter(|_| wants(Facts::REQUEST_ID))
             .and_then(|id| id.to_str().ok()),
-        params: &params,
+        params: some(&params),
         identity: identity.map(|identity| IdentityRef {
             subject: &identity.subject,
             app: identity.app.as_deref(),
-            claims: &claims,
+            claims: some(&claims),
         }),
-        headers: &headers,
-        slots: &filled,
-        kept,
+        headers: headers.text(),
+        slots: some(&filled),
+        kept: some(kept),
     })
-}
-
-/// The header fields of a selection, one for each line.
-pub(crate) fn fields<'a>(
-    headers: &'a HeaderMap,
-    selection: &'a Selection,
-    into: &mut Short<FieldRef<'a>>,
-) {
-    fn field<'a>(name: &'a HeaderName, value: &'a HeaderValue) -> FieldRef<'a> {
-        FieldRef { name: name.as_str(), value: value.as_bytes() }
-    }
-    match selection {
-        Selection::None => {}
-        Selection::All => into.extend(headers.iter().map(|(name, value)| field(name, value))),
-        Selection::Named(names) => {
-            for name in names {
-                into.extend(headers.get_all(name).iter().map(|value| field(name, value)));
-            }
-        }
-    }
 }
 
 /// Hands `use_outcome` what became of a call.
@@ -101,10 +81,8 @@ pub(crate) fn with_outcome<R>(
     if let Some(row) = outcome.error {
         let _ = write!(code, "PF-{:04}", row.number);
     }
-    let headers: Short<FieldRef<'_>> = response
-        .iter()
-        .map(|(name, value)| FieldRef { name: name.as_str(), value: value.as_bytes() })
-        .collect();
+    let mut headers = Lines::default();
+    response.iter().for_each(|(name, value)| headers.add(name.as_str(), value.as_bytes()));
     use_outcome(OutcomeRef {
         status: outcome.status.map_or(0, |status| status.as_u16()),
         termination: outcome.termination.as_str(),
@@ -112,6 +90,6 @@ pub(crate) fn with_outcome<R>(
         request_bytes: outcome.request_bytes,
         response_bytes: outcome.response_bytes,
         error_code: outcome.error.and_then(|_| std::str::from_utf8(&code).ok()),
-        headers: &headers,
+        headers: headers.text(),
     })
 }

@@ -1,16 +1,15 @@
 //! The records of a call that waits: no borrow of the exchange may cross a wait.
 
 use crate::{
-    contract::{CallRef, FieldRef, IdentityRef, NamedRef, ResponseRef},
+    contract::{CallRef, IdentityRef, NamedRef, ResponseRef},
     failure::CallError,
-    lower,
+    lines::Lines,
     prepared::Prepared,
     reads::Selection,
     run::{Input, Output},
 };
 use bytes::Bytes;
 use paifang_pipeline::ResponseHead;
-use smallvec::SmallVec;
 
 /// A [`CallRef`] of its own.
 pub(crate) struct OwnedCall {
@@ -22,33 +21,29 @@ pub(crate) struct OwnedCall {
     api: Option<String>,
     app: Option<String>,
     request_id: Option<String>,
-    params: Vec<(String, String)>,
+    params: Option<Texts>,
     identity: Option<OwnedIdentity>,
-    headers: Vec<(String, Vec<u8>)>,
-    slots: Vec<(String, String)>,
-    kept: Vec<u8>,
+    headers: Option<Vec<u8>>,
+    slots: Option<Texts>,
+    kept: Option<Vec<u8>>,
 }
+
+/// Names and values.
+type Texts = Vec<(String, String)>;
 
 struct OwnedIdentity {
     subject: String,
     app: Option<String>,
-    claims: Vec<(String, String)>,
+    claims: Option<Texts>,
 }
 
-fn named(list: &[NamedRef<'_>]) -> Vec<(String, String)> {
-    list.iter().map(|named| (named.name.to_owned(), named.value.to_owned())).collect()
+fn named(list: Option<&[NamedRef<'_>]>) -> Option<Texts> {
+    let text = |named: &NamedRef<'_>| (named.name.to_owned(), named.value.to_owned());
+    list.map(|list| list.iter().map(text).collect())
 }
 
-fn named_refs(list: &[(String, String)]) -> Vec<NamedRef<'_>> {
-    list.iter().map(|(name, value)| NamedRef { name, value }).collect()
-}
-
-fn fields(list: &[FieldRef<'_>]) -> Vec<(String, Vec<u8>)> {
-    list.iter().map(|field| (field.name.to_owned(), field.value.to_vec())).collect()
-}
-
-fn field_refs(list: &[(String, Vec<u8>)]) -> Vec<FieldRef<'_>> {
-    list.iter().map(|(name, value)| FieldRef { name, value }).collect()
+fn named_refs(list: Option<&Texts>) -> Option<Vec<NamedRef<'_>>> {
+    list.map(|list| list.iter().map(|(name, value)| NamedRef { name, value }).collect())
 }
 
 impl OwnedCall {
@@ -69,9 +64,9 @@ impl OwnedCall {
                 app: text(identity.app),
                 claims: named(identity.claims),
             }),
-            headers: fields(call.headers),
+            headers: call.headers.map(<[u8]>::to_vec),
             slots: named(call.slots),
-            kept: call.kept.to_vec(),
+            kept: call.kept.map(<[u8]>::to_vec),
         }
     }
 }
@@ -79,14 +74,13 @@ impl OwnedCall {
 /// A [`ResponseRef`] of its own.
 pub(crate) struct OwnedResponse {
     status: u16,
-    headers: Vec<(String, Vec<u8>)>,
+    headers: Option<Vec<u8>>,
 }
 
 impl OwnedResponse {
     pub(crate) fn of(head: &ResponseHead, selection: &Selection) -> Self {
-        let mut headers = SmallVec::new();
-        lower::fields(&head.headers, selection, &mut headers);
-        Self { status: head.status.as_u16(), headers: fields(&headers) }
+        let headers = Lines::of(&head.headers, selection).text().map(<[u8]>::to_vec);
+        Self { status: head.status.as_u16(), headers }
     }
 }
 
@@ -107,13 +101,13 @@ impl OwnedInput {
                 (call, Some(head))
             }
         };
-        let (params, headers) = (named_refs(&call.params), field_refs(&call.headers));
-        let slots = named_refs(&call.slots);
-        let claims = call.identity.as_ref().map(|identity| named_refs(&identity.claims));
+        let (params, slots) = (named_refs(call.params.as_ref()), named_refs(call.slots.as_ref()));
+        let claims = call.identity.as_ref().and_then(|identity| identity.claims.as_ref());
+        let claims = named_refs(claims);
         let identity = call.identity.as_ref().map(|identity| IdentityRef {
             subject: &identity.subject,
             app: identity.app.as_deref(),
-            claims: claims.as_deref().unwrap_or_default(),
+            claims: claims.as_deref(),
         });
         let record = CallRef {
             method: call.method.as_deref(),
@@ -124,14 +118,16 @@ impl OwnedInput {
             api: call.api.as_deref(),
             app: call.app.as_deref(),
             request_id: call.request_id.as_deref(),
-            params: &params,
+            params: params.as_deref(),
             identity,
-            headers: &headers,
-            slots: &slots,
-            kept: &call.kept,
+            headers: call.headers.as_deref(),
+            slots: slots.as_deref(),
+            kept: call.kept.as_deref(),
         };
-        let response = head.map(|head| field_refs(&head.headers)).unwrap_or_default();
-        let head = ResponseRef { status: head.map_or(0, |head| head.status), headers: &response };
+        let head = ResponseRef {
+            status: head.map_or(0, |head| head.status),
+            headers: head.and_then(|head| head.headers.as_deref()),
+        };
         let input = match self {
             Self::Request(_) => Input::Request(record),
             Self::RequestWithBody(_, body) => Input::RequestWithBody(record, body),

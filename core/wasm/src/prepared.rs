@@ -91,7 +91,7 @@ impl Prepared {
         let pre = linked(source.engine, &env, mode)
             .and_then(|linker| linker.instantiate_pre(&component))
             .map_err(|error| invalid(&error))?;
-        let prepared = Self {
+        let mut prepared = Self {
             engine: source.engine.clone(),
             ticker: source.ticker.clone(),
             exports: Exports::of(&component),
@@ -104,6 +104,7 @@ impl Prepared {
             configure,
         };
         prepared.warm()?;
+        prepared.exports = prepared.exports.only(prepared.access.called);
         Ok(prepared)
     }
 

@@ -17,12 +17,22 @@ pub(crate) struct Access {
     pub(crate) request: StageReads,
     pub(crate) response: StageReads,
     pub(crate) log: StageReads,
+    /// The stages that are called.
+    pub(crate) called: Called,
     pub(crate) writes_identity: bool,
     pub(crate) writes_slots: Vec<Arc<str>>,
 }
 
+/// Which stages are called, as far as they are exported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Called {
+    pub(crate) request: bool,
+    pub(crate) response: bool,
+    pub(crate) log: bool,
+}
+
 /// What one stage is given.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct StageReads {
     pub(crate) facts: Facts,
     pub(crate) request: Selection,
@@ -31,8 +41,9 @@ pub(crate) struct StageReads {
 }
 
 /// Header fields.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) enum Selection {
+    #[default]
     None,
     Named(Box<[HeaderName]>),
     All,
@@ -59,6 +70,7 @@ impl Access {
             request: stage(),
             response: stage(),
             log: stage(),
+            called: Called { request: true, response: true, log: true },
             writes_identity: false,
             writes_slots: Vec::new(),
         }
@@ -66,20 +78,25 @@ impl Access {
 
     /// Checks a manifest against what is granted.
     pub(crate) fn of(manifest: Manifest, grants: &Grants) -> Result<Self, ConfigError> {
-        let identity = [&manifest.request, &manifest.response, &manifest.log]
-            .iter()
-            .any(|reads| reads.facts & Facts::IDENTITY == Facts::IDENTITY);
+        let stages = [&manifest.request, &manifest.response, &manifest.log];
+        let any = |wants: fn(&Reads) -> bool| {
+            stages.iter().any(|reads| reads.as_ref().is_some_and(wants))
+        };
+        let identity = any(|reads| reads.facts & Facts::IDENTITY == Facts::IDENTITY);
         if (identity || manifest.writes_identity) && !grants.identity {
             return Err(missing("identity", "reads or sets who the caller is"));
         }
-        let slots = !manifest.writes_slots.is_empty()
-            || [&manifest.request, &manifest.response, &manifest.log]
-                .iter()
-                .any(|reads| !reads.slots.is_empty());
+        let slots = !manifest.writes_slots.is_empty() || any(|reads| !reads.slots.is_empty());
         if slots && !grants.slots {
             return Err(missing("slots", "reads or fills slots"));
         }
+        let called = Called {
+            request: manifest.request.is_some(),
+            response: manifest.response.is_some(),
+            log: manifest.log.is_some(),
+        };
         Ok(Self {
+            called,
             request: stage(manifest.request)?,
             response: stage(manifest.response)?,
             log: stage(manifest.log)?,
@@ -94,7 +111,8 @@ fn missing(grant: &str, does: &str) -> ConfigError {
         .help(format!("add `{grant}` to the `grants` of its entry in `wasm`"))
 }
 
-fn stage(reads: Reads) -> Result<StageReads, ConfigError> {
+fn stage(reads: Option<Reads>) -> Result<StageReads, ConfigError> {
+    let Some(reads) = reads else { return Ok(StageReads::default()) };
     Ok(StageReads {
         facts: reads.facts,
         request: selection(reads.request_headers)?,

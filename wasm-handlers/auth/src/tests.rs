@@ -93,7 +93,7 @@ fn configure_declares_what_is_written_and_read() {
     let (_, manifest) = configure(config).unwrap();
     assert!(manifest.writes_identity);
     let header = Headers::Named(vec!["authorization".to_owned()]);
-    assert_eq!(manifest.request.request_headers, header);
+    assert_eq!(manifest.request.unwrap().request_headers, header);
 }
 
 #[test]

@@ -149,7 +149,7 @@ mod tests {
             .with_header("authorization", "Bearer a")
             .with_header("authorization", "Bearer a");
         assert_eq!(bearer().find(&call), Presented::Several);
-        let call = Call::default().with_header("authorization", b"Bearer \xFF".to_vec());
+        let call = Call::default().with_header("authorization", b"Bearer \xFF");
         assert_eq!(bearer().find(&call), Presented::Several, "no text");
         let call = Call::default().with_header("cookie", "sid=a").with_header("cookie", "sid=b");
         assert_eq!(cookies().find(&call), Presented::Several);

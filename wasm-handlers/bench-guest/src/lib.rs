@@ -18,7 +18,7 @@ fn configure(config: Config) -> Result<(Config, Manifest), ConfigError> {
 fn request(config: &Config, call: &Call) -> RequestVerdict {
     let mut verdict = next();
     for n in 0..config.sets {
-        let value = call.headers.first().map_or(&b"none"[..], |field| &field.value);
+        let value = call.fields().next().map_or(&b"none"[..], |(_, value)| value);
         verdict = verdict.set_header(format!("x-set-{n}"), value);
     }
     verdict.into()

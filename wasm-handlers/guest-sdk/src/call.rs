@@ -1,6 +1,9 @@
 //! Reading a call, a response and an outcome.
 
-use crate::{Call, Field, Identity, Named, Outcome, Response};
+use crate::{
+    Call, Field, Identity, Named, Outcome, Response,
+    lines::{self, Fields},
+};
 
 impl Field {
     /// A header field.
@@ -26,11 +29,11 @@ impl Default for Call {
             api: None,
             app: None,
             request_id: None,
-            params: Vec::new(),
+            params: None,
             identity: None,
-            headers: Vec::new(),
-            slots: Vec::new(),
-            kept: Vec::new(),
+            headers: None,
+            slots: None,
+            kept: None,
         }
     }
 }
@@ -39,21 +42,23 @@ impl Call {
     /// The first value of a header as text; `None` where it is absent, not UTF-8, or not asked for.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        first(&self.headers, name).and_then(text)
+        lines::first(self.headers.as_deref(), name)
+    }
+
+    /// The header fields that were asked for, in their order.
+    #[must_use]
+    pub fn fields(&self) -> Fields<'_> {
+        Fields::of(self.headers.as_deref())
     }
 
     /// All values of a header as text.
     pub fn header_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.headers
-            .iter()
-            .filter(move |field| field.name.eq_ignore_ascii_case(name))
-            .filter_map(text)
+        self.header_bytes(name).filter_map(|value| std::str::from_utf8(value).ok())
     }
 
     /// All values of a header as they stand on the wire, text or not.
     pub fn header_bytes<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        let same = move |field: &&Field| field.name.eq_ignore_ascii_case(name);
-        self.headers.iter().filter(same).map(|field| &*field.value)
+        lines::values(self.headers.as_deref(), name)
     }
 
     /// The value of a header that decides something and so must be clear: not there several times,
@@ -61,8 +66,8 @@ impl Call {
     ///
     /// # Errors
     /// Where it is not.
-    pub fn one_header<'a>(&'a self, name: &'a str) -> Result<Option<&'a str>, Repeated> {
-        let mut values = self.header_bytes(name);
+    pub fn one_header(&self, name: &str) -> Result<Option<&str>, Repeated> {
+        let mut values = lines::values(self.headers.as_deref(), name);
         match (values.next(), values.next()) {
             (None, _) => Ok(None),
             (Some(value), None) => std::str::from_utf8(value).map(Some).map_err(|_| Repeated),
@@ -73,21 +78,47 @@ impl Call {
     /// A path parameter.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<&str> {
-        named(&self.params, name)
+        named(self.params.as_ref(), name)
+    }
+
+    /// The path parameters, in the order of the path.
+    #[must_use]
+    pub fn params(&self) -> &[Named] {
+        self.params.as_deref().unwrap_or_default()
     }
 
     /// A slot that a step above has filled.
     #[must_use]
     pub fn slot(&self, name: &str) -> Option<&str> {
-        named(&self.slots, name)
+        named(self.slots.as_ref(), name)
+    }
+
+    /// The slots that were asked for, as far as they are filled.
+    #[must_use]
+    pub fn slots(&self) -> &[Named] {
+        self.slots.as_deref().unwrap_or_default()
+    }
+
+    /// What this handler kept for this call at an earlier stage; empty where it kept nothing.
+    #[must_use]
+    pub fn kept(&self) -> &[u8] {
+        self.kept.as_deref().unwrap_or_default()
     }
 }
 
 impl Call {
     /// Adds a header; for tests.
     #[must_use]
-    pub fn with_header(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
-        self.headers.push(Field::new(name, value));
+    pub fn with_header(mut self, name: impl AsRef<str>, value: impl AsRef<[u8]>) -> Self {
+        lines::add(&mut self.headers, name.as_ref(), value.as_ref());
+        self
+    }
+
+    /// Adds a path parameter; for tests.
+    #[must_use]
+    pub fn with_param(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        let param = Named { name: name.into(), value: value.into() };
+        self.params.get_or_insert_default().push(param);
         self
     }
 }
@@ -96,28 +127,54 @@ impl Identity {
     /// An identity without app and claims.
     #[must_use]
     pub fn new(subject: impl Into<String>) -> Self {
-        Self { subject: subject.into(), app: None, claims: Vec::new() }
+        Self { subject: subject.into(), app: None, claims: None }
     }
 
     /// Adds a claim.
     #[must_use]
     pub fn with_claim(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.claims.push(Named { name: name.into(), value: value.into() });
+        let claim = Named { name: name.into(), value: value.into() };
+        self.claims.get_or_insert_default().push(claim);
         self
     }
 
     /// A claim.
     #[must_use]
     pub fn claim(&self, name: &str) -> Option<&str> {
-        named(&self.claims, name)
+        named(self.claims.as_ref(), name)
+    }
+
+    /// All claims.
+    #[must_use]
+    pub fn claims(&self) -> &[Named] {
+        self.claims.as_deref().unwrap_or_default()
     }
 }
 
 impl Response {
+    /// A head without fields; tests add what they need.
+    #[must_use]
+    pub fn new(status: u16) -> Self {
+        Self { status, headers: None }
+    }
+
     /// The first value of a header as text.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        first(&self.headers, name).and_then(text)
+        lines::first(self.headers.as_deref(), name)
+    }
+
+    /// The header fields that were asked for, in their order.
+    #[must_use]
+    pub fn fields(&self) -> Fields<'_> {
+        Fields::of(self.headers.as_deref())
+    }
+
+    /// Adds a header; for tests.
+    #[must_use]
+    pub fn with_header(mut self, name: impl AsRef<str>, value: impl AsRef<[u8]>) -> Self {
+        lines::add(&mut self.headers, name.as_ref(), value.as_ref());
+        self
     }
 }
 
@@ -125,18 +182,16 @@ impl Outcome {
     /// The first value of a response header as text.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        first(&self.headers, name).and_then(text)
+        lines::first(self.headers.as_deref(), name)
+    }
+
+    /// The response's header fields that were asked for, in their order.
+    #[must_use]
+    pub fn fields(&self) -> Fields<'_> {
+        Fields::of(self.headers.as_deref())
     }
 }
 
-fn first<'a>(fields: &'a [Field], name: &str) -> Option<&'a Field> {
-    fields.iter().find(|field| field.name.eq_ignore_ascii_case(name))
-}
-
-fn text(field: &Field) -> Option<&str> {
-    std::str::from_utf8(&field.value).ok()
-}
-
-fn named<'a>(list: &'a [Named], name: &str) -> Option<&'a str> {
-    list.iter().find(|named| named.name == name).map(|named| &*named.value)
+fn named<'a>(list: Option<&'a Vec<Named>>, name: &str) -> Option<&'a str> {
+    list?.iter().find(|named| named.name == name).map(|named| &*named.value)
 }

@@ -42,6 +42,7 @@
 
 mod call;
 mod configure;
+mod lines;
 mod macros;
 mod manifest;
 mod names;
@@ -60,6 +61,7 @@ pub use bindings::imports::paifang::handler::types::{
 pub use call::Repeated;
 #[doc(hidden)]
 pub use configure::configured;
+pub use lines::Fields;
 pub use names::HeaderName;
 pub use verdict::{
     Next, NextResponse, Refused, Reply, answer, fail, fail_response, need_body, need_response_body,

@@ -82,9 +82,9 @@ fn add(headers: &mut Headers, name: &str) {
 impl Default for Manifest {
     fn default() -> Self {
         Self {
-            request: Reads::default(),
-            response: Reads::default(),
-            log: Reads::default(),
+            request: Some(Reads::default()),
+            response: Some(Reads::default()),
+            log: Some(Reads::default()),
             writes_identity: false,
             writes_slots: Vec::new(),
         }
@@ -92,7 +92,7 @@ impl Default for Manifest {
 }
 
 impl Manifest {
-    /// Reads and writes nothing.
+    /// Reads and writes nothing; each stage that is exported is called.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -101,21 +101,42 @@ impl Manifest {
     /// What it reads of a request.
     #[must_use]
     pub fn on_request(mut self, reads: Reads) -> Self {
-        self.request = reads;
+        self.request = Some(reads);
+        self
+    }
+
+    /// Under this config the request stage has nothing to do, and is not called.
+    #[must_use]
+    pub fn without_request(mut self) -> Self {
+        self.request = None;
         self
     }
 
     /// What it reads when the response is there.
     #[must_use]
     pub fn on_response(mut self, reads: Reads) -> Self {
-        self.response = reads;
+        self.response = Some(reads);
+        self
+    }
+
+    /// Under this config the response stage has nothing to do, and is not called.
+    #[must_use]
+    pub fn without_response(mut self) -> Self {
+        self.response = None;
         self
     }
 
     /// What it reads at the end.
     #[must_use]
     pub fn on_log(mut self, reads: Reads) -> Self {
-        self.log = reads;
+        self.log = Some(reads);
+        self
+    }
+
+    /// Under this config `log` has nothing to do, and is not called.
+    #[must_use]
+    pub fn without_log(mut self) -> Self {
+        self.log = None;
         self
     }
 

@@ -87,9 +87,10 @@ fn only_what_is_needed_is_read() {
         { "match": { "method": ["GET"] }, "answer": { "body": "{{param.id}}" } },
     ] });
     let (_, manifest) = configure(serde_json::from_value(config).unwrap()).unwrap();
-    assert_eq!(manifest.request.facts, Facts::PATH | Facts::METHOD | Facts::PARAMS);
+    let reads = manifest.request.unwrap();
+    assert_eq!(reads.facts, Facts::PATH | Facts::METHOD | Facts::PARAMS);
     let names = Headers::Named(vec!["x-a".to_owned(), "x-b".to_owned()]);
-    assert_eq!(manifest.request.request_headers, names);
+    assert_eq!(reads.request_headers, names);
     let query = rules(json!([{ "answer": { "headers": { "x-a": "{{query.a}}" } } }]));
     assert_eq!(query.reads().facts, Facts::QUERY);
     let query = rules(json!([{ "match": { "query": { "a": true } }, "answer": {} }]));
@@ -106,7 +107,7 @@ fn answers_are_filled_from_the_call() {
         },
     }]));
     let mut call = call("GET", "/users/j%C3%B6?q=%22a%22+b").with_header("x-t", "5\\6");
-    call.params.push(paifang_guest::Named { name: "shop".to_owned(), value: "s1".to_owned() });
+    call = call.with_param("shop", "s1");
     let answer = answer(&rules, &call, 3);
     assert_eq!(
         answer.headers,
@@ -122,7 +123,7 @@ fn the_rules_own_segment_comes_before_the_apis() {
     let rules =
         rules(json!([{ "match": { "path": "/{id}" }, "answer": { "body": "{{param.id}}" } }]));
     let mut call = call("GET", "/own");
-    call.params.push(paifang_guest::Named { name: "id".to_owned(), value: "api".to_owned() });
+    call = call.with_param("id", "api");
     let answer = answer(&rules, &call, 1);
     assert_eq!(answer.body, b"own");
     assert_eq!(answer.headers, [Field::new("content-type", "text/plain; charset=utf-8")]);

@@ -173,8 +173,9 @@ fn the_manifest_asks_for_nothing_and_writes_one_slot() {
     let config = serde_json::from_value(json!({ "rules": [rule] })).unwrap();
     let (_, manifest) = configure(config).unwrap();
     assert_eq!(manifest.writes_slots, ["risk.score"]);
-    assert_eq!(manifest.request.facts, Facts::empty());
-    assert_eq!(manifest.request.request_headers, Headers::None);
+    let reads = manifest.request.unwrap();
+    assert_eq!(reads.facts, Facts::empty());
+    assert_eq!(reads.request_headers, Headers::None);
 }
 
 #[test]

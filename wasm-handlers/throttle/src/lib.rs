@@ -7,6 +7,8 @@ mod subject;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use config::{Config, Missing, Settings};
 use paifang_guest::prelude::*;
 use quota::{Day, Left};
@@ -17,15 +19,18 @@ const REMAINING: &str = "x-quota-remaining";
 
 fn configure(config: Config) -> Result<(Settings, Manifest), Vec<ConfigError>> {
     let settings = config.settings()?;
-    let manifest = Manifest::new().on_request(settings.by.reads());
+    let mut manifest = Manifest::new().on_request(settings.by.reads());
+    if !settings.remaining {
+        manifest = manifest.without_response();
+    }
     Ok((settings, manifest))
 }
 
 fn request(settings: &Settings, call: &Call) -> RequestVerdict {
     let subject = match settings.by.subject(call) {
-        Subject::One(subject) => format!(":{subject}"),
+        Subject::One(subject) => subject,
         // No subject's keys end so.
-        Subject::Missing if settings.missing == Missing::Together => String::new(),
+        Subject::Missing if settings.missing == Missing::Together => Cow::Borrowed(""),
         Subject::Missing => return missing(&settings.by),
         Subject::Unfit => {
             return reject(Refusal::BadRequest).detail("Who calls is not said clearly.").into();
@@ -37,12 +42,17 @@ fn request(settings: &Settings, call: &Call) -> RequestVerdict {
     }
 }
 
+/// A key of the store: what is counted, and for whom.
+fn key(what: &str, subject: &str) -> String {
+    if subject.is_empty() { what.to_owned() } else { [what, ":", subject].concat() }
+}
+
 /// The bucket first: who comes too fast uses up nothing of the day.
 fn take(settings: &Settings, subject: &str) -> Result<RequestVerdict, host::kv::Error> {
     let bucket = match settings.rate {
         None => None,
         Some(rate) => {
-            let bucket = host::kv::take(&format!("rate{subject}"), rate)?;
+            let bucket = host::kv::take(&key("rate", subject), rate)?;
             if !bucket.allowed {
                 let wait = quota::seconds(bucket.retry_after_millis);
                 return Ok(refuse(settings, "Too many requests.", wait));
@@ -54,7 +64,7 @@ fn take(settings: &Settings, subject: &str) -> Result<RequestVerdict, host::kv::
         None => None,
         Some(daily) => {
             let day = Day::of(host::unix_seconds());
-            let key = format!("day:{}{subject}", day.number);
+            let key = key(&format!("day:{}", day.number), subject);
             let ttl = Some(day.left.saturating_mul(1000));
             let count = host::kv::add(&key, 1, ttl)?;
             match Left::after(count, daily) {
@@ -95,7 +105,7 @@ fn missing(by: &By) -> RequestVerdict {
 }
 
 fn response(_: &Settings, call: &Call, _: &Response) -> ResponseVerdict {
-    match quota::left(&call.kept) {
+    match quota::left(call.kept()) {
         Some(left) => next_response().set_header(REMAINING, left.to_string()).into(),
         None => next_response().into(),
     }

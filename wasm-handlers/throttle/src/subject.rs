@@ -1,7 +1,10 @@
 //! Whom a call is counted for.
 
 use paifang_guest::{Facts, HeaderName, prelude::*};
-use std::net::{IpAddr, Ipv6Addr};
+use std::{
+    borrow::Cow,
+    net::{IpAddr, Ipv6Addr},
+};
 
 /// A longer value of a header is refused: it would become a key of the store.
 const MAX_HEADER_BYTES: usize = 256;
@@ -23,9 +26,9 @@ pub(crate) enum By {
 
 /// Whom a call is counted for.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Subject {
-    /// This one; unique within one step.
-    One(String),
+pub(crate) enum Subject<'a> {
+    /// This one; unique within one step, and not empty.
+    One(Cow<'a, str>),
     /// The call lacks what it is counted by.
     Missing,
     /// It says so in a way that cannot be counted: twice, or too long.
@@ -43,18 +46,18 @@ impl By {
     }
 
     /// What the subject is called in the keys of the store.
-    pub(crate) fn subject(&self, call: &Call) -> Subject {
+    pub(crate) fn subject<'a>(&self, call: &'a Call) -> Subject<'a> {
         let one = match self {
             Self::Identity => call.identity.as_ref().map(|identity| {
-                let app = identity.app.as_deref().unwrap_or_default();
+                let app = identity.app.as_deref().map_or(Cow::Borrowed(""), escaped);
                 // Behind the app's first `:` begins the subject, whatever is in it.
-                format!("{}:{}", app.replace('%', "%25").replace(':', "%3A"), identity.subject)
+                Cow::Owned([&*app, ":", &identity.subject].concat())
             }),
-            Self::App => call.app.clone(),
+            Self::App => call.app.as_deref().filter(|app| !app.is_empty()).map(Cow::Borrowed),
             Self::ClientIp => call.client_ip.as_deref().map(network),
             Self::Header(name) => match call.one_header(name) {
                 Err(_) => return Subject::Unfit,
-                Ok(value) => value.filter(|value| !value.is_empty()).map(str::to_owned),
+                Ok(value) => value.filter(|value| !value.is_empty()).map(Cow::Borrowed),
             },
         };
         match one {
@@ -69,13 +72,27 @@ impl By {
 
 /// An IPv4 address as it is, also one inside of IPv6; of an IPv6 address the 64 bits that one
 /// customer is commonly given.
-fn network(address: &str) -> String {
-    match address.parse::<IpAddr>().map(|address| address.to_canonical()) {
+fn network(address: &str) -> Cow<'_, str> {
+    // The gateway writes an address in one way only.
+    if !address.contains(':') {
+        return Cow::Borrowed(address);
+    }
+    let of = match address.parse::<IpAddr>().map(|address| address.to_canonical()) {
         Ok(IpAddr::V6(address)) => {
             let network = address.to_bits() & (u128::MAX << 64);
             format!("{}/64", Ipv6Addr::from_bits(network))
         }
         Ok(address) => address.to_string(),
-        Err(_) => address.to_owned(),
+        Err(_) => return Cow::Borrowed(address),
+    };
+    Cow::Owned(of)
+}
+
+/// An app's id without the sign that ends it.
+fn escaped(app: &str) -> Cow<'_, str> {
+    if app.contains(['%', ':']) {
+        Cow::Owned(app.replace('%', "%25").replace(':', "%3A"))
+    } else {
+        Cow::Borrowed(app)
     }
 }

@@ -27,8 +27,17 @@ fn by(by: Value) -> By {
     serde_json::from_value(by).unwrap()
 }
 
-fn one(text: &str) -> Subject {
-    Subject::One(text.to_owned())
+fn one(text: &str) -> Subject<'_> {
+    Subject::One(text.into())
+}
+
+/// What `by` says of a call.
+fn subject(by: &By, call: &Call) -> Subject<'static> {
+    match by.subject(call) {
+        Subject::One(subject) => Subject::One(subject.into_owned().into()),
+        Subject::Missing => Subject::Missing,
+        Subject::Unfit => Subject::Unfit,
+    }
 }
 
 #[test]
@@ -53,8 +62,9 @@ fn only_what_is_needed_is_read() {
     let reads = |by: Value| {
         let config = serde_json::from_value(json!({ "by": by, "daily": 1 })).unwrap();
         let (_, manifest) = configure(config).unwrap();
-        assert_eq!(manifest.response.facts, Facts::empty());
-        (manifest.request.facts, manifest.request.request_headers)
+        assert!(manifest.response.is_none(), "it tells nothing of what is left");
+        let reads = manifest.request.unwrap();
+        (reads.facts, reads.request_headers)
     };
     assert_eq!(reads(json!("identity")), (Facts::IDENTITY, Headers::None));
     assert_eq!(reads(json!("app")), (Facts::APP, Headers::None));
@@ -65,23 +75,23 @@ fn only_what_is_needed_is_read() {
 
 #[test]
 fn an_identity_is_one_within_its_app() {
-    let of = |app: Option<&str>, subject: &str| {
-        let mut identity = Identity::new(subject);
+    let of = |app: Option<&str>, who: &str| {
+        let mut identity = Identity::new(who);
         identity.app = app.map(str::to_owned);
-        by(json!("identity")).subject(&Call { identity: Some(identity), ..Call::default() })
+        subject(&by(json!("identity")), &Call { identity: Some(identity), ..Call::default() })
     };
     assert_eq!(of(None, "alice"), one(":alice"));
     assert_eq!(of(Some("wallet"), "alice"), one("wallet:alice"));
     assert_ne!(of(Some("a:b"), "c"), of(Some("a"), "b:c"));
     assert_ne!(of(Some("a:"), "c"), of(Some("a%3A"), "c"));
-    assert_eq!(by(json!("identity")).subject(&Call::default()), Subject::Missing);
+    assert_eq!(subject(&by(json!("identity")), &Call::default()), Subject::Missing);
 }
 
 #[test]
 fn an_app_and_a_header_are_their_values() {
     let call = Call { app: Some("wallet".to_owned()), ..Call::default() };
-    assert_eq!(by(json!("app")).subject(&call), one("wallet"));
-    assert_eq!(by(json!("app")).subject(&Call::default()), Subject::Missing);
+    assert_eq!(subject(&by(json!("app")), &call), one("wallet"));
+    assert_eq!(subject(&by(json!("app")), &Call::default()), Subject::Missing);
     let device = by(json!({ "header": "x-device" }));
     let call = |value: &str| Call::default().with_header("x-device", value);
     assert_eq!(device.subject(&call("d1")), one("d1"));
@@ -102,7 +112,7 @@ fn an_address_is_counted_by_its_network() {
         ("::1", "::/64"),
     ] {
         let call = Call { client_ip: Some(address.to_owned()), ..Call::default() };
-        assert_eq!(by(json!("client_ip")).subject(&call), one(network));
+        assert_eq!(subject(&by(json!("client_ip")), &call), one(network));
     }
 }
 
@@ -132,8 +142,9 @@ fn what_is_left_reaches_the_response() {
     assert_eq!(left(&kept(None, Some(3))), Some(3));
     assert_eq!(left(&kept(None, None)), None);
     let settings = settings(json!({ "daily": 9, "remaining": true }));
-    let head = Response { status: 200, headers: Vec::new() };
-    let verdict = |kept: Vec<u8>| response(&settings, &Call { kept, ..Call::default() }, &head);
+    let head = Response::new(200);
+    let verdict =
+        |kept: Vec<u8>| response(&settings, &Call { kept: Some(kept), ..Call::default() }, &head);
     let told: ResponseVerdict = next_response().set_header("x-quota-remaining", "7").into();
     assert_eq!(verdict(kept(Some(7), None)), told);
     assert_eq!(verdict(Vec::new()), next_response().into());

@@ -8,11 +8,13 @@ use super::{
 use crate::{
     apply,
     contract::{
-        CallRef, Facts, FieldRef, IdentityRef, NamedRef, RequestVerdict, ResponseRef,
-        ResponseVerdict,
+        CallRef, Facts, IdentityRef, NamedRef, RequestEdits, RequestVerdict, ResponseEdits,
+        ResponseRef, ResponseVerdict,
     },
     env::{Env, LogRate},
     failure::CallError,
+    host::Mode,
+    lines::{Lines, some},
     module::Module,
     prepared::{Prepared, now},
     reads::{Selection, StageReads},
@@ -183,14 +185,18 @@ impl<'a> Stage<'a> {
             .collect()
     }
 
-    /// One pass through the stages.
+    /// One pass through the stages. One that the manifest does without leaves all as it is.
     pub(super) fn play(&self) -> Vec<String> {
         let (case, exports) = (self.case, &self.prepared.exports);
+        let called = self.prepared.access.called;
         let mut differences = Vec::new();
         let mut kept = Vec::new();
         if exports.request.is_some() || exports.request_with_body.is_some() {
             let said = self.ask_request(&mut kept);
             differences.extend(self.compare_request(said, &mut kept));
+        } else if !called.request {
+            let said = RequestVerdict::Next(RequestEdits::default());
+            differences.extend(self.compare_request(Ok((said, false)), &mut kept));
         } else if case.verdict.is_some() {
             differences.push("`verdict`: the handler has no request stage".to_owned());
         }
@@ -198,6 +204,9 @@ impl<'a> Stage<'a> {
         if exports.response.is_some() || exports.response_with_body.is_some() {
             let said = self.ask_response(message, &kept);
             differences.extend(self.compare_response(said, message));
+        } else if !called.response {
+            let said = ResponseVerdict::Next(ResponseEdits::default());
+            differences.extend(self.compare_response(Ok(said), message));
         } else if case.response_verdict.is_some() {
             differences.push("`response_verdict`: the handler has no response stage".to_owned());
         }
@@ -205,8 +214,11 @@ impl<'a> Stage<'a> {
     }
 
     fn call(&self, input: Input<'_>) -> Result<Output, CallError> {
-        now(self.prepared.call_unhurried(input))
-            .unwrap_or_else(|| Err(CallError::Trap("it waits for ever".to_owned())))
+        match self.prepared.mode {
+            Mode::Sync => self.prepared.call(input),
+            Mode::Async => now(self.prepared.call_unhurried(input))
+                .unwrap_or_else(|| Err(CallError::Trap("it waits for ever".to_owned()))),
+        }
     }
 
     fn ask_request(&self, kept: &mut Vec<u8>) -> Result<(RequestVerdict, bool), CallError> {
@@ -303,7 +315,7 @@ impl<'a> Stage<'a> {
     ) -> Result<ResponseVerdict, CallError> {
         let reads = &self.prepared.access.response;
         let headers = fields(&message.headers, &reads.response);
-        let head = ResponseRef { status: message.status, headers: &headers };
+        let head = ResponseRef { status: message.status, headers: headers.text() };
         let ask = |kept: &[u8], whole: bool| {
             with_call(&self.case.request, reads, kept, |call| {
                 self.call(if whole {
@@ -357,18 +369,17 @@ fn different<T: std::fmt::Debug>(expected: &str, said: &Result<T, CallError>) ->
     }
 }
 
-fn fields<'a>(headers: &'a Texts, selection: &Selection) -> Vec<FieldRef<'a>> {
-    headers
-        .iter()
-        .filter(|(name, _)| match selection {
-            Selection::None => false,
-            Selection::All => true,
-            Selection::Named(names) => {
-                names.iter().any(|known| known.as_str().eq_ignore_ascii_case(name))
-            }
-        })
-        .map(|(name, value)| FieldRef { name, value: value.as_bytes() })
-        .collect()
+fn fields(headers: &Texts, selection: &Selection) -> Lines {
+    let mut lines = Lines::default();
+    let chosen = headers.iter().filter(|(name, _)| match selection {
+        Selection::None => false,
+        Selection::All => true,
+        Selection::Named(names) => {
+            names.iter().any(|known| known.as_str().eq_ignore_ascii_case(name))
+        }
+    });
+    chosen.for_each(|(name, value)| lines.add(name, value.as_bytes()));
+    lines
 }
 
 fn named(texts: &Texts) -> Vec<NamedRef<'_>> {
@@ -405,14 +416,14 @@ fn with_call<R>(
         api: wants(Facts::API).then_some(&*request.api),
         app: request.app.as_deref().filter(|_| wants(Facts::APP)),
         request_id: request.request_id.as_deref().filter(|_| wants(Facts::REQUEST_ID)),
-        params: &params,
+        params: some(&params),
         identity: identity.map(|identity| IdentityRef {
             subject: &identity.subject,
             app: identity.app.as_deref(),
-            claims: &claims,
+            claims: some(&claims),
         }),
-        headers: &headers,
-        slots: &slots,
-        kept,
+        headers: headers.text(),
+        slots: some(&slots),
+        kept: some(kept),
     })
 }

@@ -1,6 +1,6 @@
 //! From stage to stage: whole bodies, responses, and what is kept between them.
 
-use crate::world::{World, rows, spec};
+use crate::world::{World, count, rows, spec};
 use bytes::Bytes;
 use paifang_pipeline::{Frame, testkit::TestCall};
 use serde_json::{Value, json};
@@ -108,4 +108,26 @@ async fn a_handler_of_the_end_alone_changes_nothing() {
     let all = [("seen", json!([{ "kv_get": "seen" }, "tell"]))];
     let reader = world.step("testbed-sync", spec(), &rows("request", &all));
     assert_eq!(reader.told("seen").await, json!(["[]"]));
+}
+
+#[tokio::test]
+async fn a_stage_that_the_manifest_does_without_is_not_called() {
+    let world = World::new();
+    let all = json!({
+        "request": [{ "set": ["x-request", "1"] }],
+        "response": [{ "set": ["x-response", "1"] }],
+        "response_with_body": ["reverse_body"],
+        "log": ["panic"],
+    });
+    for (without, seen) in [("request", ["", "1"]), ("response", ["1", ""])] {
+        let mut config = all.clone();
+        config["reads"] = json!({ without: null, "log": null });
+        let step = world.step("testbed-sync", spec(), &config);
+        let (reply, origin) = step.run(TestCall::get("/")).await;
+        assert_eq!(reply.status(), 200, "{without}");
+        let request = origin.request(0);
+        let on_request = request.head.headers.get("x-request").map_or("", |v| v.to_str().unwrap());
+        assert_eq!([on_request, reply.header("x-response")], seen, "{without}");
+        assert_eq!(count(&step.stats.traps), 0, "`log` is not called");
+    }
 }

@@ -9,10 +9,10 @@ pub struct Bare;
 impl request::exports::paifang::handler::request::Guest for Bare {
     /// Says how much it was given: with no manifest it is everything that needs no grant.
     fn handle(call: Call) -> RequestVerdict {
-        let path = call.path.unwrap_or_default();
+        let path = call.path.clone().unwrap_or_default();
         next()
             .set_header("x-path", path)
-            .set_header("x-fields", call.headers.len().to_string())
+            .set_header("x-fields", call.fields().count().to_string())
             .into()
     }
 }

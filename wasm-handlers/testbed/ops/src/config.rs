@@ -28,12 +28,20 @@ pub struct Config {
     pub(crate) log: Vec<Op>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// `null` for a stage that is not called.
+#[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Stages {
-    request: Wanted,
-    response: Wanted,
-    log: Wanted,
+    request: Option<Wanted>,
+    response: Option<Wanted>,
+    log: Option<Wanted>,
+}
+
+impl Default for Stages {
+    fn default() -> Self {
+        let wanted = || Some(Wanted::default());
+        Self { request: wanted(), response: wanted(), log: wanted() }
+    }
 }
 
 /// What one stage reads. Names are handed on as they are, right or wrong.
@@ -95,10 +103,11 @@ impl Config {
 
     /// The manifest.
     pub(crate) fn manifest(&self) -> Result<Manifest, ConfigError> {
+        let reads = |wanted: &Option<Wanted>| wanted.as_ref().map(Wanted::reads).transpose();
         Ok(Manifest {
-            request: self.reads.request.reads()?,
-            response: self.reads.response.reads()?,
-            log: self.reads.log.reads()?,
+            request: reads(&self.reads.request)?,
+            response: reads(&self.reads.response)?,
+            log: reads(&self.reads.log)?,
             writes_identity: self.writes.identity,
             writes_slots: self.writes.slots.clone(),
         })

@@ -30,7 +30,7 @@ pub(crate) fn change(op: &Op, given: &Given<'_>, draft: &mut Draft) -> bool {
             draft.body = given.body.map(|body| body.iter().rev().copied().collect());
         }
         Op::Identity { subject, app, claims } => {
-            let claims = claims.iter().map(named).collect();
+            let claims = Some(claims.iter().map(named).collect());
             let (subject, app) = (subject.clone(), app.clone());
             draft.identity = Some(Identity { subject, app, claims });
         }

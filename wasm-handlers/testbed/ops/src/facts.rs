@@ -1,7 +1,7 @@
 //! What a stage was given, as JSON. Bytes that are no text are shown with replacement characters.
 
 use crate::draft::Given;
-use paifang_guest::{Call, Field, Identity, Named};
+use paifang_guest::{Call, Fields, Identity, Named};
 use serde_json::{Map, Value, json};
 
 /// All of it. Header fields are pairs in their order; what was not given is null or empty.
@@ -12,7 +12,7 @@ pub(crate) fn given(given: &Given<'_>) -> Value {
         all.insert("body".to_owned(), text(body));
     }
     if let Some(response) = given.response {
-        let response = json!({ "status": response.status, "headers": fields(&response.headers) });
+        let response = json!({ "status": response.status, "headers": fields(response.fields()) });
         all.insert("response".to_owned(), response);
     }
     if let Some(outcome) = given.outcome {
@@ -23,7 +23,7 @@ pub(crate) fn given(given: &Given<'_>) -> Value {
             "request_bytes": outcome.request_bytes,
             "response_bytes": outcome.response_bytes,
             "error_code": outcome.error_code,
-            "headers": fields(&outcome.headers),
+            "headers": fields(outcome.fields()),
         });
         all.insert("outcome".to_owned(), outcome);
     }
@@ -40,11 +40,11 @@ fn call(call: &Call) -> Map<String, Value> {
         "api": call.api,
         "app": call.app,
         "request_id": call.request_id,
-        "params": named(&call.params),
+        "params": named(call.params()),
         "identity": call.identity.as_ref().map(identity),
-        "headers": fields(&call.headers),
-        "slots": named(&call.slots),
-        "kept": text(&call.kept),
+        "headers": fields(call.fields()),
+        "slots": named(call.slots()),
+        "kept": text(call.kept()),
     });
     match all {
         Value::Object(all) => all,
@@ -53,15 +53,15 @@ fn call(call: &Call) -> Map<String, Value> {
 }
 
 fn identity(identity: &Identity) -> Value {
-    json!({ "subject": identity.subject, "app": identity.app, "claims": named(&identity.claims) })
+    json!({ "subject": identity.subject, "app": identity.app, "claims": named(identity.claims()) })
 }
 
 fn named(list: &[Named]) -> Value {
     list.iter().map(|named| (named.name.clone(), Value::from(&*named.value))).collect()
 }
 
-fn fields(list: &[Field]) -> Value {
-    list.iter().map(|field| json!([field.name, text(&field.value)])).collect()
+fn fields(fields: Fields<'_>) -> Value {
+    fields.map(|(name, value)| json!([name, text(value)])).collect()
 }
 
 /// Bytes as a text.

@@ -18,7 +18,7 @@ fn on_request(ops: Value, call: &Call) -> RequestVerdict {
 }
 
 fn on_response(ops: Value) -> ResponseVerdict {
-    let head = Response { status: 200, headers: Vec::new() };
+    let head = Response::new(200);
     response::<Offline>(&config(json!({ "response": ops })), &Call::default(), &head)
 }
 
@@ -37,10 +37,12 @@ fn the_manifest_is_what_the_config_says() {
         "writes": { "identity": true, "slots": ["risk"] }
     }));
     let (_, manifest) = configure::<Offline>(config).unwrap();
-    assert_eq!(manifest.request.facts, Facts::PATH | Facts::CLIENT_IP);
-    assert_eq!(manifest.request.request_headers, Headers::All);
-    assert_eq!(manifest.response.request_headers, Headers::None);
-    assert_eq!(manifest.log.response_headers, Headers::Named(vec!["x-a".to_owned()]));
+    let (request, response) = (manifest.request.unwrap(), manifest.response.unwrap());
+    assert_eq!(request.facts, Facts::PATH | Facts::CLIENT_IP);
+    assert_eq!(request.request_headers, Headers::All);
+    assert_eq!(response.request_headers, Headers::None);
+    let names = Headers::Named(vec!["x-a".to_owned()]);
+    assert_eq!(manifest.log.unwrap().response_headers, names);
     assert!(manifest.writes_identity);
     assert_eq!(manifest.writes_slots, ["risk"]);
 }
@@ -107,7 +109,7 @@ fn notes_are_told_and_statics_outlive_a_call() {
 fn an_echo_is_all_that_was_given() {
     let mut call = Call::default().with_header("x-a", &b"\xff"[..]);
     call.path = Some("/p".to_owned());
-    call.kept = b"k".to_vec();
+    call.kept = Some(b"k".to_vec());
     let echo = body(on_request(json!(["echo"]), &call));
     assert_eq!(echo["headers"], json!([["x-a", "\u{fffd}"]]));
     assert_eq!((&echo["path"], &echo["kept"]), (&json!("/p"), &json!("k")));
@@ -135,7 +137,7 @@ fn log_runs_too() {
         request_bytes: 0,
         response_bytes: 0,
         error_code: None,
-        headers: Vec::new(),
+        headers: None,
     };
     log::<Offline>(&config(json!({ "log": ["panic"] })), &Call::default(), &outcome);
 }
