@@ -3,6 +3,8 @@
 
 mod guests;
 mod machine;
+// The same text as that of `paifang handler build`: xtask depends on no crate of the workspace.
+#[path = "../../../core/gateway/src/cli/handler/toolchain/mod.rs"]
 mod toolchain;
 
 use std::{
@@ -56,7 +58,7 @@ pub(crate) fn ready() -> Result<()> {
 /// # Errors
 /// When there is none, with the line to type.
 pub(crate) fn compiler(fetch: bool) -> Result<()> {
-    if fetch { machine::toolchain().map(drop) } else { machine::is_there() }
+    machine::toolchain(fetch).map(drop)
 }
 
 /// Where handlers are put.
@@ -71,9 +73,9 @@ fn build(names: &[String], out: &Path) -> Result<()> {
         return Err(Failure::Failed(format!("no handler `{unknown}`; there are: {known}")));
     }
     let chosen = if names.is_empty() { &known[..] } else { names };
-    let toolchain = machine::toolchain()?;
+    let toolchain = machine::toolchain(true)?;
     say::step(&toolchain.line());
-    let target = folder().join(format!("build-{}", toolchain.word()));
+    let target = folder().join(format!("build-{}", word(&toolchain)));
     run::shown(&mut cargo(&toolchain, &target, chosen))?;
     fs::create_dir_all(out).map_err(|e| Failure::file(out, &e))?;
     let built = target.join(TARGET).join("release");
@@ -83,6 +85,14 @@ fn build(names: &[String], out: &Path) -> Result<()> {
     }
     say::note(&format!("{} handlers in {}", chosen.len(), out.display()));
     Ok(())
+}
+
+/// A word for a folder: builds of different compilers do not mix.
+fn word(toolchain: &Toolchain) -> &'static str {
+    match toolchain {
+        Toolchain::Active => "active",
+        Toolchain::Debian { .. } => "debian",
+    }
 }
 
 fn cargo(toolchain: &Toolchain, target: &Path, names: &[String]) -> Command {

@@ -1,5 +1,6 @@
 //! The command line's words.
 
+use super::handler::HandlerCommand;
 use crate::Builder;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use paifang_config::source::Origin;
@@ -53,8 +54,18 @@ Example:
   paifang lock paifang.yaml
   paifang lock paifang.yaml --check   exits with 1 where an entry has none, or another one")]
     Lock(LockArguments),
-    /// Look at, test and measure handlers in WebAssembly, in the host that the gateway runs them in.
-    #[command(subcommand)]
+    /// Write handlers in WebAssembly: begin one, build, test and measure it in the host that the gateway
+    /// runs them in, and have it reloaded at each change.
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  paifang handler new greet && cd greet
+  paifang handler build
+  paifang run paifang.yaml
+  paifang handler dev
+
+docs/tutorial-handler.md goes that way step by step."
+    )]
     Handler(HandlerCommand),
     /// Print the JSON Schema of the config, all plugins included.
     #[command(after_help = "Example:
@@ -96,58 +107,6 @@ Example:
     #[command(after_help = "Example:
   curl -H \"$(paifang trace --seconds 60)\" http://127.0.0.1:8080/v1/orders/7")]
     Trace(TraceArguments),
-}
-
-/// What to do with a handler.
-#[derive(Debug, Subcommand)]
-pub(super) enum HandlerCommand {
-    /// Say what a module is and wants: stages, grants, config, probes, size.
-    #[command(after_help = "Example:
-  paifang handler inspect handlers/risk-score.wasm")]
-    Inspect(HandlerFile),
-    /// Run the cases that a module carries, and those of case files.
-    #[command(after_help = "Examples:
-  paifang handler test handlers/risk-score.wasm
-  paifang handler test handlers/risk-score.wasm tests/cases.yaml")]
-    Test(HandlerTest),
-    /// Measure what a call costs, with a fresh and with a reused instance.
-    #[command(after_help = "Examples:
-  paifang handler bench handlers/risk-score.wasm
-  paifang handler bench handlers/risk-score.wasm --cases tests/cases.yaml --calls 100000
-
-Times are of all stages of a case together, on this machine and now.")]
-    Bench(HandlerBench),
-}
-
-/// Which module.
-#[derive(Debug, Args)]
-pub(super) struct HandlerFile {
-    /// The module's file: a component, or a core module that wit-bindgen made.
-    #[arg(value_name = "MODULE")]
-    pub(super) file: PathBuf,
-}
-
-/// What to test.
-#[derive(Debug, Args)]
-pub(super) struct HandlerTest {
-    #[command(flatten)]
-    pub(super) module: HandlerFile,
-    /// Case files, beside the probes that the module carries.
-    #[arg(value_name = "CASES")]
-    pub(super) cases: Vec<PathBuf>,
-}
-
-/// What to measure.
-#[derive(Debug, Args)]
-pub(super) struct HandlerBench {
-    #[command(flatten)]
-    pub(super) module: HandlerFile,
-    /// The case file. Default: the probes that the module carries.
-    #[arg(long, value_name = "CASES")]
-    pub(super) cases: Option<PathBuf>,
-    /// How many calls of each case: 1 to 10000000.
-    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
-    pub(super) calls: u32,
 }
 
 /// Which config.
@@ -259,9 +218,19 @@ pub(super) enum LogFormat {
     Json,
 }
 
-/// Which running gateway.
+/// Which running gateway, and how it answers.
 #[derive(Debug, Clone, Args)]
 pub(super) struct GatewayArguments {
+    #[command(flatten)]
+    pub(super) reach: Reach,
+    /// Print the answer as JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Which running gateway.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Reach {
     /// Address of its admin API. Default: `admin.address` of the config file where there is one,
     /// else 127.0.0.1:9900.
     #[arg(long, env = "PAIFANG_ADMIN", value_name = "HOST:PORT")]
@@ -269,9 +238,6 @@ pub(super) struct GatewayArguments {
     /// The admin token, where the gateway wants one.
     #[arg(long, env = "PAIFANG_ADMIN_TOKEN", hide_env_values = true)]
     pub(super) token: Option<String>,
-    /// Print the answer as JSON.
-    #[arg(long)]
-    pub(super) json: bool,
     #[command(flatten)]
     pub(super) config: ConfigArguments,
 }

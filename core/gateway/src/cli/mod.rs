@@ -39,7 +39,7 @@ pub(crate) fn main(builder: Builder) -> ExitCode {
         Command::Run(run) => run::run(builder, run),
         Command::Check(check) => offline::check(&builder, check),
         Command::Lock(lock) => lock::lock(&builder, lock),
-        Command::Handler(command) => handler::handler(command),
+        Command::Handler(command) => handler::handler(&builder, command),
         Command::Schema => offline::schema(&builder),
         Command::Explain(explain) => match explain.live {
             true => online::explain(&explain),

@@ -42,7 +42,7 @@ pub(super) fn schema(builder: &Builder) -> Done {
 
 pub(super) fn explain(builder: &Builder, wanted: &ExplainArguments) -> Done {
     let mut compiler = Compiler::new(builder, wanted.secrets);
-    let snapshot = compiler.compile(&wanted.gateway.config.origin())?;
+    let snapshot = compiler.compile(&wanted.gateway.reach.config.origin())?;
     compiler.finish();
     let answer =
         match (&wanted.request, &wanted.api) {
@@ -70,7 +70,7 @@ pub(super) fn explain(builder: &Builder, wanted: &ExplainArguments) -> Done {
 }
 
 pub(super) fn diff(builder: &Builder, wanted: &DiffArguments, against: &Path) -> Done {
-    let config = &wanted.gateway.config;
+    let config = &wanted.gateway.reach.config;
     let old = Origin { root: against.to_path_buf(), overlays: config.overlay.clone() };
     let mut compiler = Compiler::new(builder, wanted.secrets);
     let (old, new) = (compiler.compile(&old)?, compiler.compile(&config.origin())?);

@@ -23,7 +23,7 @@ fn show(gateway: &GatewayArguments, answer: &Value) -> Done {
 }
 
 pub(super) fn explain(explain: &ExplainArguments) -> Done {
-    let remote = Remote::find(&explain.gateway);
+    let remote = Remote::find(&explain.gateway.reach);
     let answer = match (&explain.request, &explain.api) {
         (Some(request), _) => {
             let body = json!({ "request": request, "headers": explain.header });
@@ -36,38 +36,38 @@ pub(super) fn explain(explain: &ExplainArguments) -> Done {
 }
 
 pub(super) fn diff(gateway: &GatewayArguments) -> Done {
-    let answer = Remote::find(gateway).get("/v1/diff")?;
+    let answer = Remote::find(&gateway.reach).get("/v1/diff")?;
     show(gateway, &answer)
 }
 
 pub(super) fn reload(gateway: &GatewayArguments) -> Done {
-    let answer = Remote::find(gateway).post("/v1/reload", &Value::Null)?;
+    let answer = Remote::find(&gateway.reach).post("/v1/reload", &Value::Null)?;
     show(gateway, &answer)
 }
 
 pub(super) fn rollback(rollback: &RollbackArguments) -> Done {
     let path = format!("/v1/releases/{}/rollback", rollback.number);
-    let answer = Remote::find(&rollback.gateway).post(&path, &Value::Null)?;
+    let answer = Remote::find(&rollback.gateway.reach).post(&path, &Value::Null)?;
     show(&rollback.gateway, &answer)
 }
 
 pub(super) fn releases(gateway: &GatewayArguments) -> Done {
-    let answer = Remote::find(gateway).get("/v1/releases")?;
+    let answer = Remote::find(&gateway.reach).get("/v1/releases")?;
     show(gateway, &answer)
 }
 
 pub(super) fn status(gateway: &GatewayArguments) -> Done {
-    let answer = Remote::find(gateway).get("/v1/status")?;
+    let answer = Remote::find(&gateway.reach).get("/v1/status")?;
     show(gateway, &answer)
 }
 
 pub(super) fn upstreams(gateway: &GatewayArguments) -> Done {
-    let answer = Remote::find(gateway).get("/v1/upstreams")?;
+    let answer = Remote::find(&gateway.reach).get("/v1/upstreams")?;
     show(gateway, &answer)
 }
 
 pub(super) fn log_level(level: &LogLevelArguments) -> Done {
-    let remote = Remote::find(&level.gateway);
+    let remote = Remote::find(&level.gateway.reach);
     let answer = match &level.level {
         Some(wanted) => remote.put("/v1/log-level", &json!({ "level": wanted }))?,
         None => remote.get("/v1/log-level")?,
@@ -80,7 +80,7 @@ pub(super) fn log_level(level: &LogLevelArguments) -> Done {
 }
 
 pub(super) fn trace(trace: &TraceArguments) -> Done {
-    let remote = Remote::find(&trace.gateway);
+    let remote = Remote::find(&trace.gateway.reach);
     let answer = remote.post(&format!("/v1/traces?seconds={}", trace.seconds), &Value::Null)?;
     let part = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default();
     say(&format!("{}: {}", part("header"), part("value")));

@@ -1,6 +1,6 @@
 //! Talking to a running gateway's admin API.
 
-use super::{Failed, args::GatewayArguments};
+use super::{Failed, args::Reach};
 use paifang_config::source::{ParseCache, RealFiles};
 use serde_json::Value;
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub(super) struct Remote {
 
 impl Remote {
     /// Finds the gateway: by argument, environment, config file, or the usual address.
-    pub(super) fn find(arguments: &GatewayArguments) -> Self {
+    pub(super) fn find(arguments: &Reach) -> Self {
         let address = arguments
             .admin
             .clone()
@@ -90,7 +90,7 @@ impl Remote {
 }
 
 /// `admin.address` of the config file, where there is one that loads.
-fn configured(arguments: &GatewayArguments) -> Option<String> {
+fn configured(arguments: &Reach) -> Option<String> {
     let origin = arguments.config.origin();
     let environment = |name: &str| std::env::var(name).ok();
     let mut cache = ParseCache::new();

@@ -3,10 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod commands;
+mod handler_build;
+mod handler_dev;
+mod handler_new;
 mod killed;
 mod lock;
 mod logs;
 mod offline;
+mod package;
 mod process;
 mod signals;
 mod upstream;

@@ -1,7 +1,7 @@
 //! `paifang handler bench`: what a call costs.
 
-use super::open;
-use crate::cli::{Failed, args::HandlerBench, terminal::say};
+use super::{args::HandlerBench, open, wrong};
+use crate::cli::{Failed, terminal::say};
 use paifang_wasm::cases::{self, Timing};
 use std::fs;
 
@@ -11,8 +11,7 @@ const REUSE: u32 = 1_000_000_000;
 pub(super) fn bench(wanted: &HandlerBench) -> Result<(), Failed> {
     let module = open(&wanted.module.file)?;
     let text = match &wanted.cases {
-        Some(file) => fs::read_to_string(file)
-            .map_err(|why| Failed::Said(format!("{}: {why}", file.display())))?,
+        Some(file) => fs::read_to_string(file).map_err(|why| wrong(file, why))?,
         None => module
             .probes()
             .ok_or_else(|| Failed::Said("the module carries no probes; name --cases".to_owned()))?

@@ -1,11 +1,17 @@
 //! `paifang handler inspect`: what a module is and wants.
 
-use super::open;
-use crate::cli::{Failed, args::HandlerFile, terminal::say};
-use paifang_wasm::cases;
+use super::{args::HandlerFile, open};
+use crate::cli::{Failed, terminal::say};
+use paifang_wasm::{Module, cases};
+use std::path::Path;
 
 pub(super) fn inspect(wanted: &HandlerFile) -> Result<(), Failed> {
-    let module = open(&wanted.file)?;
+    say(&told(&wanted.file, &open(&wanted.file)?));
+    Ok(())
+}
+
+/// What is known of a module in a file, a line each.
+pub(super) fn told(file: &Path, module: &Module) -> String {
     let list = |items: &[&str]| {
         if items.is_empty() { "none".to_owned() } else { items.join(", ") }
     };
@@ -23,13 +29,12 @@ pub(super) fn inspect(wanted: &HandlerFile) -> Result<(), Failed> {
         Some(Ok(cases)) => cases.len().to_string(),
         Some(Err(why)) => format!("WRONG: {why}"),
     };
-    say(&format!(
+    format!(
         "{}\n  size        {} bytes\n  sha256      {}\n  stages      {}\n  grants      {}\n  config      {schema}\n  probes      {probes}",
-        wanted.file.display(),
+        file.display(),
         module.size(),
         module.sha256(),
         list(module.stages()),
         list(&module.needs()),
-    ));
-    Ok(())
+    )
 }

@@ -1,7 +1,6 @@
 //! Which compiler builds handlers, as a choice over what was seen on this machine.
 //!
-//! Nothing here looks or acts: `machine.rs` does. Nothing here names another module either, so that
-//! the gateway, which builds the handlers of others, can have the same text.
+//! Nothing here looks or acts: the module above does.
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -124,14 +123,6 @@ pub(crate) struct Build {
 }
 
 impl Toolchain {
-    /// A word for a folder: builds of different compilers do not mix.
-    pub(crate) fn word(&self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Debian { .. } => "debian",
-        }
-    }
-
     /// What a person is told.
     pub(crate) fn line(&self) -> String {
         match self {
