@@ -19,6 +19,7 @@ pub(super) const FILES: &[(&str, &str)] = carried![
     "guest-sdk/src/configure.rs",
     "guest-sdk/src/host.rs",
     "guest-sdk/src/lib.rs",
+    "guest-sdk/src/lines.rs",
     "guest-sdk/src/macros.rs",
     "guest-sdk/src/manifest.rs",
     "guest-sdk/src/names.rs",
