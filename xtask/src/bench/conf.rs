@@ -78,6 +78,38 @@ pub(crate) fn one_api_of(
     Ok(file)
 }
 
+/// A gateway with three APIs, each with a `wasm` entry of its own of this module, whose calls may compute
+/// for `limit` milliseconds: runaways without a breaker and with the usual one, and on every other
+/// path a handler that does little.
+///
+/// # Errors
+/// When the file cannot be written.
+pub(crate) fn runaways(
+    dir: &Path,
+    ports: Ports,
+    upstream: u16,
+    module: &Path,
+    limit: f64,
+) -> Result<PathBuf> {
+    let module = module.display();
+    let entry =
+        |more: &str| format!("{{ file: \"{module}\", limits: {{ cpu: {limit}ms }}{more} }}");
+    let text = format!(
+        "{}wasm:\n  always: {}\n  broken: {}\n  calm: {}\n\
+         apis:\n\
+         \x20 - {{ id: always, match: {{ path: /always }}, handlers: [ always: {{ runaway: true }} ], upstream: bench }}\n\
+         \x20 - {{ id: broken, match: {{ path: /broken }}, handlers: [ broken: {{ runaway: true }} ], upstream: bench }}\n\
+         \x20 - {{ id: calm, match: {{ path_prefix: / }}, handlers: [ calm: {{ sets: 1 }} ], upstream: bench }}\n",
+        head(dir, ports, upstream),
+        entry(", breaker: off"),
+        entry(""),
+        entry(", reuse: 1000"),
+    );
+    let file = dir.join("paifang.yaml");
+    tree::write(&file, &text)?;
+    Ok(file)
+}
+
 /// A gateway with many APIs in files of a hundred; half of the paths hold a parameter.
 ///
 /// # Errors

@@ -6,11 +6,19 @@ use std::process::Command;
 use super::{Args, conf, peer::Peer, proxy::rounds, report::Report, stats::Spread};
 use crate::{
     failure::{Failure, Result},
-    handlers, run, tree,
+    run, tree,
 };
 
 /// What the WASM throttle may cost the gateway over the native one.
 const AGAINST_NATIVE: f64 = 1.05;
+/// Goals of cases of `bench-guest`, in microseconds: the 50th and the 99th percentile.
+const GOALS: [(&str, &str, f64, f64); 5] = [
+    ("one header read, one set", "fresh instance", 10.0, 40.0),
+    ("8 headers in a request and its response, one set in each", "reused instance", 2.0, f64::MAX),
+    ("60 headers set", "reused instance", 15.0, f64::MAX),
+    ("60 headers set", "fresh instance", 15.0, f64::MAX),
+    ("a key looked up, an identity set", "reused instance", 3.0, f64::MAX),
+];
 /// Calls of each case.
 const CALLS: &str = "100000";
 
@@ -19,7 +27,6 @@ const CALLS: &str = "100000";
 /// # Errors
 /// When the handlers cannot be built, the gateway does not come up, or the load fails.
 pub(crate) fn measure(args: &Args, report: &mut Report) -> Result<()> {
-    handlers::ready()?;
     calls(report)?;
     throttles(args, report)
 }
@@ -55,7 +62,34 @@ fn calls(report: &mut Report) -> Result<()> {
         &["case", "instance", "time"],
         &rows,
     );
+    goals(report, &rows)
+}
+
+/// Each goal against its row of the table.
+fn goals(report: &mut Report, rows: &[Vec<String>]) -> Result<()> {
+    for (case, instance, half, most) in GOALS {
+        let row = rows.iter().find(|row| row[0] == case && row[1] == instance);
+        let times = row.and_then(|row| Some((micros(&row[2], "p50")?, micros(&row[2], "p99")?)));
+        let Some((p50, p99)) = times else {
+            return Err(Failure::Failed(format!("no time of `{case}`, {instance}")));
+        };
+        let (bound, found) = match most == f64::MAX {
+            true => (format!("{half} µs"), format!("{p50:.2} µs")),
+            false => {
+                (format!("{half} µs, of 99 in 100 {most} µs"), format!("{p50:.2} µs, {p99:.2} µs"))
+            }
+        };
+        let what = format!("{case}, {instance}: half of the calls take at most {bound}");
+        report.goal(&what, found, p50 <= half && p99 <= most);
+    }
     Ok(())
+}
+
+/// The number behind a name, as in `p50     1.18 µs   p99     1.32 µs`.
+fn micros(times: &str, name: &str) -> Option<f64> {
+    let mut words = times.split_whitespace();
+    words.find(|word| *word == name)?;
+    words.next()?.parse().ok()
 }
 
 /// The same limit by the native plugin and by the handler in `wasm-handlers/throttle`.
@@ -103,4 +137,16 @@ fn throttles(args: &Args, report: &mut Report) -> Result<()> {
         ratio.median <= AGAINST_NATIVE,
     );
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_found_by_their_name() {
+        let times = "p50     1.18 µs   p99    11.32 µs";
+        assert_eq!((micros(times, "p50"), micros(times, "p99")), (Some(1.18), Some(11.32)));
+        assert_eq!(micros(times, "p90"), None);
+    }
 }

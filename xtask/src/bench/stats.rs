@@ -28,6 +28,14 @@ impl Spread {
     }
 }
 
+/// The value that so many hundredths of the values do not exceed; of none it is NaN.
+pub(crate) fn hundredth(values: &[f64], hundredths: usize) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let at = (sorted.len().saturating_sub(1) * hundredths).div_ceil(100);
+    sorted.get(at).copied().unwrap_or(f64::NAN)
+}
+
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = f.precision().unwrap_or(1);
@@ -45,6 +53,13 @@ mod tests {
         assert_eq!(Spread::of(&[4.0, 1.0, 2.0, 3.0]).median, 2.5);
         assert_eq!(format!("{:.0}", Spread::of(&[7.0])), "7 (7–7)");
         assert!(Spread::of(&[]).median.is_nan());
+    }
+
+    #[test]
+    fn hundredths_are_of_what_is_there() {
+        let values: Vec<f64> = (0..=200).rev().map(f64::from).collect();
+        assert_eq!([50, 99, 100].map(|at| hundredth(&values, at)), [100.0, 198.0, 200.0]);
+        assert!(hundredth(&[], 50).is_nan());
     }
 
     #[test]
