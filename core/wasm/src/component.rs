@@ -1,15 +1,13 @@
 //! From a file's bytes to a component: what it is, what it exports and imports, what it carries.
 
-use crate::contract::{PACKAGE, VERSION};
-use std::borrow::Cow;
-use wasmparser::{Parser, Payload};
+use crate::{
+    contract::{PACKAGE, VERSION},
+    encode::encode,
+    shape::{Carried, survey},
+};
+use std::time::Duration;
+use wasmparser::Parser;
 use wasmtime::{Engine, component::Component, component::types::ComponentItem};
-use wit_component::ComponentEncoder;
-
-/// The section with the JSON Schema of a handler's config.
-const SCHEMA: &str = "paifang:schema";
-/// The section with the cases that a release must pass.
-const PROBES: &str = "paifang:probes";
 
 /// The stages, as a handler exports them.
 pub(crate) const STAGES: [&str; 6] =
@@ -29,6 +27,21 @@ pub enum ModuleError {
     /// wasmtime refuses it.
     #[error("it cannot be compiled: {0}")]
     Invalid(String),
+    /// Compiling it would take too long, or too much memory.
+    #[error("it is more than is compiled here: {0}")]
+    TooLarge(String),
+    /// It is still being compiled.
+    #[error("compiling it takes longer than {0:?}")]
+    Slow(Duration),
+    /// Another is still being compiled.
+    #[error("a file that took too long to compile is still being compiled")]
+    Busy,
+    /// A section of ours that cannot be read.
+    #[error("its section `{0}` {1}")]
+    Section(String, String),
+    /// An interface of the contract in which the function is missing, or which it exports twice.
+    #[error("its export `{0}` {1}")]
+    Stage(String, &'static str),
     /// It exports no stage that is known here.
     #[error("it exports no stage of {PACKAGE}@{VERSION}; it exports {0}")]
     NoStage(String),
@@ -40,45 +53,51 @@ pub enum ModuleError {
     Import(String),
 }
 
-/// What a file holds.
-pub(crate) struct Opened<'a> {
-    pub(crate) component: Cow<'a, [u8]>,
-    pub(crate) schema: Option<Vec<u8>>,
-    pub(crate) probes: Option<Vec<u8>>,
-}
-
-/// Reads a file; a core module made by wit-bindgen is encoded as a component.
-pub(crate) fn open(bytes: &[u8]) -> Result<Opened<'_>, ModuleError> {
-    let (schema, probes) = carried(bytes)?;
-    let component =
-        if Parser::is_component(bytes) { Cow::Borrowed(bytes) } else { Cow::Owned(encode(bytes)?) };
-    Ok(Opened { component, schema, probes })
-}
-
-fn encode(core: &[u8]) -> Result<Vec<u8>, ModuleError> {
-    let failed = |error: String| ModuleError::Core(error);
-    let mut encoder =
-        ComponentEncoder::default().module(core).map_err(|error| failed(format!("{error:#}")))?;
-    encoder.encode().map_err(|error| failed(format!("{error:#}")))
-}
-
-/// Schema and probes.
-type Carried = (Option<Vec<u8>>, Option<Vec<u8>>);
-
-/// The custom sections that are ours, wherever in the file they stand.
-fn carried(bytes: &[u8]) -> Result<Carried, ModuleError> {
-    let (mut schema, mut probes) = (None, None);
-    for payload in Parser::new(0).parse_all(bytes) {
-        let payload = payload.map_err(|error| ModuleError::NotWasm(error.to_string()))?;
-        if let Payload::CustomSection(section) = payload {
-            match section.name() {
-                SCHEMA => schema = Some(section.data().to_vec()),
-                PROBES => probes = Some(section.data().to_vec()),
-                _ => {}
+impl ModuleError {
+    /// How to mend it.
+    pub(crate) fn help(&self) -> &'static str {
+        match self {
+            Self::NotWasm(_) => {
+                "name the .wasm file that the build made; text and precompiled code are not taken"
+            }
+            Self::Core(_) | Self::NoStage(_) => {
+                "build it for wasm32-unknown-unknown with the kit, or with wit-bindgen and the contract's WIT; docs/handlers.md tells how"
+            }
+            Self::Invalid(_) => {
+                "handlers are WebAssembly 2.0 with one memory, and a table for each module; docs/specs/handler.md, 1, tells which features are off"
+            }
+            Self::TooLarge(_) => {
+                "build it with optimisations, or split what is large; docs/specs/handler.md, 66, has the limits"
+            }
+            Self::Slow(_) => {
+                "build it smaller, or with optimisations; it goes on in the background, and no other file is compiled until it ends"
+            }
+            Self::Busy => {
+                "reload again when it has ended; the log says when, or restart the gateway"
+            }
+            Self::Section(..) => "`paifang handler inspect` shows what a file carries",
+            Self::Stage(..) | Self::Version(_) => {
+                "build it against wasm-handlers/wit/handler.wit of this release"
+            }
+            Self::Import(_) => {
+                "build it for wasm32-unknown-unknown: there are no files, sockets or processes here"
             }
         }
     }
-    Ok((schema, probes))
+}
+
+/// What a file holds.
+pub(crate) struct Opened {
+    /// As it is, or encoded.
+    pub(crate) component: Vec<u8>,
+    pub(crate) carried: Carried,
+}
+
+/// Reads a file; a core module made by wit-bindgen is encoded as a component.
+pub(crate) fn open(bytes: Vec<u8>) -> Result<Opened, ModuleError> {
+    let carried = survey(&bytes)?;
+    let component = if Parser::is_component(&bytes) { bytes } else { encode(&bytes)? };
+    Ok(Opened { component, carried })
 }
 
 /// What a component exports and imports, by the last part of the name.
@@ -101,11 +120,20 @@ pub(crate) fn inspect(engine: &Engine, component: &Component) -> Result<Interfac
     let component = component.component_type();
     let (mut stages, mut imports) = (Vec::new(), Vec::new());
     let mut exported = Vec::new();
-    for (name, _) in component.exports(engine) {
+    for (name, item) in component.exports(engine) {
         exported.push(format!("`{name}`"));
-        if let Some(known) = part(name, &STAGES)? {
-            stages.push(known);
+        let Some(known) = part(name, &STAGES)? else { continue };
+        let handles = matches!(&item.ty, ComponentItem::ComponentInstance(instance)
+            if instance.exports(engine).any(|(name, item)| name == "handle"
+                && matches!(item.ty, ComponentItem::ComponentFunc(_))));
+        // A stage that is there by name and cannot be called would let every call pass.
+        if !handles {
+            return Err(ModuleError::Stage(name.to_owned(), "has no function `handle`"));
         }
+        if stages.contains(&known) {
+            return Err(ModuleError::Stage(name.to_owned(), "is there in two versions"));
+        }
+        stages.push(known);
     }
     for (name, item) in component.imports(engine) {
         let types_only = matches!(&item.ty, ComponentItem::ComponentInstance(instance)
@@ -123,6 +151,11 @@ pub(crate) fn inspect(engine: &Engine, component: &Component) -> Result<Interfac
     stages.sort_by_key(|stage| STAGES.iter().position(|known| known == stage));
     imports.sort_by_key(|import| IMPORTS.iter().position(|known| known == import));
     Ok(Interface { stages, imports })
+}
+
+/// The stage that an export is, where it is one of the contract that this gateway takes.
+pub(crate) fn stage(export: &str) -> Option<&'static str> {
+    part(export, &STAGES).ok().flatten()
 }
 
 /// `kv` for `paifang:handler/kv@0.1.2`; nothing for what is not of our package.

@@ -14,6 +14,8 @@ use wasmtime::{
 const INSTANCES: u32 = 1_000;
 /// Core instances in one component: its own, and those through which its imports are linked.
 const CORES_EACH: u32 = 5;
+/// The most of them in one, so that no component takes those of many others.
+const CORES_MOST: u32 = 32;
 /// The largest linear memory that any entry may ask for, in bytes.
 pub const LARGEST_MEMORY: usize = 1 << 30;
 /// The largest table that any entry may ask for, in elements.
@@ -60,6 +62,7 @@ pub(crate) fn engine(cache: Option<&Path>) -> Result<(Engine, Ticker), HostError
         .total_memories(INSTANCES)
         .total_tables(INSTANCES * CORES_EACH)
         .total_stacks(INSTANCES)
+        .max_core_instances_per_component(CORES_MOST)
         .max_memories_per_component(1)
         .max_memory_size(LARGEST_MEMORY)
         .table_elements(LARGEST_TABLE)

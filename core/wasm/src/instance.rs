@@ -1,6 +1,7 @@
 //! Instances: made from a prepared component, called stage by stage.
 
 use crate::{
+    component,
     contract::{
         CallRef, ConfigError, Manifest, OutcomeRef, RequestVerdict, ResponseRef, ResponseVerdict,
     },
@@ -65,12 +66,9 @@ impl Exports {
             .exports(component.engine())
             .map(|(name, _)| name.to_owned())
             .collect();
-        let find = |stage: &str| {
-            let named = |name: &&String| {
-                name.rsplit_once('/')
-                    .and_then(|(_, part)| part.split_once('@'))
-                    .is_some_and(|(part, _)| part == stage)
-            };
+        let find = |stage: &'static str| {
+            // Another package may have an interface of that name, which is not ours to call.
+            let named = |name: &&String| component::stage(name) == Some(stage);
             let interface = component.get_export_index(None, names.iter().find(named)?)?;
             component.get_export_index(Some(&interface), "handle")
         };

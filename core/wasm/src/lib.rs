@@ -19,8 +19,10 @@ mod apply;
 mod breaker;
 mod budget;
 pub mod cases;
+mod compile;
 mod component;
 mod contract;
+mod encode;
 mod engine;
 mod env;
 pub mod errors;
@@ -32,12 +34,14 @@ mod lines;
 mod lower;
 mod module;
 mod owned;
+mod packages;
 mod portrait;
 mod prepared;
 mod reads;
 mod run;
 mod schema;
 mod settings;
+mod shape;
 mod stats;
 mod ticker;
 
@@ -47,6 +51,7 @@ pub use module::Module;
 pub use settings::{BreakerSpec, Grants, Limits, Spec};
 pub use stats::{Own, Stats};
 
+use compile::Compiler;
 use paifang_pipeline::ConfigError;
 use parking_lot::Mutex;
 use std::{
@@ -61,6 +66,7 @@ use wasmtime::Engine;
 pub struct Host {
     engine: Engine,
     ticker: Arc<Ticker>,
+    compiler: Compiler,
     /// Modules by name, so that an entry that did not change keeps its instances and counters.
     modules: Mutex<HashMap<Arc<str>, Vec<Weak<Module>>>>,
 }
@@ -83,7 +89,12 @@ impl Host {
     /// The directory is not ours alone, or the machine cannot run compiled code.
     pub fn new(cache: Option<&Path>) -> Result<Self, HostError> {
         let (engine, ticker) = engine::engine(cache)?;
-        Ok(Self { engine, ticker: Arc::new(ticker), modules: Mutex::default() })
+        Ok(Self {
+            engine,
+            ticker: Arc::new(ticker),
+            compiler: Compiler::default(),
+            modules: Mutex::default(),
+        })
     }
 
     /// A file as a handler under this entry. One that is known already is given back as it is.
@@ -111,7 +122,7 @@ impl Host {
     /// # Errors
     /// What is wrong with it.
     pub fn open(&self, spec: Spec, bytes: &[u8]) -> Result<Module, ConfigError> {
-        Module::load(&self.engine, &self.ticker, spec, bytes)
+        Module::load(&self.engine, &self.ticker, &self.compiler, spec, bytes)
     }
 
     /// All modules that are alive, old versions that still serve calls among them.

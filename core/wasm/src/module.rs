@@ -2,7 +2,8 @@
 
 use crate::{
     cases,
-    component::{Interface, ModuleError, inspect, open},
+    compile::{Compiled, Compiler},
+    component::{Interface, ModuleError, inspect},
     engine::LARGEST_MEMORY,
     env::{Env, LogRate},
     errors,
@@ -25,11 +26,15 @@ use std::{
     collections::HashMap,
     num::{NonZeroU32, NonZeroU64},
     sync::{Arc, Weak},
+    time::{Duration, Instant},
 };
 use wasmtime::{Engine, component::Component};
 
 /// The longest key in a handler's store, in bytes.
 const KEY_BYTES: NonZeroU32 = NonZeroU32::new(256).unwrap();
+
+/// How long the cases that a file carries may take together.
+const PROBES: Duration = Duration::from_secs(30);
 
 /// A component and what its entry says.
 pub struct Module {
@@ -57,24 +62,14 @@ impl Module {
     pub(crate) fn load(
         engine: &Engine,
         ticker: &Arc<Ticker>,
+        compiler: &Compiler,
         spec: Spec,
         bytes: &[u8],
     ) -> Result<Self, ConfigError> {
-        let at_file = |error: ModuleError| ConfigError::at("/file", error.to_string());
-        let opened = open(bytes).map_err(|error| match error {
-            ModuleError::NoStage(_) | ModuleError::Core(_) => at_file(error).help(
-                "build it for wasm32-unknown-unknown with the kit, or with wit-bindgen and the contract's WIT; docs/handlers.md tells how",
-            ),
-            error => at_file(error),
-        })?;
-        let component = Component::new(engine, &opened.component)
-            .map_err(|error| at_file(ModuleError::Invalid(format!("{error:#}"))))?;
-        let interface = inspect(engine, &component).map_err(|error| match error {
-            ModuleError::Import(_) => at_file(error).help(
-                "build it for wasm32-unknown-unknown: there are no files, sockets or processes here",
-            ),
-            error => at_file(error),
-        })?;
+        let at_file =
+            |error: ModuleError| ConfigError::at("/file", error.to_string()).help(error.help());
+        let Compiled { component, opened } = compiler.compile(engine, bytes).map_err(at_file)?;
+        let interface = inspect(engine, &component).map_err(at_file)?;
         let missing: Vec<&str> = interface
             .imports
             .iter()
@@ -93,8 +88,8 @@ impl Module {
         if spec.limits.memory_bytes > LARGEST_MEMORY {
             return Err(ConfigError::at("/limits/memory", "more than 1 GiB"));
         }
-        let schema = opened.schema.map(|text| Schema::read(&text)).transpose()?;
-        let probes = match opened.probes.map(String::from_utf8) {
+        let schema = opened.carried.schema.map(|text| Schema::read(&text)).transpose()?;
+        let probes = match opened.carried.probes.map(String::from_utf8) {
             None => None,
             Some(Ok(text)) => Some(text),
             Some(Err(_)) => return Err(ConfigError::at("/file", "its probes are not UTF-8")),
@@ -106,7 +101,7 @@ impl Module {
             sha256: hex(digest(&SHA256, bytes).as_ref()).into(),
             size: bytes.len(),
             component,
-            bytes: opened.component.into_owned(),
+            bytes: opened.component,
             interface,
             schema,
             probes,
@@ -157,8 +152,9 @@ impl Module {
     pub(crate) fn probe(&self) -> Result<(), ConfigError> {
         let Some(text) = &self.probes else { return Ok(()) };
         let wrong = |why: String| ConfigError::at("/file", format!("its probes: {why}"));
+        let until = Instant::now() + PROBES;
         for case in cases::parse(text).map_err(wrong)? {
-            if let cases::Verdict::Failed(differences) = cases::run(self, &case) {
+            if let cases::Verdict::Failed(differences) = cases::run_until(self, &case, until) {
                 return Err(wrong(format!("`{}` fails: {}", case.name, differences.join("; ")))
                     .help("`paifang handler test` shows all of them"));
             }

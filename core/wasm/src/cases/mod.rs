@@ -11,4 +11,4 @@ mod world;
 
 pub use format::{Case, parse};
 pub use measure::{Timing, measure};
-pub use run::{Verdict, run};
+pub use run::{Verdict, run, run_until};

@@ -26,7 +26,7 @@ use bytes::Bytes;
 use paifang_pipeline::ConfigError;
 use paifang_pipeline::ports::{Answer, Clock, Kv, KvError, StateKey, Store};
 use paifang_state::LocalStore;
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 /// How a case went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +40,17 @@ pub enum Verdict {
 /// Runs one case against a module.
 #[must_use]
 pub fn run(module: &Module, case: &Case) -> Verdict {
-    match played(module, case) {
+    verdict(played(module, case, None))
+}
+
+/// The like, which fails where it is not done by then.
+#[must_use]
+pub fn run_until(module: &Module, case: &Case, until: Instant) -> Verdict {
+    verdict(played(module, case, Some(until)))
+}
+
+fn verdict(played: Result<Vec<String>, String>) -> Verdict {
+    match played {
         Ok(differences) if differences.is_empty() => Verdict::Passed,
         Ok(differences) => Verdict::Failed(differences),
         Err(why) => Verdict::Failed(vec![why]),
@@ -56,11 +66,14 @@ pub(super) struct Stage<'a> {
     http: Arc<Scripted>,
 }
 
-fn played(module: &Module, case: &Case) -> Result<Vec<String>, String> {
+fn played(module: &Module, case: &Case, until: Option<Instant>) -> Result<Vec<String>, String> {
     // A picture would be compiled for each case, which takes longer than the case.
     let stage = Stage::set(module, case, 0, false)?;
     let mut differences = Vec::new();
     for _ in 0..case.repeat {
+        if until.is_some_and(|until| Instant::now() >= until) {
+            return Err("the probes of a file take too long together".to_owned());
+        }
         differences = stage.play();
     }
     differences.extend(stage.http.differences());

@@ -4,18 +4,23 @@
 //! config says what it does at each stage (`wasm-handlers/testbed`).
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod bombs;
 mod breaker;
 mod cases;
+mod damaged;
 mod faults;
 mod files;
 mod grants;
 mod illegal;
 mod leaks;
 mod limits;
+mod made;
+mod odd;
 mod picture;
 mod reuse;
 mod slots;
 mod stages;
+mod start;
 mod upstreams;
 mod verdicts;
 mod world;

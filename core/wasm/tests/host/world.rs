@@ -115,14 +115,24 @@ impl World {
 
     /// A module and a step of it.
     pub(crate) fn step(&self, name: &str, spec: Spec, config: &Value) -> Step {
-        let module = self.module(name, spec);
-        let handler = self.build(&module, config).unwrap_or_else(|e| panic!("{e:?}")).handler;
+        self.step_of(&file(name), spec, config)
+    }
+
+    /// The like of a file's bytes.
+    pub(crate) fn step_of(&self, file: &[u8], spec: Spec, config: &Value) -> Step {
+        let module = self.host.load(spec, file).unwrap_or_else(|error| panic!("{error:?}"));
+        let built = self.build(&module, config).unwrap_or_else(|e| panic!("{e:?}"));
+        self.step_from(&module, built)
+    }
+
+    /// A step that was built.
+    pub(crate) fn step_from(&self, module: &Arc<Module>, built: Built) -> Step {
         let reading = self.host.modules().into_iter().find(|known| *known.name == *module.kind());
         Step {
-            handler,
+            handler: built.handler,
             stats: reading.expect("it is alive").stats,
             clock: self.clock.clone(),
-            _module: module,
+            _module: module.clone(),
         }
     }
 }
