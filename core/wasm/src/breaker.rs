@@ -18,7 +18,8 @@ pub(crate) struct Breaker {
     spec: BreakerSpec,
     /// Until when it is open; [`CLOSED`] where it is not. Read once a call.
     open_until: AtomicU64,
-    /// Calls since the window began. A window begins with a failure, so a success only counts here.
+    /// Calls since the window began; zero where none has. A window begins with a failure, so while all
+    /// goes well nothing is counted.
     calls: AtomicU32,
     state: Mutex<State>,
 }
@@ -85,7 +86,11 @@ impl Breaker {
                 return self.open(&mut state, now);
             }
             *state = State::default();
+            self.calls.store(0, Ordering::Relaxed);
             self.open_until.store(CLOSED, Ordering::Release);
+            return false;
+        }
+        if !failed && self.calls.load(Ordering::Relaxed) == 0 {
             return false;
         }
         let calls = self.calls.fetch_add(1, Ordering::Relaxed).saturating_add(1);

@@ -1,6 +1,6 @@
 //! What an instance's imports work on, and the account of one call.
 
-use crate::{budget::Budget, settings::Spec, stats::Stats};
+use crate::{budget::Budget, settings::Spec, stats::Stats, ticker::Ticker};
 use paifang_pipeline::ports::{Clock, HttpOut, Kv};
 use std::{
     sync::{
@@ -19,7 +19,7 @@ pub(crate) struct Env {
     pub(crate) kv: Option<Arc<dyn Kv>>,
     pub(crate) http: Arc<dyn HttpOut>,
     pub(crate) stats: Arc<Stats>,
-    pub(crate) log: LogRate,
+    pub(crate) ticker: Arc<Ticker>,
 }
 
 /// Where in its life an instance is.

@@ -106,15 +106,17 @@ impl Inner {
 
     fn request(&self, call: &mut RequestCall<'_>) -> Result<Output, CallError> {
         let body = self.body(call.body())?;
-        let memo = call.take_kept::<Memo>().unwrap_or_default();
+        let memo = call.take_kept::<Memo>();
         let reads = &self.prepared.access.request;
-        let result = lower::with_call(call, &self.api, reads, &memo.kept, |record| {
+        let result = lower::with_call(call, &self.api, reads, kept(memo.as_deref()), |record| {
             self.prepared.call(match &body {
                 Some(body) => Input::RequestWithBody(record, body),
                 None => Input::Request(record),
             })
         });
-        call.keep_boxed(memo);
+        if let Some(memo) = memo {
+            call.keep_boxed(memo);
+        }
         result
     }
 
@@ -162,17 +164,19 @@ impl Inner {
 
     fn response(&self, call: &mut ResponseCall<'_>) -> Result<Output, CallError> {
         let body = self.body(call.body())?;
-        let memo = call.take_kept::<Memo>().unwrap_or_default();
+        let memo = call.take_kept::<Memo>();
         let reads = &self.prepared.access.response;
         let headers = Lines::of(&call.response().headers, &reads.response);
         let head = ResponseRef { status: call.response().status.as_u16(), headers: headers.text() };
-        let result = lower::with_call(call, &self.api, reads, &memo.kept, |record| {
+        let result = lower::with_call(call, &self.api, reads, kept(memo.as_deref()), |record| {
             self.prepared.call(match &body {
                 Some(body) => Input::ResponseWithBody(record, head, body),
                 None => Input::Response(record, head),
             })
         });
-        call.keep_boxed(memo);
+        if let Some(memo) = memo {
+            call.keep_boxed(memo);
+        }
         result
     }
 
@@ -250,6 +254,11 @@ impl Inner {
         memo.response = noted;
         call.keep_boxed(memo);
     }
+}
+
+/// What was kept; empty where nothing was.
+fn kept(memo: Option<&Memo>) -> &[u8] {
+    memo.map_or(&[], |memo| &memo.kept)
 }
 
 fn keep(call: &mut RequestCall<'_>, kept: Vec<u8>) {

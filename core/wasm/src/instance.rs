@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 use wasmtime::{
-    Engine, Store,
+    Engine, Store, UpdateDeadline,
     component::{
         Component, ComponentExportIndex, ComponentNamedList, Instance as Raw, InstancePre, Lift,
         Lower, TypedFunc,
@@ -106,14 +106,23 @@ struct Found {
 pub(crate) fn store(engine: &Engine, env: Arc<Env>, phase: Phase, cpu: Duration) -> Store<Ctx> {
     let mut store = Store::new(engine, Ctx::new(env, phase));
     store.limiter(|ctx| &mut ctx.memory);
-    store.epoch_deadline_callback(|mut store| Ok(store.data_mut().budget.due()));
+    store.epoch_deadline_callback(|mut store| {
+        let ctx = store.data_mut();
+        let due = ctx.budget.due();
+        if let UpdateDeadline::Continue(ticks) = due {
+            ctx.env.ticker.expect(ticks);
+        }
+        Ok(due)
+    });
     begin(&mut store, cpu);
     store
 }
 
 /// Lets what runs next in this store compute for so long.
 pub(crate) fn begin(store: &mut Store<Ctx>, cpu: Duration) {
-    let ticks = store.data_mut().budget.begin(cpu);
+    let ctx = store.data_mut();
+    let ticks = ctx.budget.begin(cpu);
+    ctx.env.ticker.expect(ticks);
     store.set_epoch_deadline(ticks);
 }
 
@@ -134,9 +143,9 @@ impl Instance {
         }
     }
 
-    fn made(raw: Raw, store: Store<Ctx>) -> Self {
+    fn made(raw: Raw, store: Store<Ctx>) -> Box<Self> {
         store.data().env.stats.instances_made.fetch_add(1, Relaxed);
-        Self { store, raw, served: 0, found: Found::default() }
+        Box::new(Self { store, raw, served: 0, found: Found::default() })
     }
 
     /// The function at an index, compared with the contract.
@@ -153,7 +162,7 @@ impl Instance {
 }
 
 /// An instance, or why there is none and the account of trying.
-pub(crate) type Made = Result<Instance, (wasmtime::Error, Store<Ctx>)>;
+pub(crate) type Made = Result<Box<Instance>, (wasmtime::Error, Store<Ctx>)>;
 
 /// One lookup for each stage.
 macro_rules! stages {

@@ -29,6 +29,7 @@ pub mod errors;
 mod failure;
 mod handler;
 mod host;
+mod idle;
 mod instance;
 mod lines;
 mod lower;

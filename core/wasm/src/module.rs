@@ -5,7 +5,7 @@ use crate::{
     compile::{Compiled, Compiler},
     component::{Interface, ModuleError, inspect},
     engine::LARGEST_MEMORY,
-    env::{Env, LogRate},
+    env::Env,
     errors,
     handler::WasmHandler,
     prepared::{Prepared, Source},
@@ -171,7 +171,6 @@ impl Module {
     pub(crate) fn source(&self) -> Source<'_> {
         Source {
             engine: &self.engine,
-            ticker: &self.ticker,
             component: &self.component,
             bytes: &self.bytes,
             interface: &self.interface,
@@ -186,7 +185,8 @@ impl Module {
         http: Arc<dyn HttpOut>,
         stats: Arc<Stats>,
     ) -> Arc<Env> {
-        Arc::new(Env { spec: self.spec.clone(), clock, kv, http, stats, log: LogRate::default() })
+        let (spec, ticker) = (self.spec.clone(), self.ticker.clone());
+        Arc::new(Env { spec, clock, kv, http, stats, ticker })
     }
 
     /// The limits of its store.

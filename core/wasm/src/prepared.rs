@@ -10,17 +10,16 @@ use crate::{
     env::{Ctx, Env, Phase},
     failure::CallError,
     host::{self, Mode},
+    idle::Idle,
     instance::{Exports, Instance, begin, store},
     portrait::Portrait,
     reads::Access,
-    ticker::Ticker,
 };
-use crossbeam_queue::ArrayQueue;
 use paifang_pipeline::ConfigError;
 use std::{
     future::Future,
     pin::pin,
-    sync::{Arc, atomic::AtomicU32},
+    sync::Arc,
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -36,7 +35,6 @@ const CONFIGURE: Duration = Duration::from_secs(1);
 /// A configured component, ready to be instantiated.
 pub(crate) struct Prepared {
     pub(crate) engine: Engine,
-    pub(crate) ticker: Arc<Ticker>,
     pub(crate) env: Arc<Env>,
     pub(crate) pre: InstancePre<Ctx>,
     pub(crate) exports: Exports,
@@ -45,15 +43,12 @@ pub(crate) struct Prepared {
     /// Where no picture could be made: the config, for each instance.
     pub(crate) configure: Option<Arc<str>>,
     /// Instances between two calls.
-    pub(crate) idle: Option<ArrayQueue<Instance>>,
-    /// Instances that run now.
-    pub(crate) running: AtomicU32,
+    pub(crate) idle: Option<Idle>,
 }
 
 /// What a component is prepared from.
 pub(crate) struct Source<'a> {
     pub(crate) engine: &'a Engine,
-    pub(crate) ticker: &'a Arc<Ticker>,
     pub(crate) component: &'a Component,
     pub(crate) bytes: &'a [u8],
     pub(crate) interface: &'a Interface,
@@ -93,10 +88,8 @@ impl Prepared {
             .map_err(|error| invalid(&error))?;
         let mut prepared = Self {
             engine: source.engine.clone(),
-            ticker: source.ticker.clone(),
             exports: Exports::of(&component),
-            idle: (env.spec.reuse > 0).then(|| ArrayQueue::new(idle(&env))),
-            running: AtomicU32::new(0),
+            idle: (env.spec.reuse > 0).then(Idle::default),
             env,
             pre,
             access,
@@ -111,8 +104,8 @@ impl Prepared {
     /// Makes one instance and looks at its functions: what differs from the contract is found now,
     /// and the pages are there when the first call comes.
     fn warm(&self) -> Result<(), ConfigError> {
-        let store = store(&self.engine, self.env.clone(), Phase::Configure, CONFIGURE);
-        let _ticking = self.ticker.running();
+        let store =
+            store(&self.engine, self.env.clone(), Phase::Configure, self.env.spec.limits.cpu);
         let made = now(Instance::new_async(&self.pre, store));
         let mut instance = match made {
             Some(Ok(instance)) => instance,
@@ -144,11 +137,6 @@ impl Prepared {
             )),
         }
     }
-}
-
-/// How many instances wait for their next call.
-fn idle(env: &Env) -> usize {
-    env.spec.limits.instances.clamp(1, 1_024) as usize
 }
 
 fn invalid(error: &wasmtime::Error) -> ConfigError {
@@ -209,7 +197,6 @@ fn run_configure(
 ) -> Result<(Manifest, Live), ConfigError> {
     let linker = linked(source.engine, env, mode).map_err(|error| invalid(&error))?;
     let mut store = store(source.engine, env.clone(), Phase::Configure, CONFIGURE);
-    let _ticking = source.ticker.running();
     let failed = |error: &wasmtime::Error, ctx: &Ctx| {
         let why = CallError::of(error, ctx);
         ConfigError::at("", format!("the handler failed at reading its config: {why}"))

@@ -5,11 +5,12 @@ use crate::{
     env::Phase,
     failure::CallError,
     host::Mode,
+    idle::Idle,
     instance::{Instance, begin, store},
     prepared::{Prepared, now},
 };
 use std::{
-    sync::atomic::Ordering::{AcqRel, Relaxed},
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
@@ -61,8 +62,7 @@ impl Prepared {
     }
 
     fn called(&self, input: Input<'_>) -> Result<Output, CallError> {
-        let _ticking = self.ticker.running();
-        let mut instance = match self.idle.as_ref().and_then(|idle| idle.pop()) {
+        let mut instance = match self.idle.as_ref().and_then(Idle::take) {
             Some(instance) => instance,
             None => {
                 let store =
@@ -104,8 +104,7 @@ impl Prepared {
     }
 
     async fn called_waiting(&self, input: Input<'_>) -> Result<Output, CallError> {
-        let _ticking = self.ticker.running();
-        let mut instance = match self.idle.as_ref().and_then(|idle| idle.pop()) {
+        let mut instance = match self.idle.as_ref().and_then(Idle::take) {
             Some(instance) => instance,
             None => {
                 let store =
@@ -147,7 +146,7 @@ impl Prepared {
     /// The instance serves on, if it may; one that trapped is never called again.
     fn finish(
         &self,
-        mut instance: Instance,
+        mut instance: Box<Instance>,
         result: wasmtime::Result<Output>,
     ) -> Result<Output, CallError> {
         let ctx = instance.store.data();
@@ -158,8 +157,7 @@ impl Prepared {
                 if let Some(idle) = &self.idle
                     && instance.served < self.env.spec.reuse
                 {
-                    // Where enough are waiting this one ends.
-                    let _ = idle.push(instance);
+                    idle.put(instance);
                 }
                 Ok(output)
             }
@@ -173,29 +171,28 @@ impl Prepared {
         store: &wasmtime::Store<crate::env::Ctx>,
     ) -> CallError {
         if error.is::<wasmtime::PoolConcurrencyLimitError>() {
-            return CallError::Crowded(self.running.load(Relaxed));
+            return CallError::Crowded(self.env.stats.instances.load(Relaxed));
         }
         CallError::of(error, store.data())
     }
 
     fn enter(&self) -> Result<Turn<'_>, CallError> {
         let most = self.env.spec.limits.instances;
-        if self.running.fetch_add(1, AcqRel) >= most {
-            self.running.fetch_sub(1, AcqRel);
+        let turn = Turn(&self.env.stats.instances);
+        // All configs of the entry count together.
+        if self.env.stats.instances.fetch_add(1, Relaxed) >= most {
             return Err(CallError::Crowded(most));
         }
-        self.env.stats.instances.fetch_add(1, Relaxed);
-        Ok(Turn(self))
+        Ok(turn)
     }
 }
 
 /// A place among the running instances.
-struct Turn<'a>(&'a Prepared);
+struct Turn<'a>(&'a AtomicU32);
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.0.running.fetch_sub(1, AcqRel);
-        self.0.env.stats.instances.fetch_sub(1, Relaxed);
+        self.0.fetch_sub(1, Relaxed);
     }
 }
 

@@ -1,12 +1,13 @@
 //! What is counted of a handler, by module version. Read at each scrape.
 
+use crate::env::LogRate;
 use paifang_pipeline::stats::Histogram;
 use parking_lot::RwLock;
 use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     },
 };
 
@@ -38,12 +39,14 @@ pub struct Stats {
     pub opened: AtomicU64,
     /// Instances made.
     pub instances_made: AtomicU64,
-    /// Instances running now.
-    pub instances: AtomicI64,
+    /// Instances running now; what `limits.instances` bounds.
+    pub instances: AtomicU32,
     /// The most linear memory that an instance has had, in bytes.
     pub memory_peak: AtomicU64,
     /// Lines that it logged beyond its rate; they are not written.
     pub log_dropped: AtomicU64,
+    /// Holds its lines to their rate.
+    pub(crate) log: LogRate,
     own: RwLock<BTreeMap<Arc<str>, Own>>,
 }
 
@@ -59,7 +62,10 @@ pub enum Own {
 impl Stats {
     /// Notes an instance's memory.
     pub(crate) fn memory(&self, bytes: u64) {
-        self.memory_peak.fetch_max(bytes, Relaxed);
+        // It hardly ever grows.
+        if self.memory_peak.load(Relaxed) < bytes {
+            self.memory_peak.fetch_max(bytes, Relaxed);
+        }
     }
 
     /// Adds to a counter of the handler's own. `false` where the name is none, or one too many.

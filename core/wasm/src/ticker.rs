@@ -1,13 +1,15 @@
 //! The epoch: a thread that counts milliseconds while handlers run, and sleeps while none do.
 //!
 //! Compiled code looks at the epoch at each loop and call, and traps when its deadline has passed.
-//! That costs a load and a branch there, and nothing to the calls that are not running.
+//! That costs a load and a branch there, and nothing to the calls that are not running. A call that
+//! begins says how many ticks it counts on; while calls keep coming that is two loads, of lines that
+//! hardly ever change.
 
 use parking_lot::Mutex;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::{self, JoinHandle, Thread},
     time::Duration,
@@ -17,8 +19,8 @@ use wasmtime::Engine;
 /// How long one tick is. A deadline is met within two.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
 
-/// Ticks without a call after which the thread sleeps until one comes.
-const IDLE_TICKS: u32 = 100;
+/// Ticks without a call after which the thread sleeps until one comes, unless some call counted on more.
+const LINGER: u64 = 100;
 
 /// The thread that moves an engine's epoch.
 pub(crate) struct Ticker {
@@ -27,9 +29,11 @@ pub(crate) struct Ticker {
     handle: Mutex<Option<JoinHandle<()>>>,
 }
 
-#[derive(Default)]
 struct Shared {
-    running: AtomicU32,
+    /// A call has counted on ticks since the thread last looked.
+    wanted: AtomicBool,
+    /// For how many ticks the thread goes on after that. No call counts on more.
+    linger: AtomicU64,
     asleep: AtomicBool,
     over: AtomicBool,
 }
@@ -37,20 +41,25 @@ struct Shared {
 impl Ticker {
     /// Starts the thread.
     pub(crate) fn start(engine: &Engine) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared {
+            wanted: AtomicBool::new(false),
+            linger: AtomicU64::new(LINGER),
+            asleep: AtomicBool::new(false),
+            over: AtomicBool::new(false),
+        });
         let (own, engine) = (shared.clone(), engine.weak());
         let handle = thread::Builder::new().name("paifang-epoch".to_owned()).spawn(move || {
-            let mut idle = 0;
+            let mut idle = 0_u64;
             while !own.over.load(Ordering::Acquire) {
-                if own.running.load(Ordering::Acquire) == 0 {
-                    idle += 1;
-                } else {
+                if own.wanted.swap(false, Ordering::SeqCst) {
                     idle = 0;
+                } else {
+                    idle += 1;
                 }
-                if idle > IDLE_TICKS {
+                if idle > own.linger.load(Ordering::SeqCst) {
                     own.asleep.store(true, Ordering::SeqCst);
                     // A call that began before it could see that would wait for ticks in vain.
-                    if own.running.load(Ordering::SeqCst) == 0 && !own.over.load(Ordering::SeqCst) {
+                    if !own.wanted.load(Ordering::SeqCst) && !own.over.load(Ordering::SeqCst) {
                         thread::park();
                     }
                     own.asleep.store(false, Ordering::SeqCst);
@@ -69,27 +78,23 @@ impl Ticker {
         Ok(Self { shared, thread, handle: Mutex::new(Some(handle)) })
     }
 
-    /// Ticks for as long as the guard lives.
-    pub(crate) fn running(&self) -> Running<'_> {
-        self.shared.running.fetch_add(1, Ordering::SeqCst);
-        if self.shared.asleep.load(Ordering::SeqCst) {
-            self.thread.unpark();
+    /// Sees to it that so many ticks come from now on.
+    pub(crate) fn expect(&self, ticks: u64) {
+        let shared = &self.shared;
+        if shared.linger.load(Ordering::Relaxed) < ticks {
+            shared.linger.fetch_max(ticks, Ordering::SeqCst);
         }
-        Running(self)
+        if !shared.wanted.load(Ordering::Relaxed) {
+            shared.wanted.store(true, Ordering::SeqCst);
+            if shared.asleep.load(Ordering::SeqCst) {
+                self.thread.unpark();
+            }
+        }
     }
 
     /// The ticks that make at least this span; the one under way is lost.
     pub(crate) fn ticks(span: Duration) -> u64 {
         u64::try_from(span.as_nanos().div_ceil(TICK.as_nanos())).unwrap_or(u64::MAX / 2) + 1
-    }
-}
-
-/// A call is running.
-pub(crate) struct Running<'a>(&'a Ticker);
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        self.0.shared.running.fetch_sub(1, Ordering::Release);
     }
 }
 

@@ -71,7 +71,7 @@ impl Collector for WasmHandlers {
             &mut encoder,
             "paifang_wasm_instances",
             "Instances running now.",
-            all().map(|(labels, stats)| (labels, stats.instances.load(Relaxed))),
+            all().map(|(labels, stats)| (labels, i64::from(stats.instances.load(Relaxed)))),
         )?;
         gauges(
             &mut encoder,

@@ -11,7 +11,7 @@ use crate::{
         CallRef, Facts, IdentityRef, NamedRef, RequestEdits, RequestVerdict, ResponseEdits,
         ResponseRef, ResponseVerdict,
     },
-    env::{Env, LogRate},
+    env::Env,
     failure::CallError,
     host::Mode,
     lines::{Lines, some},
@@ -152,7 +152,7 @@ impl<'a> Stage<'a> {
             kv: kv.clone(),
             http: http.clone(),
             stats: Arc::new(Stats::default()),
-            log: LogRate::default(),
+            ticker: module.ticker.clone(),
         });
         let placed = |error: ConfigError| format!("at `{}`: {}", error.pointer, error.message);
         if let Some(schema) = &module.schema {

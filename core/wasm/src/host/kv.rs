@@ -10,7 +10,7 @@ use paifang_pipeline::ports::{Answer, Kv, KvError, KvRate, StoreError};
 use std::{num::NonZeroU64, sync::Arc, time::Duration};
 use wasmtime::{
     StoreContextMut,
-    component::{ComponentType, Lift, LinkerInstance, Lower},
+    component::{ComponentType, Lift, LinkerInstance, Lower, WasmStr},
 };
 
 #[derive(Debug, Clone, ComponentType, Lower)]
@@ -55,14 +55,16 @@ struct Decision {
 }
 
 /// Adds one function: `$ask` makes the question, `$answer` the handler's answer of it. Where the
-/// store answers at once the handler need not be able to wait.
+/// store answers at once the handler need not be able to wait, and its key is read where it lies.
 macro_rules! function {
-    ($to:ident, $mode:ident, $name:literal, $args:ty, $ask:expr, $answer:expr) => {
+    ($to:ident, $mode:ident, $name:literal, $ask:ident($($arg:ident: $type:ty),*), $answer:expr) => {
         match $mode {
             Mode::Sync => {
-                $to.func_wrap($name, |store: StoreContextMut<'_, Ctx>, args: $args| {
+                type Args = (WasmStr, $($type),*);
+                $to.func_wrap($name, |store: StoreContextMut<'_, Ctx>, (key, $($arg),*): Args| {
                     let (env, kv) = kv(store.data())?;
-                    match $ask(env, &**kv, args)? {
+                    let key = key.to_str(&store)?;
+                    match $ask(env, &**kv, key.as_bytes(), $($arg),*)? {
                         Answer::Now(answer) => Ok((answer.map($answer).map_err(Error::from),)),
                         Answer::Later(_) => {
                             misuse("the store answers later, which was not foreseen")
@@ -71,8 +73,11 @@ macro_rules! function {
                 })?
             }
             Mode::Async => {
-                $to.func_wrap_async($name, |store: StoreContextMut<'_, Ctx>, args: $args| {
-                    let asked = kv(store.data()).and_then(|(env, kv)| $ask(env, &**kv, args));
+                type Args = (String, $($type),*);
+                $to.func_wrap_async($name, |store: StoreContextMut<'_, Ctx>, args: Args| {
+                    let (key, $($arg),*) = args;
+                    let asked = kv(store.data())
+                        .and_then(|(env, kv)| $ask(env, &**kv, key.as_bytes(), $($arg),*));
                     Box::new(async move {
                         let answer = match asked? {
                             Answer::Now(answer) => Ok(answer),
@@ -93,28 +98,34 @@ pub(super) fn link(to: &mut LinkerInstance<'_, Ctx>, mode: Mode) -> wasmtime::Re
     type Asked<T> = wasmtime::Result<Answer<Result<T, KvError>>>;
     type Ttl = Option<u64>;
 
-    fn get(env: &Env, kv: &dyn Kv, (key,): (String,)) -> Asked<Option<Bytes>> {
-        Ok(kv.get(key.as_bytes(), env.clock.now()))
+    fn get(env: &Env, kv: &dyn Kv, key: &[u8]) -> Asked<Option<Bytes>> {
+        Ok(kv.get(key, env.clock.now()))
     }
-    fn set(env: &Env, kv: &dyn Kv, args: (String, Vec<u8>, Ttl)) -> Asked<()> {
-        let (key, value, ttl) = args;
-        Ok(kv.set(key.as_bytes(), value.into(), ttl.map(Duration::from_millis), env.clock.now()))
+    fn set(env: &Env, kv: &dyn Kv, key: &[u8], value: Vec<u8>, ttl: Ttl) -> Asked<()> {
+        Ok(kv.set(key, value.into(), ttl.map(Duration::from_millis), env.clock.now()))
     }
-    fn delete(env: &Env, kv: &dyn Kv, (key,): (String,)) -> Asked<()> {
-        Ok(kv.delete(key.as_bytes(), env.clock.now()))
+    fn delete(env: &Env, kv: &dyn Kv, key: &[u8]) -> Asked<()> {
+        Ok(kv.delete(key, env.clock.now()))
     }
-    type Swap = (String, Option<Vec<u8>>, Vec<u8>, Ttl);
-    fn swap(env: &Env, kv: &dyn Kv, (key, expected, value, ttl): Swap) -> Asked<bool> {
+    fn swap(
+        env: &Env,
+        kv: &dyn Kv,
+        key: &[u8],
+        expected: Option<Vec<u8>>,
+        value: Vec<u8>,
+        ttl: Ttl,
+    ) -> Asked<bool> {
         let (ttl, now) = (ttl.map(Duration::from_millis), env.clock.now());
-        Ok(kv.compare_and_swap(key.as_bytes(), expected.as_deref(), value.into(), ttl, now))
+        Ok(kv.compare_and_swap(key, expected.as_deref(), value.into(), ttl, now))
     }
-    fn add(env: &Env, kv: &dyn Kv, (key, delta, ttl): (String, i64, Ttl)) -> Asked<i64> {
-        Ok(kv.add(key.as_bytes(), delta, ttl.map(Duration::from_millis), env.clock.now()))
+    fn add(env: &Env, kv: &dyn Kv, key: &[u8], delta: i64, ttl: Ttl) -> Asked<i64> {
+        Ok(kv.add(key, delta, ttl.map(Duration::from_millis), env.clock.now()))
     }
     fn take(
         env: &Env,
         kv: &dyn Kv,
-        (key, rate): (String, Rate),
+        key: &[u8],
+        rate: Rate,
     ) -> Asked<paifang_pipeline::ports::LimitDecision> {
         let nonzero = |number: u64| NonZeroU64::new(number);
         let period = rate.period_millis.checked_mul(1_000_000).and_then(nonzero);
@@ -123,15 +134,17 @@ pub(super) fn link(to: &mut LinkerInstance<'_, Ctx>, mode: Mode) -> wasmtime::Re
         else {
             return misuse("kv take: count, period and burst must be at least 1");
         };
-        Ok(kv.take(key.as_bytes(), KvRate { count, period_nanos, burst }, env.clock.now()))
+        Ok(kv.take(key, KvRate { count, period_nanos, burst }, env.clock.now()))
     }
 
-    function!(to, mode, "get", (String,), get, |value: Option<Bytes>| value.map(|v| v.to_vec()));
-    function!(to, mode, "set", (String, Vec<u8>, Ttl), set, |()| ());
-    function!(to, mode, "delete", (String,), delete, |()| ());
-    function!(to, mode, "compare-and-swap", Swap, swap, |swapped: bool| swapped);
-    function!(to, mode, "add", (String, i64, Ttl), add, |sum: i64| sum);
-    function!(to, mode, "take", (String, Rate), take, decision);
+    type Expected = Option<Vec<u8>>;
+    function!(to, mode, "get", get(), |value: Option<Bytes>| value.map(|v| v.to_vec()));
+    function!(to, mode, "set", set(value: Vec<u8>, ttl: Ttl), |()| ());
+    function!(to, mode, "delete", delete(), |()| ());
+    function!(to, mode, "compare-and-swap",
+        swap(expected: Expected, value: Vec<u8>, ttl: Ttl), |swapped: bool| swapped);
+    function!(to, mode, "add", add(delta: i64, ttl: Ttl), |sum: i64| sum);
+    function!(to, mode, "take", take(rate: Rate), decision);
     Ok(())
 }
 

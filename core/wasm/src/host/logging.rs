@@ -32,7 +32,7 @@ enum Level {
 pub(super) fn link(to: &mut LinkerInstance<'_, Ctx>, _: Mode) -> wasmtime::Result<()> {
     to.func_wrap("write", |store, (level, message): (Level, String)| {
         let env = &store.data().env;
-        if !env.log.admit(env.clock.unix(), env.spec.limits.log_per_second) {
+        if !env.stats.log.admit(env.clock.unix(), env.spec.limits.log_per_second) {
             env.stats.log_dropped.fetch_add(1, Relaxed);
             return Ok(());
         }

@@ -55,8 +55,9 @@ pub(crate) fn link(linker: &mut Linker<Ctx>, grants: &Grants, mode: Mode) -> was
 /// and how long it may take in all is bounded elsewhere.
 async fn waited<T>(mut store: StoreContextMut<'_, Ctx>, future: impl Future<Output = T>) -> T {
     let value = future.await;
-    let budget = &mut store.data_mut().budget;
-    let ticks = budget.begin(budget.limit());
+    let ctx = store.data_mut();
+    let ticks = ctx.budget.begin(ctx.budget.limit());
+    ctx.env.ticker.expect(ticks);
     store.set_epoch_deadline(ticks);
     value
 }
