@@ -61,6 +61,8 @@ impl Load {
 pub(crate) const LOAD_CORE: &str = "1";
 /// The core that the proxy has for itself.
 pub(crate) const PROXY_CORE: &str = "0";
+/// Both, where nothing else runs.
+pub(crate) const ALL_CORES: &str = "0,1";
 
 impl Seen {
     fn read(text: &str) -> Option<Self> {

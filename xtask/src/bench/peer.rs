@@ -46,10 +46,23 @@ impl Peer {
     /// # Errors
     /// When it does not come up.
     pub(crate) fn gateway(name: &str, config: &Path, ports: conf::Ports) -> Result<Self> {
+        Self::gateway_on(PROXY_CORE, name, config, ports)
+    }
+
+    /// The like on these cores, for measures without a load.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub(crate) fn gateway_on(
+        cores: &str,
+        name: &str,
+        config: &Path,
+        ports: conf::Ports,
+    ) -> Result<Self> {
         let program = tree::binary("release", "paifang");
         let config = config.display().to_string();
         let args = ["run", "--workers", "1", "--config", &config];
-        let mut peer = Self::start(name, PROXY_CORE, &program, &args, ports.public)?;
+        let mut peer = Self::start(name, cores, &program, &args, ports.public)?;
         peer.admin = Some(ports.admin);
         Ok(peer)
     }

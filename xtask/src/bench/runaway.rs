@@ -9,7 +9,7 @@ use std::{
 use super::{
     Args, conf, cpu,
     http::Client,
-    load::Seen,
+    load::{ALL_CORES, Seen},
     peer::Peer,
     report::Report,
     stats::{Spread, hundredth},
@@ -47,9 +47,8 @@ pub(crate) fn measure(args: &Args, report: &mut Report) -> Result<()> {
     let ports = conf::Ports::free()?;
     let dir = report.subdir("runaway")?;
     let config = conf::runaways(&dir, ports, upstream.port, &module, LIMIT)?;
-    let gateway = Peer::gateway("runaway", &config, ports)?;
-    single(&gateway, report)?;
-    others(args, &gateway, report)
+    single(&Peer::gateway_on(ALL_CORES, "runaway", &config, ports)?, report)?;
+    others(args, &Peer::gateway("runaway", &config, ports)?, report)
 }
 
 /// Runaways on a gateway that does nothing else.
@@ -76,7 +75,7 @@ fn single(gateway: &Peer, report: &mut Report) -> Result<()> {
         "A runaway's end",
         &format!(
             "{SINGLE} calls of a handler that loops for ever, `limits.cpu` {LIMIT} ms, one after the other on \
-             a gateway with one worker and nothing else to do. CPU time is that of the worker from \
+             a gateway with one worker on an idle machine. CPU time is that of the worker from \
              the request to its answer, so the rest of the call is in it."
         ),
         &["ms", "p50", "p99", "most"],
@@ -100,7 +99,7 @@ fn others(args: &Args, gateway: &Peer, report: &mut Report) -> Result<()> {
         beside("a runaway always, breaker off", Some("/always"), false),
         beside("a runaway always, breaker as by default", Some("/broken"), false),
     ];
-    let mut all: Vec<(Vec<Seen>, u32)> = modes.iter().map(|_| (Vec::new(), 0)).collect();
+    let mut all: Vec<(Vec<Seen>, u64)> = modes.iter().map(|_| (Vec::new(), 0)).collect();
     for round in 1..=args.rounds {
         for (mode, (seen, ran)) in modes.iter().zip(&mut all) {
             let (round, cut) = with_runaways(args, gateway, *mode)?;
@@ -129,7 +128,7 @@ fn others(args: &Args, gateway: &Peer, report: &mut Report) -> Result<()> {
         "Others beside runaways",
         &format!(
             "{} interleaved rounds of {} s, {} connections to an API with a WASM handler of its own, on \
-             a gateway with a single worker: what a runaway holds, all others wait for. Runaways \
+             a gateway with a single worker, on one core: what a runaway holds, all others wait for. Runaways \
              come from one client that waits for each answer.",
             args.rounds, args.seconds, args.connections
         ),
@@ -142,32 +141,42 @@ fn others(args: &Args, gateway: &Peer, report: &mut Report) -> Result<()> {
 }
 
 /// A round of others' calls; how many runaways were cut meanwhile.
-fn with_runaways(args: &Args, gateway: &Peer, beside: Beside) -> Result<(Seen, u32)> {
+fn with_runaways(args: &Args, gateway: &Peer, beside: Beside) -> Result<(Seen, u64)> {
     let load = gateway.load(args.connections, args.seconds);
     let Some(path) = beside.path else { return Ok((load.run()?, 0)) };
     let over = AtomicBool::new(false);
-    thread::scope(|scope| {
-        let runaways = scope.spawn(|| -> Result<u32> {
+    let before = timeouts(gateway)?;
+    let seen = thread::scope(|scope| {
+        let runaways = scope.spawn(|| -> Result<()> {
             let mut client = Client::connect(gateway.port)?;
-            let mut ran = 0;
             while !over.load(Relaxed) {
                 let began = Instant::now();
                 cut(&mut client, path)?;
-                // What an open breaker refuses does not run at all.
-                ran += u32::from(began.elapsed().as_secs_f64() * 1e3 >= LIMIT / 2.0);
                 if beside.paced {
                     thread::sleep(PACE.saturating_sub(began.elapsed()));
                 }
             }
-            Ok(ran)
+            Ok(())
         });
         let seen = load.run();
         over.store(true, Relaxed);
-        let ran = runaways
+        runaways
             .join()
             .map_err(|_| Failure::Failed("the thread of runaways panicked".to_owned()))??;
-        Ok((seen?, ran))
-    })
+        seen
+    })?;
+    Ok((seen, timeouts(gateway)? - before))
+}
+
+/// How many runaways the gateway has cut. What an open breaker refuses does not run at all.
+fn timeouts(gateway: &Peer) -> Result<u64> {
+    let metrics = Client::connect(gateway.admin.unwrap_or_default())?.ask("GET", "/metrics", "")?;
+    let lines = metrics.body.lines();
+    let counts = lines.filter_map(|line| {
+        let (_, count) = line.strip_prefix("paifang_wasm_timeouts_total{")?.rsplit_once(' ')?;
+        count.parse::<u64>().ok()
+    });
+    Ok(counts.sum())
 }
 
 /// One call that loops, to the answer that says so.
