@@ -50,7 +50,7 @@ pub use handler::{
 };
 pub use origin::{Backlog, Never, NoOrigin, Origin, OriginCall, OriginError, OriginEvent, Replay};
 pub use problem::{ErrorPages, ErrorTemplate};
-pub use recall::Recall;
+pub use recall::{Recall, Waiting};
 pub use registry::{
     BuildContext, Built, ConfigError, DuplicatePlugin, DynPlugin, Plugin, PluginCounter, Registry,
 };

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::{Bounds, Held, HeldRelease};
-use paifang_pipeline::Recall;
+use paifang_pipeline::{Recall, Waiting};
 use std::{
     any::Any,
     sync::{Arc, Weak},
@@ -11,8 +11,14 @@ use std::{
 use tokio::time::Instant;
 
 /// What a call holds.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Lease(Recall);
+
+impl Default for Lease {
+    fn default() -> Self {
+        Self(Recall::new(&Waiting::default()))
+    }
+}
 
 impl AsRef<Recall> for Lease {
     fn as_ref(&self) -> &Recall {

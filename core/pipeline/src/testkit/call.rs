@@ -15,7 +15,7 @@ use crate::{
     origin::Origin,
     ports::{Clock, HttpOut, NoHttpOut, Store},
     problem::ErrorPages,
-    recall::Recall,
+    recall::{Recall, Waiting},
     registry::{BuildContext, Built, ConfigError, DynPlugin},
     secret::{Secret, SecretRef, Secrets},
     stats::{ApiStats, StepStats},
@@ -156,7 +156,7 @@ impl TestCall {
             limits: CallLimits::default(),
             retry: RetryPolicy::default(),
             api_stats: Arc::default(),
-            recall: Recall::default(),
+            recall: Recall::new(&Waiting::default()),
         }
     }
 

@@ -17,7 +17,7 @@ use paifang_config::{
     source::FileSource,
     yaml::{Digest, Located, Span},
 };
-use paifang_pipeline::{Api, Recall};
+use paifang_pipeline::{Api, Recall, Waiting};
 use std::{
     collections::{BTreeSet, HashMap},
     io,
@@ -79,6 +79,7 @@ fn link_noting(
     }
     let pems = Digest::all(&linker.pems);
     linker.problems.finish((), snapshot.sources())?;
+    let waiting = Waiting::default();
     let before = previous.into_iter().flat_map(Serving::served);
     let before: Before<'_> = before.map(|api| (Arc::as_ptr(&api.api), api)).collect();
     let apis = snapshot
@@ -86,13 +87,13 @@ fn link_noting(
         .iter()
         .map(|served| {
             let upstream = served.api.upstream.as_deref().and_then(|name| upstreams.get(name));
-            served_by(&before, &served.api, upstream, served.offline)
+            served_by((&before, &waiting), &served.api, upstream, served.offline)
         })
         .collect();
     outbound.link(upstreams.clone());
     let serving = Serving {
         apis,
-        fallback: served_by(&before, &snapshot.fallback().api, None, false),
+        fallback: served_by((&before, &waiting), &snapshot.fallback().api, None, false),
         upstreams,
         outbound,
         paths: snapshot.path_policy(),
@@ -107,9 +108,10 @@ fn link_noting(
 /// What the release before serves, by the API.
 type Before<'a> = HashMap<*const Api, &'a Arc<ServingApi>>;
 
-/// An API with its upstream; the one that was there before, where both are as they were.
+/// An API with its upstream; the one that was there before, where both are as they were. Calls of a
+/// new one wait in `waiting` for word that they are to end.
 fn served_by(
-    before: &Before<'_>,
+    (before, waiting): (&Before<'_>, &Waiting),
     api: &Arc<Api>,
     upstream: Option<&Arc<Upstream>>,
     offline: bool,
@@ -124,7 +126,7 @@ fn served_by(
             api: api.clone(),
             upstream: upstream.cloned(),
             offline,
-            recall: Recall::default(),
+            recall: Recall::new(waiting),
         }),
     }
 }
