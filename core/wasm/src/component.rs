@@ -3,6 +3,7 @@
 use crate::{
     contract::{PACKAGE, VERSION},
     encode::encode,
+    host::wasi,
     shape::{Carried, survey},
 };
 use std::time::Duration;
@@ -80,7 +81,7 @@ impl ModuleError {
                 "build it against wasm-handlers/wit/handler.wit of this release"
             }
             Self::Import(_) => {
-                "build it for wasm32-unknown-unknown: there are no files, sockets or processes here"
+                "there are no files, sockets or processes here; docs/specs/handler.md, 75 on, tells what there is of WASI"
             }
         }
     }
@@ -107,18 +108,32 @@ pub(crate) struct Interface {
     pub(crate) stages: Vec<&'static str>,
     /// What it calls, in a fixed order.
     pub(crate) imports: Vec<&'static str>,
+    /// What it wants of WASI, in a fixed order.
+    pub(crate) wasi: Vec<wasi::Import>,
 }
 
 impl Interface {
     pub(crate) fn has(&self, stage: &str) -> bool {
         self.stages.contains(&stage)
     }
+
+    /// The grants that its imports need.
+    pub(crate) fn grants(&self) -> Vec<&'static str> {
+        let grant = |import: &&'static str| if *import == "logging" { "log" } else { import };
+        let mut grants: Vec<_> = self.imports.iter().map(grant).collect();
+        for grant in self.wasi.iter().filter_map(|import| import.grant) {
+            if !grants.contains(&grant) {
+                grants.push(grant);
+            }
+        }
+        grants
+    }
 }
 
 /// Compares a component with the contract.
 pub(crate) fn inspect(engine: &Engine, component: &Component) -> Result<Interface, ModuleError> {
     let component = component.component_type();
-    let (mut stages, mut imports) = (Vec::new(), Vec::new());
+    let (mut stages, mut imports, mut wasi) = (Vec::new(), Vec::new(), Vec::new());
     let mut exported = Vec::new();
     for (name, item) in component.exports(engine) {
         exported.push(format!("`{name}`"));
@@ -140,8 +155,11 @@ pub(crate) fn inspect(engine: &Engine, component: &Component) -> Result<Interfac
             if instance.exports(engine).all(|(_, item)| matches!(item.ty, ComponentItem::Type(_))));
         match part(name, &IMPORTS)? {
             Some(known) => imports.push(known),
-            None if types_only => {}
-            None => return Err(ModuleError::Import(name.to_owned())),
+            None => match wasi::known(name) {
+                Some(known) => wasi.push(known),
+                None if types_only => {}
+                None => return Err(ModuleError::Import(name.to_owned())),
+            },
         }
     }
     if stages.iter().all(|stage| *stage == "configure") {
@@ -150,7 +168,8 @@ pub(crate) fn inspect(engine: &Engine, component: &Component) -> Result<Interfac
     }
     stages.sort_by_key(|stage| STAGES.iter().position(|known| known == stage));
     imports.sort_by_key(|import| IMPORTS.iter().position(|known| known == import));
-    Ok(Interface { stages, imports })
+    wasi.sort_by_key(|import| import.name);
+    Ok(Interface { stages, imports, wasi })
 }
 
 /// The stage that an export is, where it is one of the contract that this gateway takes.

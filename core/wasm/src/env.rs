@@ -1,6 +1,8 @@
 //! What an instance's imports work on, and the account of one call.
 
-use crate::{budget::Budget, settings::Spec, stats::Stats, ticker::Ticker};
+use crate::{
+    budget::Budget, host::wasi::stdio::Stdio, settings::Spec, stats::Stats, ticker::Ticker,
+};
 use paifang_pipeline::ports::{Clock, HttpOut, Kv};
 use std::{
     sync::{
@@ -42,6 +44,8 @@ pub(crate) struct Ctx {
     pub(crate) patience: Option<tokio::time::Instant>,
     /// How long the call under way may compute.
     pub(crate) budget: Budget,
+    /// What it has written by way of WASI and not ended with a line's end.
+    pub(crate) stdio: Option<Box<Stdio>>,
 }
 
 /// Holds an instance to its memory and tables.
@@ -67,7 +71,7 @@ impl Ctx {
             peak: 0,
             exceeded: None,
         };
-        Self { env, phase, memory, patience: None, budget }
+        Self { env, phase, memory, patience: None, budget, stdio: None }
     }
 }
 

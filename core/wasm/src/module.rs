@@ -71,11 +71,9 @@ impl Module {
         let Compiled { component, opened } = compiler.compile(engine, bytes).map_err(at_file)?;
         let interface = inspect(engine, &component).map_err(at_file)?;
         let missing: Vec<&str> = interface
-            .imports
-            .iter()
-            .copied()
-            .filter(|import| !spec.grants.has(import))
-            .map(|import| if import == "logging" { "log" } else { import })
+            .grants()
+            .into_iter()
+            .filter(|grant| !spec.grants.has(if *grant == "log" { "logging" } else { grant }))
             .collect();
         if !missing.is_empty() {
             let list = missing.join("`, `");
@@ -117,11 +115,17 @@ impl Module {
         &self.interface.stages
     }
 
+    /// What it imports: interfaces of the contract, and those of WASI that it wants.
+    #[must_use]
+    pub fn imports(&self) -> Vec<&'static str> {
+        let wasi = self.interface.wasi.iter().map(|import| import.name);
+        self.interface.imports.iter().copied().chain(wasi).collect()
+    }
+
     /// The grants that its imports need.
     #[must_use]
     pub fn needs(&self) -> Vec<&'static str> {
-        let grant = |import: &&'static str| if *import == "logging" { "log" } else { import };
-        self.interface.imports.iter().map(grant).collect()
+        self.interface.grants()
     }
 
     /// SHA-256 of its file, in hex.
@@ -281,7 +285,7 @@ impl DynPlugin for Module {
         };
         vec![
             ("stages".to_owned(), list(&owned(&self.interface.stages))),
-            ("imports".to_owned(), list(&owned(&self.interface.imports))),
+            ("imports".to_owned(), list(&owned(&self.imports()))),
             ("grants".to_owned(), list(&self.spec.grants.names())),
             ("instances".to_owned(), reuse),
             (

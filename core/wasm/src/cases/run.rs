@@ -101,7 +101,11 @@ fn granted(module: &Module, case: &Case) -> Result<Grants, String> {
     let mut upstreams: Vec<Arc<str>> = Vec::new();
     match &case.grants {
         None => {
-            module.interface.imports.iter().try_for_each(|import| grant(import))?;
+            module.interface.grants().into_iter().try_for_each(&mut grant)?;
+            if !module.interface.wasi.is_empty() {
+                // What it prints is seen.
+                grant("log")?;
+            }
             ["identity", "slots"].iter().try_for_each(|name| grant(name))?;
             if module.interface.imports.contains(&"http") {
                 upstreams.push(crate::host::http::ANY.into());

@@ -10,6 +10,7 @@ mod kv;
 mod logging;
 mod metrics;
 mod random;
+pub(crate) mod wasi;
 
 use crate::{
     contract::{PACKAGE, VERSION},
@@ -48,7 +49,7 @@ pub(crate) fn link(linker: &mut Linker<Ctx>, grants: &Grants, mode: Mode) -> was
             part(&mut linker.instance(&format!("{PACKAGE}/{name}@{VERSION}"))?, mode)?;
         }
     }
-    Ok(())
+    wasi::link(linker, grants)
 }
 
 /// Waits for a future. Waiting is no computing: afterwards the call may compute as long as at first,

@@ -17,11 +17,14 @@ pub(super) fn link(to: &mut LinkerInstance<'_, Ctx>, _: Mode) -> wasmtime::Resul
         fill(&mut bytes)?;
         Ok((bytes,))
     })?;
-    to.func_wrap("number", |_, (): ()| {
-        let mut bytes = [0; 8];
-        fill(&mut bytes)?;
-        Ok((u64::from_le_bytes(bytes),))
-    })
+    to.func_wrap("number", |_, (): ()| Ok((number()?,)))
+}
+
+/// Any number.
+pub(super) fn number() -> wasmtime::Result<u64> {
+    let mut bytes = [0; 8];
+    fill(&mut bytes)?;
+    Ok(u64::from_le_bytes(bytes))
 }
 
 fn fill(bytes: &mut [u8]) -> wasmtime::Result<()> {

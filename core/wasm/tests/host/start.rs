@@ -71,3 +71,17 @@ async fn a_picture_has_its_beginning_behind_it() {
         assert_eq!(count(&step.stats.traps), 0, "{stage}");
     }
 }
+
+#[test]
+fn a_beginning_that_takes_longer_than_a_call_may_is_told_at_load() {
+    // Where there is no picture, each call would begin with it, and none would come through.
+    let fields = "(start $s) (func $s (local i32)
+        (loop (br_if 0 (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 1)))
+            (i32.const 400000000)))))";
+    let world = World::new();
+    let spec = limited(|limits| limits.cpu = Duration::from_millis(5));
+    let file = core("request-stage", &Parts { fields, ..Parts::default() });
+    let module = world.host.load(spec, &file).unwrap();
+    let error = world.build(&module, &json!({})).err().unwrap();
+    assert!(error.message.contains("cut after computing for 5ms"), "{error:?}");
+}

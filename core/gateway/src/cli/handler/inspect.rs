@@ -30,11 +30,12 @@ pub(super) fn told(file: &Path, module: &Module) -> String {
         Some(Err(why)) => format!("WRONG: {why}"),
     };
     format!(
-        "{}\n  size        {} bytes\n  sha256      {}\n  stages      {}\n  grants      {}\n  config      {schema}\n  probes      {probes}",
+        "{}\n  size        {} bytes\n  sha256      {}\n  stages      {}\n  imports     {}\n  grants      {}\n  config      {schema}\n  probes      {probes}",
         file.display(),
         module.size(),
         module.sha256(),
         list(module.stages()),
+        list(&module.imports()),
         list(&module.needs()),
     )
 }
