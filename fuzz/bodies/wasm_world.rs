@@ -1,0 +1,227 @@
+//! What the targets of the WebAssembly host share: the host, a contract, modules that are written for
+//! it, and a call through every stage of whatever was loaded.
+
+// Each target uses a part of it.
+#![allow(dead_code)]
+
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use http::HeaderMap;
+use paifang_pipeline::ports::{Clock, HttpOut, NoHttpOut};
+use paifang_pipeline::testkit::{TestCall, TestClock, TestOrigin};
+use paifang_pipeline::{Apps, BuildContext, DynPlugin, OnFailure, Secret, SecretRef, Secrets};
+use paifang_state::LocalStore;
+use paifang_wasm::{Grants, Host, Limits, Spec};
+use wit_component::{StringEncoding, embed_component_metadata};
+use wit_parser::abi::{AbiVariant, WasmType};
+use wit_parser::{
+    Function, LiftLowerAbi, ManglingAndAbi, Resolve, WasmExport, WasmExportKind, WasmImport,
+    WorldItem,
+};
+
+/// The contract as it is shipped, so that no target knows how its records are laid out.
+const WIT: &str = include_str!("../../wasm-handlers/wit/handler.wit");
+const MANGLING: ManglingAndAbi = ManglingAndAbi::Legacy(LiftLowerAbi::Sync);
+/// The largest body that a handler may say, in bytes.
+const BODY: usize = 4 << 10;
+/// Beyond this something has not ended when it must. A busy machine may take its time.
+const HANG: Duration = Duration::from_secs(8);
+
+/// One function of the world.
+pub struct Signature {
+    /// Where it stands: `paifang:handler/kv@0.1.0`, and `get`; or the one name of an export.
+    pub name: (String, String),
+    /// Its parameters, as WAT.
+    pub params: Vec<&'static str>,
+    /// Its result, as WAT.
+    pub result: Option<&'static str>,
+}
+
+/// What a module of the world `handler` may import and must export.
+pub struct Shape {
+    pub resolve: Resolve,
+    pub world: wit_parser::WorldId,
+    pub imports: Vec<Signature>,
+    pub exports: Vec<Signature>,
+}
+
+/// The shape of the contract.
+pub fn shape() -> &'static Shape {
+    static SHAPE: OnceLock<Shape> = OnceLock::new();
+    SHAPE.get_or_init(|| {
+        let mut resolve = Resolve::default();
+        let package = resolve.push_str("handler.wit", WIT).unwrap();
+        let world = resolve.select_world(&[package], Some("handler")).unwrap();
+        let mut imports = Vec::new();
+        let mut exports = Vec::new();
+        for (key, item) in &resolve.worlds[world].imports {
+            let WorldItem::Interface { id, .. } = item else { continue };
+            for func in resolve.interfaces[*id].functions.values() {
+                let import = WasmImport::Func { interface: Some(key), func };
+                let name = resolve.wasm_import_name(MANGLING, import);
+                imports.push(signature(&resolve, AbiVariant::GuestImport, func, name));
+            }
+        }
+        for (key, item) in &resolve.worlds[world].exports {
+            let WorldItem::Interface { id, .. } = item else { continue };
+            for func in resolve.interfaces[*id].functions.values() {
+                let kind = WasmExportKind::Normal;
+                let export = WasmExport::Func { interface: Some(key), func, kind };
+                let name = (resolve.wasm_export_name(MANGLING, export), String::new());
+                exports.push(signature(&resolve, AbiVariant::GuestExport, func, name));
+            }
+        }
+        Shape { resolve, world, imports, exports }
+    })
+}
+
+fn signature(
+    resolve: &Resolve,
+    variant: AbiVariant,
+    function: &Function,
+    name: (String, String),
+) -> Signature {
+    let wat = |of: &WasmType| match of {
+        WasmType::I64 | WasmType::PointerOrI64 => "i64",
+        WasmType::F32 => "f32",
+        WasmType::F64 => "f64",
+        WasmType::I32 | WasmType::Pointer | WasmType::Length => "i32",
+    };
+    let signature = resolve.wasm_signature(variant, function);
+    Signature {
+        name,
+        params: signature.params.iter().map(wat).collect(),
+        result: signature.results.first().map(wat),
+    }
+}
+
+impl Signature {
+    /// `(param i32 i32) (result i32)`.
+    pub fn wat(&self) -> String {
+        let mut text = format!("(param {})", self.params.join(" "));
+        if let Some(result) = self.result {
+            write!(text, " (result {result})").unwrap();
+        }
+        text
+    }
+}
+
+/// A core module with the metadata of the contract.
+pub fn with_metadata(mut module: Vec<u8>) -> Vec<u8> {
+    let Shape { resolve, world, .. } = shape();
+    embed_component_metadata(&mut module, resolve, *world, StringEncoding::UTF8).unwrap();
+    module
+}
+
+/// A module whose stages do nothing: what is mutated.
+pub fn plain() -> &'static [u8] {
+    static PLAIN: OnceLock<Vec<u8>> = OnceLock::new();
+    PLAIN.get_or_init(|| {
+        let mut text = r#"(module (memory (export "memory") 1) (func (export "cabi_realloc")
+            (param i32 i32 i32 i32) (result i32) i32.const 1024)"#
+            .to_owned();
+        for export in &shape().exports {
+            let answer = export.result.map_or("", |_| "i32.const 64");
+            write!(text, "(func (export {:?}) {} {answer})", export.name.0, export.wat()).unwrap();
+        }
+        with_metadata(wat::parse_str(text + ")").unwrap())
+    })
+}
+
+/// Tiny limits, so that what goes wrong does so soon.
+fn spec() -> Spec {
+    let limits = Limits {
+        cpu: Duration::from_millis(5),
+        memory_bytes: 1 << 20,
+        body_bytes: BODY,
+        wall: Duration::from_millis(50),
+        kv_entries: 16,
+        kv_bytes: 1 << 16,
+        kv_value_bytes: 1 << 10,
+        ..Limits::default()
+    };
+    let grants = Grants { http: vec!["up".into()], ..Grants::all() };
+    Spec { name: "fuzz".into(), grants, limits, reuse: 0, breaker: None }
+}
+
+/// Loads a file, and where it is a handler, configures it and asks each of its stages.
+pub fn tried(file: &[u8]) {
+    static HOST: OnceLock<Host> = OnceLock::new();
+    let host = HOST.get_or_init(|| Host::new(None).unwrap());
+    let began = Instant::now();
+    let module = match host.load(spec(), file) {
+        Ok(module) => module,
+        Err(error) => {
+            assert!(error.pointer.starts_with('/') && !error.message.is_empty(), "{error:?}");
+            assert!(began.elapsed() < HANG, "refused after {:?}", began.elapsed());
+            return;
+        }
+    };
+    let clock = Arc::new(TestClock::new());
+    let ticks: Arc<dyn Clock> = clock.clone();
+    let http: Arc<dyn HttpOut> = Arc::new(NoHttpOut);
+    let (apps, store) = (Arc::new(Apps::default()), LocalStore::new());
+    let context = BuildContext {
+        api: "test",
+        step: "fuzz",
+        apps: &apps,
+        store: &store,
+        clock: &ticks,
+        http: &http,
+        secrets: &NoSecrets,
+    };
+    let Ok(built) = module.build(&serde_json::json!({ "a": "b" }), &context) else {
+        assert!(began.elapsed() < HANG, "not built after {:?}", began.elapsed());
+        return;
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    for failure in [OnFailure::Closed, OnFailure::Open] {
+        let origin = TestOrigin::answering(200, "up");
+        let call = TestCall::post("/a/b?c=d", "a body")
+            .header("x-a", "1")
+            .header("cookie", "a=b")
+            .param("id", "b")
+            .clock(&clock)
+            .full_step("fuzz", built.handler.clone(), None, failure);
+        let reply = runtime.block_on(call.run(&origin));
+        assert!((200..600).contains(&reply.status()), "{}", reply.status());
+        said(&reply.head().headers);
+        assert!(reply.body().len() <= BODY.max(16 << 10));
+        for index in 0..origin.requests() {
+            let request = origin.request(index);
+            said(&request.head.headers);
+            assert!(request.body().len() <= BODY);
+            let target = request.head.uri.path_and_query().unwrap().to_string();
+            assert!(target.starts_with('/'), "{target}");
+            assert!(!target.contains(['#', ' ', '\\']), "{target}");
+        }
+    }
+    drop(built);
+    drop(module);
+    assert!(host.modules().is_empty(), "a module stays");
+    assert!(began.elapsed() < HANG, "it took {:?}", began.elapsed());
+}
+
+/// Header fields that went on or out: none that is the gateway's own.
+fn said(headers: &HeaderMap) {
+    let mut sizes: HashMap<&str, usize> = HashMap::new();
+    for (name, value) in headers {
+        *sizes.entry(name.as_str()).or_default() += value.len();
+        assert!(!value.as_bytes().iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)), "{name}");
+    }
+    for name in ["connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"] {
+        assert!(!sizes.contains_key(name), "`{name}` was said");
+    }
+    assert!(sizes.values().sum::<usize>() <= 80 << 10, "{sizes:?}");
+}
+
+struct NoSecrets;
+
+impl Secrets for NoSecrets {
+    fn resolve(&self, _: &SecretRef) -> Result<Secret, String> {
+        Err("there are none".to_owned())
+    }
+}
