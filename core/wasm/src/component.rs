@@ -117,6 +117,11 @@ impl Interface {
         self.stages.contains(&stage)
     }
 
+    /// Whether its instances hold what no picture has.
+    pub(crate) fn holds_handles(&self) -> bool {
+        self.wasi.iter().any(|import| import.is_held())
+    }
+
     /// The grants that its imports need.
     pub(crate) fn grants(&self) -> Vec<&'static str> {
         let grant = |import: &&'static str| if *import == "logging" { "log" } else { import };
@@ -155,9 +160,9 @@ pub(crate) fn inspect(engine: &Engine, component: &Component) -> Result<Interfac
             if instance.exports(engine).all(|(_, item)| matches!(item.ty, ComponentItem::Type(_))));
         match part(name, &IMPORTS)? {
             Some(known) => imports.push(known),
+            None if types_only => {}
             None => match wasi::known(name) {
                 Some(known) => wasi.push(known),
-                None if types_only => {}
                 None => return Err(ModuleError::Import(name.to_owned())),
             },
         }

@@ -1,7 +1,11 @@
 //! What an instance's imports work on, and the account of one call.
 
 use crate::{
-    budget::Budget, host::wasi::stdio::Stdio, settings::Spec, stats::Stats, ticker::Ticker,
+    budget::Budget,
+    host::wasi::{handles::Handles, stdio::Stdio},
+    settings::Spec,
+    stats::Stats,
+    ticker::Ticker,
 };
 use paifang_pipeline::ports::{Clock, HttpOut, Kv};
 use std::{
@@ -46,6 +50,8 @@ pub(crate) struct Ctx {
     pub(crate) budget: Budget,
     /// What it has written by way of WASI and not ended with a line's end.
     pub(crate) stdio: Option<Box<Stdio>>,
+    /// Handles of WASI that it holds.
+    pub(crate) handles: Handles,
 }
 
 /// Holds an instance to its memory and tables.
@@ -71,7 +77,15 @@ impl Ctx {
             peak: 0,
             exceeded: None,
         };
-        Self { env, phase, memory, patience: None, budget, stdio: None }
+        Self {
+            env,
+            phase,
+            memory,
+            patience: None,
+            budget,
+            stdio: None,
+            handles: Handles::default(),
+        }
     }
 }
 

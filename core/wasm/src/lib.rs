@@ -13,7 +13,7 @@
 //! checked before the chain follows it.
 //!
 //! Unsafe code is denied. What derives wasmtime's traits allows it, for those say how records are
-//! laid out: `contract.rs` and four imports in `host/`.
+//! laid out: `contract.rs` and some imports in `host/`.
 
 mod apply;
 mod breaker;

@@ -69,6 +69,7 @@ impl Prepared {
             || env.kv.as_ref().is_some_and(|kv| !kv.immediate());
         let mode = if waits { Mode::Async } else { Mode::Sync };
         let (access, component, configure) = if source.interface.has("configure") {
+            let picture = picture && !source.interface.holds_handles();
             let pictured = if picture { pictured(source, config, &env, mode) } else { Ok(None) };
             match pictured? {
                 Some((manifest, component)) => {

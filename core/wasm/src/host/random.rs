@@ -27,6 +27,7 @@ pub(super) fn number() -> wasmtime::Result<u64> {
     Ok(u64::from_le_bytes(bytes))
 }
 
-fn fill(bytes: &mut [u8]) -> wasmtime::Result<()> {
+/// Fills it.
+pub(super) fn fill(bytes: &mut [u8]) -> wasmtime::Result<()> {
     SystemRandom::new().fill(bytes).or_else(|_| misuse("the system gives no randomness"))
 }

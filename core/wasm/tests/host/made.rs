@@ -10,7 +10,8 @@ use std::{
 };
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::{
-    LiftLowerAbi, ManglingAndAbi, Resolve, WasmExport, WasmExportKind, WorldItem,
+    Function, Int, LiftLowerAbi, ManglingAndAbi, Resolve, SizeAlign, Type, TypeDefKind, WasmExport,
+    WasmExportKind, WorldItem,
     abi::{AbiVariant, WasmType},
 };
 
@@ -18,8 +19,10 @@ use wit_parser::{
 const LONGEST_LOAD: Duration = Duration::from_secs(60);
 
 /// What a made stage answers: the memory there is zero, which is the first case of a verdict with
-/// nothing in it, or an empty manifest.
+/// nothing in it.
 const NOTHING: &str = "i32.const 64";
+/// Where `configure` writes its manifest.
+const MANIFEST: usize = 512;
 
 /// How stages and the module around them differ from those that do nothing.
 #[derive(Default)]
@@ -82,20 +85,20 @@ pub(crate) fn core_of(resolve: &Resolve, world: &str, parts: &Parts<'_>) -> Vec<
                 kind: WasmExportKind::Normal,
             };
             let name = resolve.wasm_export_name(mangling, export);
-            let signature = resolve.wasm_signature(AbiVariant::GuestExport, function);
-            let (params, results) = (types(&signature.params), types(&signature.results));
+            let types = signature(resolve, AbiVariant::GuestExport, function);
             let does = match &name {
                 // What nobody may call.
                 name if name.starts_with("another:") => "unreachable",
-                name if name.contains("/configure@") => parts.configures,
+                name if name.contains("/configure@") => {
+                    let (configures, manifest) = (parts.configures, manifest(resolve, function));
+                    write!(text, "(func (export \"{name}\") {types} {configures} {manifest})")
+                        .unwrap();
+                    continue;
+                }
                 _ => parts.does,
             };
-            let answer = if results.is_empty() { "" } else { NOTHING };
-            write!(
-                text,
-                "(func (export \"{name}\") (param {params}) (result {results}) {does} {answer})"
-            )
-            .unwrap();
+            let answer = if types.contains("result") { NOTHING } else { "" };
+            write!(text, "(func (export \"{name}\") {types} {does} {answer})").unwrap();
         }
     }
     text.push(')');
@@ -104,14 +107,51 @@ pub(crate) fn core_of(resolve: &Resolve, world: &str, parts: &Parts<'_>) -> Vec<
     module
 }
 
-fn types(of: &[WasmType]) -> String {
+/// Code that writes a manifest which asks for every stage and nothing of it.
+fn manifest(resolve: &Resolve, configure: &Function) -> String {
+    let mut sizes = SizeAlign::default();
+    sizes.fill(resolve);
+    let kind = |ty: &Type| match ty {
+        Type::Id(id) => {
+            let mut kind = &resolve.types[*id].kind;
+            while let TypeDefKind::Type(Type::Id(id)) = kind {
+                kind = &resolve.types[*id].kind;
+            }
+            kind.clone()
+        }
+        _ => panic!("a type with a name"),
+    };
+    let TypeDefKind::Result(result) = kind(configure.result.as_ref().unwrap()) else {
+        panic!("a result")
+    };
+    let manifest = result.ok.unwrap();
+    let at = sizes.payload_offset(Int::U8, [result.ok.as_ref(), result.err.as_ref()]);
+    let TypeDefKind::Record(record) = kind(&manifest) else { panic!("a record") };
+    let mut text = String::new();
+    for (offset, ty) in sizes.field_offsets(record.fields.iter().map(|field| &field.ty)) {
+        if matches!(ty, Type::Id(_)) && matches!(kind(ty), TypeDefKind::Option(_)) {
+            let at = MANIFEST + at.size_wasm32() + offset.size_wasm32();
+            write!(text, "(i32.store8 (i32.const {at}) (i32.const 1))").unwrap();
+        }
+    }
+    text + &format!("i32.const {MANIFEST}")
+}
+
+/// The parameters and results of a function in a core module, as WAT.
+pub(crate) fn signature(resolve: &Resolve, variant: AbiVariant, function: &Function) -> String {
     let name = |of: &WasmType| match of {
         WasmType::I64 | WasmType::PointerOrI64 => "i64 ",
         WasmType::F32 => "f32 ",
         WasmType::F64 => "f64 ",
         WasmType::I32 | WasmType::Pointer | WasmType::Length => "i32 ",
     };
-    of.iter().map(name).collect()
+    let types = |of: &[WasmType]| of.iter().map(name).collect::<String>();
+    let signature = resolve.wasm_signature(variant, function);
+    let mut text = format!("(param {})", types(&signature.params));
+    if !signature.results.is_empty() {
+        write!(text, "(result {})", types(&signature.results)).unwrap();
+    }
+    text
 }
 
 /// A core module as the component that the host would make of it.

@@ -19,6 +19,7 @@ mod made;
 mod odd;
 mod picture;
 mod preview1;
+mod preview2;
 mod reuse;
 mod slots;
 mod stages;

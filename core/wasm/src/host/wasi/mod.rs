@@ -6,8 +6,13 @@
 //! import interfaces of WASI 0.2.
 
 pub(crate) mod adapter;
+mod cli;
+mod files;
+pub(crate) mod handles;
+mod io;
 mod own;
 pub(crate) mod stdio;
+mod time;
 
 use crate::{env::Ctx, settings::Grants};
 use wasmtime::component::Linker;
@@ -29,11 +34,31 @@ const fn import(name: &'static str, grant: Option<&'static str>) -> Import {
 }
 
 /// All of them.
-const IMPORTS: [Import; 4] = [
+const IMPORTS: [Import; 24] = [
     import("paifang:wasi/stdio", None),
     import("paifang:wasi/clock", Some("clock")),
     import("paifang:wasi/random", Some("random")),
     import("paifang:wasi/process", None),
+    import("wasi:cli/environment", None),
+    import("wasi:cli/exit", None),
+    import("wasi:cli/stderr", None),
+    import("wasi:cli/stdin", None),
+    import("wasi:cli/stdout", None),
+    import("wasi:cli/terminal-input", None),
+    import("wasi:cli/terminal-output", None),
+    import("wasi:cli/terminal-stderr", None),
+    import("wasi:cli/terminal-stdin", None),
+    import("wasi:cli/terminal-stdout", None),
+    import("wasi:clocks/monotonic-clock", Some("clock")),
+    import("wasi:clocks/wall-clock", Some("clock")),
+    import("wasi:filesystem/preopens", None),
+    import("wasi:filesystem/types", None),
+    import("wasi:io/error", None),
+    import("wasi:io/poll", None),
+    import("wasi:io/streams", None),
+    import("wasi:random/insecure", Some("random")),
+    import("wasi:random/insecure-seed", Some("random")),
+    import("wasi:random/random", Some("random")),
 ];
 
 /// The interface that a component's import of this name is; `None` for what is not there.
@@ -44,7 +69,19 @@ pub(crate) fn known(name: &str) -> Option<Import> {
     known.copied().filter(|_| version.starts_with(compatible))
 }
 
+impl Import {
+    /// Whether instances hold handles of what comes from there. These are not in their memory, so that
+    /// a picture would lack them.
+    pub(crate) fn is_held(self) -> bool {
+        self.name.starts_with("wasi:io/")
+    }
+}
+
 /// Links what is granted, and what needs no grant.
 pub(super) fn link(linker: &mut Linker<Ctx>, grants: &Grants) -> wasmtime::Result<()> {
-    own::link(linker, grants)
+    own::link(linker, grants)?;
+    io::link(linker)?;
+    cli::link(linker)?;
+    files::link(linker)?;
+    time::link(linker, grants)
 }

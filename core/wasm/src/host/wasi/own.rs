@@ -12,11 +12,7 @@ pub(super) fn link(linker: &mut Linker<Ctx>, grants: &Grants) -> wasmtime::Resul
     linker.instance(&format!("{PACKAGE}/stdio@0.1.0"))?.func_wrap(
         "write",
         |mut store, (to, bytes): (u32, WasmList<u8>)| {
-            // Bytes that nobody will see are not copied.
-            if store.data().env.spec.grants.log {
-                let bytes = bytes.as_le_slice(&store).to_vec();
-                stdio::write(store.data_mut(), to, &bytes);
-            }
+            stdio::write_list(&mut store, to, &bytes);
             Ok(())
         },
     )?;

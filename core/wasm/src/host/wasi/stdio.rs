@@ -5,9 +5,10 @@ use crate::{
     host::logging,
 };
 use std::sync::Arc;
+use wasmtime::{StoreContextMut, component::WasmList};
 
 /// The standard error; everything else is the standard output.
-const STDERR: u32 = 2;
+pub(super) const STDERR: u32 = 2;
 
 /// What an instance has written since the last end of a line. What is left when it ends is a line too.
 pub(crate) struct Stdio {
@@ -16,8 +17,16 @@ pub(crate) struct Stdio {
     begun: [Vec<u8>; 2],
 }
 
-/// Writes to one of the two.
-pub(super) fn write(ctx: &mut Ctx, to: u32, mut bytes: &[u8]) {
+/// Writes to one of the two what lies in the instance's memory.
+pub(super) fn write_list(store: &mut StoreContextMut<'_, Ctx>, to: u32, bytes: &WasmList<u8>) {
+    // Bytes that nobody will see are not copied.
+    if store.data().env.spec.grants.log {
+        let bytes = bytes.as_le_slice(&*store).to_vec();
+        write(store.data_mut(), to, &bytes);
+    }
+}
+
+fn write(ctx: &mut Ctx, to: u32, mut bytes: &[u8]) {
     let env = ctx.env.clone();
     let stdio = ctx.stdio.get_or_insert_with(|| Box::new(Stdio { env, begun: Default::default() }));
     let stream = usize::from(to == STDERR);
