@@ -7,23 +7,25 @@ use arbitrary::{Arbitrary, Result, Unstructured};
 use wasm_smith::{Config, Module};
 
 // Whoever includes this file has it at hand.
-use super::wasm_world::{Signature, shape, tried, with_metadata};
+use super::wasm_world::{Shape, Signature, stages, tried, whole};
 
-/// The first byte says who writes the module: an even one, `written` below; an odd one, wasm-smith.
+/// The first byte says whose module it is: by its first bit, one that is `written` below or one that
+/// wasm-smith has `grown`; by its second, whether it is configured.
 pub fn run(data: &[u8]) {
     let Some((kind, rest)) = data.split_first() else { return };
+    let shape = if kind & 2 == 0 { stages() } else { whole() };
     let mut data = Unstructured::new(rest);
-    let module = if kind % 2 == 0 { written(&mut data) } else { grown(&mut data) };
+    let module = if kind & 1 == 0 { written(shape, &mut data) } else { grown(shape, &mut data) };
     // Too few bytes for a module are none.
     if let Ok(module) = module {
-        tried(&with_metadata(module));
+        tried(&shape.with_metadata(module));
     }
 }
 
 /// Any code behind the right exports.
-fn grown(data: &mut Unstructured<'_>) -> Result<Vec<u8>> {
+fn grown(shape: &Shape, data: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     let config = Config {
-        module_shape: Some(template()),
+        module_shape: Some(template(shape)),
         max_memories: 1,
         min_memories: 1,
         max_memory32_bytes: 1 << 20,
@@ -47,15 +49,15 @@ fn grown(data: &mut Unstructured<'_>) -> Result<Vec<u8>> {
 }
 
 /// All that the contract has, without code.
-fn template() -> Vec<u8> {
+fn template(shape: &Shape) -> Vec<u8> {
     let mut text = "(module".to_owned();
-    for import in &shape().imports {
+    for import in &shape.imports {
         let (module, name) = &import.name;
         write!(text, "(import {module:?} {name:?} (func {}))", import.wat()).unwrap();
     }
     text += r#"(memory (export "memory") 1 16)
         (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) unreachable)"#;
-    for export in &shape().exports {
+    for export in &shape.exports {
         write!(text, "(func (export {:?}) {} unreachable)", export.name.0, export.wat()).unwrap();
     }
     wat::parse_str(text + ")").unwrap()
@@ -78,8 +80,7 @@ enum Does {
 }
 
 /// Simple code around a memory of any bytes, which stages answer from.
-fn written(data: &mut Unstructured<'_>) -> Result<Vec<u8>> {
-    let shape = shape();
+fn written(shape: &Shape, data: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     let mut text = "(module ".to_owned();
     for (n, import) in shape.imports.iter().enumerate() {
         let (module, name) = &import.name;
@@ -89,7 +90,7 @@ fn written(data: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     let realloc = match data.int_in_range(0..=5)? {
         0 => format!("i32.const {}", i32::arbitrary(data)?),
         1 => format!("i32.const {}", u16::arbitrary(data)?),
-        2 => does(data, 4)?,
+        2 => does(shape, data, 4)?,
         // What most do: it is never freed.
         _ => "(global.set $top (i32.and (i32.const -16)
             (i32.add (i32.const 15) (i32.add (global.get $top) (local.get 3)))))
@@ -104,10 +105,10 @@ fn written(data: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     )
     .unwrap();
     for (n, export) in shape.exports.iter().enumerate() {
-        stage(&mut text, n, export, data)?;
+        stage(&mut text, n, shape, export, data)?;
     }
     if data.ratio(1, 8)? {
-        write!(text, "(start $s) (func $s {})", does(data, 0)?).unwrap();
+        write!(text, "(start $s) (func $s {})", does(shape, data, 0)?).unwrap();
     }
     // What is left is the memory.
     let length = data.len().min(8 << 10);
@@ -122,14 +123,17 @@ fn written(data: &mut Unstructured<'_>) -> Result<Vec<u8>> {
 fn stage(
     text: &mut String,
     n: usize,
+    shape: &Shape,
     export: &Signature,
     data: &mut Unstructured<'_>,
 ) -> Result<()> {
     write!(text, "(func $e{n} (export {:?}) {}", export.name.0, export.wat()).unwrap();
     for _ in 0..data.int_in_range(0..=2)? {
-        *text += &does(data, export.params.len())?;
+        *text += &does(shape, data, export.params.len())?;
     }
-    if export.result.is_some() {
+    if export.is_configure() && data.ratio(3, 4)? {
+        *text += &shape.manifest;
+    } else if export.result.is_some() {
         // Mostly within the memory that was written to, and aligned.
         let at = match data.int_in_range(0..=9)? {
             0 => i32::arbitrary(data)?,
@@ -140,13 +144,13 @@ fn stage(
     }
     *text += ")";
     if export.result.is_some() && data.ratio(1, 4)? {
-        let does = does(data, 1)?;
+        let does = does(shape, data, 1)?;
         write!(text, "(func (export \"cabi_post_{}\") (param i32) {does})", export.name.0).unwrap();
     }
     Ok(())
 }
 
-fn does(data: &mut Unstructured<'_>, params: usize) -> Result<String> {
+fn does(shape: &Shape, data: &mut Unstructured<'_>, params: usize) -> Result<String> {
     Ok(match Does::arbitrary(data)? {
         Does::Nothing => String::new(),
         Does::Trap => "unreachable ".to_owned(),
@@ -163,7 +167,7 @@ fn does(data: &mut Unstructured<'_>, params: usize) -> Result<String> {
         }
         Does::Copy(_) => String::new(),
         Does::Import(n, values) => {
-            let imports = &shape().imports;
+            let imports = &shape.imports;
             let n = usize::from(n) % imports.len();
             let mut call = format!("(call $i{n}");
             for (at, param) in imports[n].params.iter().enumerate() {

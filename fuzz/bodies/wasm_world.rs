@@ -18,12 +18,17 @@ use paifang_wasm::{Grants, Host, Limits, Spec};
 use wit_component::{StringEncoding, embed_component_metadata};
 use wit_parser::abi::{AbiVariant, WasmType};
 use wit_parser::{
-    Function, LiftLowerAbi, ManglingAndAbi, Resolve, WasmExport, WasmExportKind, WasmImport,
-    WorldItem,
+    Function, Int, LiftLowerAbi, ManglingAndAbi, Resolve, SizeAlign, Type, TypeDefKind, WasmExport,
+    WasmExportKind, WasmImport, WorldId, WorldItem,
 };
 
 /// The contract as it is shipped, so that no target knows how its records are laid out.
 const WIT: &str = include_str!("../../wasm-handlers/wit/handler.wit");
+/// All stages but `configure`, so that what nobody has configured is asked everything.
+const STAGES: &str = "world stages { include imports; export request; export request-with-body;
+    export response; export response-with-body; export log; }";
+/// Where `configure` writes its manifest.
+const MANIFEST: usize = 32 << 10;
 const MANGLING: ManglingAndAbi = ManglingAndAbi::Legacy(LiftLowerAbi::Sync);
 /// The largest body that a handler may say, in bytes.
 const BODY: usize = 4 << 10;
@@ -40,22 +45,35 @@ pub struct Signature {
     pub result: Option<&'static str>,
 }
 
-/// What a module of the world `handler` may import and must export.
+/// What a module of a world may import and must export.
 pub struct Shape {
-    pub resolve: Resolve,
-    pub world: wit_parser::WorldId,
+    resolve: Resolve,
+    world: WorldId,
     pub imports: Vec<Signature>,
     pub exports: Vec<Signature>,
+    /// Code that writes and gives a manifest which asks for every stage.
+    pub manifest: String,
 }
 
-/// The shape of the contract.
-pub fn shape() -> &'static Shape {
+/// The shape of the whole contract.
+pub fn whole() -> &'static Shape {
     static SHAPE: OnceLock<Shape> = OnceLock::new();
-    SHAPE.get_or_init(|| {
+    SHAPE.get_or_init(|| Shape::of("handler"))
+}
+
+/// That of a handler which is not configured.
+pub fn stages() -> &'static Shape {
+    static SHAPE: OnceLock<Shape> = OnceLock::new();
+    SHAPE.get_or_init(|| Shape::of("stages"))
+}
+
+impl Shape {
+    fn of(world: &str) -> Self {
         let mut resolve = Resolve::default();
-        let package = resolve.push_str("handler.wit", WIT).unwrap();
-        let world = resolve.select_world(&[package], Some("handler")).unwrap();
+        let package = resolve.push_str("handler.wit", &format!("{WIT}\n{STAGES}")).unwrap();
+        let world = resolve.select_world(&[package], Some(world)).unwrap();
         let mut imports = Vec::new();
+        let mut manifest = String::new();
         let mut exports = Vec::new();
         for (key, item) in &resolve.worlds[world].imports {
             let WorldItem::Interface { id, .. } = item else { continue };
@@ -71,11 +89,45 @@ pub fn shape() -> &'static Shape {
                 let kind = WasmExportKind::Normal;
                 let export = WasmExport::Func { interface: Some(key), func, kind };
                 let name = (resolve.wasm_export_name(MANGLING, export), String::new());
+                if name.0.contains("/configure@") {
+                    manifest = asking(&resolve, func);
+                }
                 exports.push(signature(&resolve, AbiVariant::GuestExport, func, name));
             }
         }
-        Shape { resolve, world, imports, exports }
-    })
+        Self { resolve, world, imports, exports, manifest }
+    }
+
+    /// A core module with the metadata of this world.
+    pub fn with_metadata(&self, mut module: Vec<u8>) -> Vec<u8> {
+        embed_component_metadata(&mut module, &self.resolve, self.world, StringEncoding::UTF8)
+            .unwrap();
+        module
+    }
+}
+
+/// Each option of a manifest is there, and nothing else.
+fn asking(resolve: &Resolve, configure: &Function) -> String {
+    let mut sizes = SizeAlign::default();
+    sizes.fill(resolve);
+    let kind = |ty: &Type| {
+        let Type::Id(mut id) = *ty else { return TypeDefKind::Unknown };
+        while let TypeDefKind::Type(Type::Id(of)) = &resolve.types[id].kind {
+            id = *of;
+        }
+        resolve.types[id].kind.clone()
+    };
+    let TypeDefKind::Result(result) = kind(configure.result.as_ref().unwrap()) else { panic!() };
+    let at = sizes.payload_offset(Int::U8, [result.ok.as_ref(), result.err.as_ref()]);
+    let TypeDefKind::Record(manifest) = kind(&result.ok.unwrap()) else { panic!() };
+    let mut text = String::new();
+    for (offset, ty) in sizes.field_offsets(manifest.fields.iter().map(|field| &field.ty)) {
+        if let TypeDefKind::Option(_) = kind(ty) {
+            let at = MANIFEST + at.size_wasm32() + offset.size_wasm32();
+            write!(text, "(i32.store8 (i32.const {at}) (i32.const 1))").unwrap();
+        }
+    }
+    text + &format!("i32.const {MANIFEST}")
 }
 
 fn signature(
@@ -99,6 +151,11 @@ fn signature(
 }
 
 impl Signature {
+    /// Whether it is that of `configure`.
+    pub fn is_configure(&self) -> bool {
+        self.name.0.contains("/configure@")
+    }
+
     /// `(param i32 i32) (result i32)`.
     pub fn wat(&self) -> String {
         let mut text = format!("(param {})", self.params.join(" "));
@@ -109,13 +166,6 @@ impl Signature {
     }
 }
 
-/// A core module with the metadata of the contract.
-pub fn with_metadata(mut module: Vec<u8>) -> Vec<u8> {
-    let Shape { resolve, world, .. } = shape();
-    embed_component_metadata(&mut module, resolve, *world, StringEncoding::UTF8).unwrap();
-    module
-}
-
 /// A module whose stages do nothing: what is mutated.
 pub fn plain() -> &'static [u8] {
     static PLAIN: OnceLock<Vec<u8>> = OnceLock::new();
@@ -123,11 +173,15 @@ pub fn plain() -> &'static [u8] {
         let mut text = r#"(module (memory (export "memory") 1) (func (export "cabi_realloc")
             (param i32 i32 i32 i32) (result i32) i32.const 1024)"#
             .to_owned();
-        for export in &shape().exports {
-            let answer = export.result.map_or("", |_| "i32.const 64");
+        for export in &whole().exports {
+            let answer = match export.result {
+                _ if export.is_configure() => &whole().manifest,
+                Some(_) => "i32.const 64",
+                None => "",
+            };
             write!(text, "(func (export {:?}) {} {answer})", export.name.0, export.wat()).unwrap();
         }
-        with_metadata(wat::parse_str(text + ")").unwrap())
+        whole().with_metadata(wat::parse_str(text + ")").unwrap())
     })
 }
 
