@@ -78,3 +78,18 @@ fn another(module: &[u8], number: u32) -> Vec<u8> {
     bytes.extend(number.to_le_bytes());
     bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::another;
+
+    #[test]
+    fn modules_differ_by_a_section_that_is_whole() {
+        let module = b"\0asm\x01\0\0\0";
+        let (first, second) = (another(module, 1), another(module, 2));
+        assert_ne!(first, second);
+        assert_eq!(&first[..8], module);
+        // A custom section says its size, in a byte where it is small.
+        assert_eq!((first[8], usize::from(first[9])), (0, first.len() - 10));
+    }
+}
