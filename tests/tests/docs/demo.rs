@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use paifang_tests::tidy::root;
+use paifang_tests::{binaries::built, tidy::root};
 use tokio::{
     net::TcpStream,
     process::{Child, Command},
@@ -37,7 +37,7 @@ impl Machine {
     ///
     /// # Panics
     /// When it does not build.
-    pub(crate) async fn ready() -> Self {
+    pub(crate) fn ready() -> Self {
         let lock = match File::create(env::temp_dir().join("paifang-demo-ports.lock")) {
             Ok(lock) => lock,
             Err(cause) => panic!("the lock for the ports: {cause}"),
@@ -45,27 +45,7 @@ impl Machine {
         if let Err(cause) = lock.lock() {
             panic!("the lock for the ports: {cause}");
         }
-        Self { binaries: built().await, _lock: lock }
-    }
-}
-
-/// Builds the gateway and the upstream beside this test, with its profile.
-async fn built() -> PathBuf {
-    let exe = env::current_exe().unwrap_or_default();
-    let Some(binaries) = exe.ancestors().nth(2) else { panic!("{} is nowhere", exe.display()) };
-    let (Some(target), Some(profile)) = (binaries.parent(), binaries.file_name()) else {
-        panic!("{} is no target folder", binaries.display());
-    };
-    let profile = if profile == "debug" { "dev".as_ref() } else { profile };
-    let mut cargo = Command::new(env!("CARGO"));
-    // The whole workspace is selected, so that features resolve as for the tests.
-    cargo.args(["build", "--offline", "--workspace", "--bin", "paifang"]);
-    cargo.args(["--example", "demo_upstream", "--profile"]).arg(profile);
-    cargo.arg("--target-dir").arg(target).current_dir(root()).stdin(Stdio::null());
-    match cargo.output().await {
-        Ok(output) if output.status.success() => binaries.to_owned(),
-        Ok(output) => panic!("{}", String::from_utf8_lossy(&output.stderr)),
-        Err(cause) => panic!("cargo: {cause}"),
+        Self { binaries: built(&["--example", "demo_upstream"]), _lock: lock }
     }
 }
 

@@ -21,7 +21,7 @@ async fn commands_in_documents_run_as_printed() {
         pages.entry(page).or_default().push(block);
     }
     assert!(!pages.is_empty(), "the blocks are gone");
-    let machine = Machine::ready().await;
+    let machine = Machine::ready();
     let mut faults = Vec::new();
     for (page, blocks) in pages {
         let demo = Demo::start(&machine).await;

@@ -2,9 +2,9 @@
 
 use crate::{
     package::Package,
-    process::{Folder, saying},
+    process::{Folder, run, saying},
 };
-use std::fs;
+use std::{fs, process::Command};
 
 #[test]
 fn what_is_no_name_is_refused_and_nothing_is_made() {
@@ -68,6 +68,13 @@ fn a_handler_of_every_stage_builds_and_passes_its_cases() {
     let cases = package.run(&["handler", "test", &file.to_string_lossy(), "tests/cases.yaml"]);
     assert_eq!(cases.code, 0, "{cases:?}");
     assert!(cases.out.ends_with("3 cases passed\n"), "{cases:?}");
+    // So do the tests of its functions.
+    let mut cargo = Command::new("cargo");
+    cargo.args(["test", "--lib", "--locked"]).current_dir(package.path(""));
+    cargo.env("CARGO_TARGET_DIR", package.target());
+    let tests = run(&mut cargo);
+    assert_eq!(tests.code, 0, "{tests:?}");
+    assert!(tests.out.contains("test result: ok. 3 passed"), "{tests:?}");
     // The gateway that it brings takes it.
     let check = package.run(&["check"]);
     assert_eq!(check.code, 0, "{check:?}");

@@ -20,7 +20,7 @@ impl Package {
         Path::new(env!("CARGO_TARGET_TMPDIR")).join("packages")
     }
 
-    /// Makes it by `handler new`.
+    /// Makes it by `handler new`, on ports that the system chooses.
     pub(crate) fn new(name: &'static str, more: &[&str]) -> Self {
         let package = Self { name, folder: Self::home().join(name) };
         // There is none at the first run.
@@ -31,6 +31,8 @@ impl Package {
         let done = run(&mut command);
         assert_eq!(done.code, 0, "{done:?}");
         assert!(done.out.contains("paifang handler build"), "it says what comes next: {done:?}");
+        package.edit("paifang.yaml", "127.0.0.1:8080", "127.0.0.1:0");
+        package.edit("paifang.yaml", "127.0.0.1:9900", "127.0.0.1:0");
         package
     }
 
@@ -49,16 +51,21 @@ impl Package {
         fs::write(self.path(file), text.replace(from, to)).unwrap();
     }
 
+    /// Where cargo builds.
+    pub(crate) fn target(&self) -> PathBuf {
+        Self::home().join("target")
+    }
+
     /// Where its module is put by itself.
     pub(crate) fn module(&self) -> PathBuf {
         self.path("target/handlers").join(format!("{}.wasm", self.name))
     }
 
-    /// A command in its folder, on ports that the system chooses.
+    /// A command in its folder.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = paifang();
-        command.args(arguments).current_dir(&self.folder).env("PORT", "0").env("ADMIN_PORT", "0");
-        command.env("CARGO_TARGET_DIR", Self::home().join("target"));
+        command.args(arguments).current_dir(&self.folder);
+        command.env("CARGO_TARGET_DIR", self.target());
         command
     }
 

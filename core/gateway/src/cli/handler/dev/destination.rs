@@ -27,6 +27,11 @@ impl Destination {
         Self { name, entry: wanted.entry.clone(), out: wanted.out.clone(), reach }
     }
 
+    /// The package's name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The gateway.
     pub(super) fn reach(&self) -> &Reach {
         &self.reach

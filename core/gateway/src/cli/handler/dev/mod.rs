@@ -38,7 +38,7 @@ pub(super) fn dev(wanted: &HandlerDev) -> Result<(), Failed> {
             complain(&why);
         }
         watch.ours(&[&file, &round.folder.join("Cargo.lock")]);
-        say(&format!("watching {}; Ctrl-C ends", short(&round.folder).join("").display()));
+        say(&format!("watching the source of {}; Ctrl-C ends", round.destination.name()));
         let changed = watch.next()?;
         let changed: Vec<String> =
             changed.iter().map(|file| short(file).display().to_string()).collect();
