@@ -25,9 +25,10 @@ pub fn run(data: &[u8]) {
 /// Any code behind the right exports.
 fn grown(shape: &Shape, data: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     let config = Config {
-        module_shape: Some(template(shape)),
-        max_memories: 1,
-        min_memories: 1,
+        available_imports: Some(template(shape)),
+        exports: Some(template(shape)),
+        max_memories: 0,
+        min_memories: 0,
         max_memory32_bytes: 1 << 20,
         memory64_enabled: false,
         multi_value_enabled: true,
@@ -42,6 +43,8 @@ fn grown(shape: &Shape, data: &mut Unstructured<'_>) -> Result<Vec<u8>> {
         max_tables: 1,
         allow_start_export: true,
         export_everything: false,
+        // The contract has more types than is usual there.
+        max_type_size: 100_000,
         max_instructions: 200,
         ..Config::default()
     };
@@ -90,7 +93,7 @@ fn written(shape: &Shape, data: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     let realloc = match data.int_in_range(0..=5)? {
         0 => format!("i32.const {}", i32::arbitrary(data)?),
         1 => format!("i32.const {}", u16::arbitrary(data)?),
-        2 => does(shape, data, 4)?,
+        2 => does(shape, data, 4)? + "i32.const 64",
         // What most do: it is never freed.
         _ => "(global.set $top (i32.and (i32.const -16)
             (i32.add (i32.const 15) (i32.add (global.get $top) (local.get 3)))))
@@ -98,10 +101,9 @@ fn written(shape: &Shape, data: &mut Unstructured<'_>) -> Result<Vec<u8>> {
             (i32.add (i32.const 15) (local.get 3))))"
             .to_owned(),
     };
-    let answer = if realloc.contains("$top") { "" } else { "i32.const 64" };
     write!(
         text,
-        "(func $f (export \"cabi_realloc\") (param i32 i32 i32 i32) (result i32) {realloc} {answer})"
+        "(func $f (export \"cabi_realloc\") (param i32 i32 i32 i32) (result i32) {realloc})"
     )
     .unwrap();
     for (n, export) in shape.exports.iter().enumerate() {
@@ -110,12 +112,19 @@ fn written(shape: &Shape, data: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     if data.ratio(1, 8)? {
         write!(text, "(start $s) (func $s {})", does(shape, data, 0)?).unwrap();
     }
-    // What is left is the memory.
-    let length = data.len().min(8 << 10);
-    let bytes = data.bytes(length)?;
+    // What is left is the memory, by words: nothing, a place in it, a small number, or any.
     text += "(data (i32.const 64) \"";
-    for byte in bytes {
-        write!(text, "\\{byte:02x}").unwrap();
+    let words = data.len().min(8 << 10) / 4;
+    for word in data.bytes(words * 4)?.chunks_exact(4) {
+        let word = match word[0] % 4 {
+            0 => [0; 4],
+            1 => (u32::from(word[1]) * 16).to_le_bytes(),
+            2 => u32::from(word[1] % 12).to_le_bytes(),
+            _ => [word[0], word[1], word[2], word[3]],
+        };
+        for byte in word {
+            write!(text, "\\{byte:02x}").unwrap();
+        }
     }
     Ok(wat::parse_str(text + "\"))").unwrap())
 }
