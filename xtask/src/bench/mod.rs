@@ -92,43 +92,50 @@ pub(crate) fn task(args: &Args) -> Result<()> {
     if modules.into_iter().any(wanted) {
         guests::ready()?;
     }
-    let mut report = Report::new()?;
     if !args.no_build {
         build::gateway()?;
     }
+    let mut report = Report::new()?;
+    let measured = measure(args, wanted, &mut report);
+    // What was measured before something failed is worth keeping.
+    report.write()?;
+    measured
+}
+
+fn measure(args: &Args, wanted: impl Fn(Measure) -> bool, report: &mut Report) -> Result<()> {
     if wanted(Measure::Proxy) {
         say::step("CPU per proxied request");
         build::stock_proxy()?;
-        proxy::measure(args, &mut report)?;
+        proxy::measure(args, report)?;
     }
     if wanted(Measure::Routes) {
         say::step("route lookup with 10, 1,000 and 100,000 APIs");
         build::route_lookup()?;
-        routes::measure(args, &mut report)?;
+        routes::measure(args, report)?;
     }
     if wanted(Measure::Compile) {
         say::step("compile and swap of 10,000 APIs");
-        compile::measure(args, &mut report)?;
+        compile::measure(args, report)?;
     }
     if wanted(Measure::Reload) {
         say::step("a reload every second at half load");
-        reload::measure(args, &mut report)?;
+        reload::measure(args, report)?;
     }
     if wanted(Measure::Handlers) {
         say::step("handlers in WebAssembly");
-        handlers::measure(args, &mut report)?;
+        handlers::measure(args, report)?;
     }
     if wanted(Measure::ReloadsMemory) {
         say::step("memory over reloads of a changed module");
-        reloads_memory::measure(args, &mut report)?;
+        reloads_memory::measure(args, report)?;
     }
     if wanted(Measure::ReloadsLoad) {
         say::step("reloads of a changed module under load");
-        reloads_load::measure(args, &mut report)?;
+        reloads_load::measure(args, report)?;
     }
     if wanted(Measure::Runaway) {
         say::step("handlers that loop for ever");
-        runaway::measure(args, &mut report)?;
+        runaway::measure(args, report)?;
     }
-    report.write()
+    Ok(())
 }

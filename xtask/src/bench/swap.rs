@@ -19,7 +19,7 @@ pub(crate) struct Swapped {
     _upstream: Peer,
     module: Vec<u8>,
     file: PathBuf,
-    admin: Client,
+    admin: u16,
     number: u32,
 }
 
@@ -40,8 +40,7 @@ impl Swapped {
         let step = "swapped: { reads: [ x-h0 ], sets: 1 }";
         let config = conf::one_api_of(&dir, ports, upstream.port, &wasm, step)?;
         let gateway = Peer::gateway(name, &config, ports)?;
-        let admin = Client::connect(ports.admin)?;
-        Ok(Self { gateway, _upstream: upstream, module, file, admin, number: 0 })
+        Ok(Self { gateway, _upstream: upstream, module, file, admin: ports.admin, number: 0 })
     }
 
     /// Puts a module there that has never been, and has it released. Says how long that took.
@@ -52,7 +51,8 @@ impl Swapped {
         self.number += 1;
         write(&self.file, &another(&self.module, self.number))?;
         let began = Instant::now();
-        let answer = self.admin.ask("POST", "/v1/reload", "")?;
+        // A connection of its own: the admin API closes those that are idle for long.
+        let answer = Client::connect(self.admin)?.ask("POST", "/v1/reload", "")?;
         match answer.status {
             200 => Ok(began.elapsed()),
             status => {
