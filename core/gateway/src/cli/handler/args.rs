@@ -68,7 +68,8 @@ pub(in crate::cli) struct HandlerNew {
 pub(in crate::cli) struct HandlerBuild {
     #[command(flatten)]
     pub(super) source: HandlerSource,
-    /// Where the module is put. Default: target/handlers/NAME.wasm in the package's folder.
+    /// Where the module is put. Default: target/handlers/NAME.wasm in the folder of its workspace,
+    /// which is the package's own where it is in none.
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
 }

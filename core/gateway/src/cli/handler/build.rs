@@ -14,7 +14,8 @@ pub(super) fn build(wanted: &HandlerBuild) -> Result<(), Failed> {
     let built = compile(&folder, &toolchain, wanted.source.offline)?;
     built.play(None)?;
     let file = wanted.out.clone().unwrap_or_else(|| {
-        folder.join("target/handlers").join(format!("{}.wasm", built.package.name))
+        let name = format!("{}.wasm", built.package.name);
+        built.package.workspace.join("target/handlers").join(name)
     });
     place::put(&built.bytes, &file)?;
     say(&inspect::told(&short(&file), &built.module));

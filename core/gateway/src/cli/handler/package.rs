@@ -11,6 +11,8 @@ pub(super) struct Package {
     pub(super) name: String,
     /// Where the compiler puts the module.
     pub(super) module: PathBuf,
+    /// The folder of its workspace; its own where it is in none.
+    pub(super) workspace: PathBuf,
 }
 
 /// A package's folder, absolute.
@@ -58,16 +60,19 @@ fn of(metadata: &Value, manifest: &Path) -> Result<Package, String> {
     let text = |of: &Value, key: &str| of[key].as_str().map(str::to_owned);
     let library = targets.iter().find(|of| list(of, "crate_types").contains(&"cdylib".into()));
     let library = library.and_then(|library| text(library, "name"));
-    let (Some(name), Some(library), Some(target)) =
-        (text(package, "name"), library, text(metadata, "target_directory"))
-    else {
+    let (Some(name), Some(library), Some(target), Some(workspace)) = (
+        text(package, "name"),
+        library,
+        text(metadata, "target_directory"),
+        text(metadata, "workspace_root"),
+    ) else {
         return Err("it makes no module. In its Cargo.toml there must be:\n  [lib]\n  \
                     crate-type = [\"cdylib\", \"rlib\"]"
             .to_owned());
     };
     let file = format!("{}.wasm", library.replace('-', "_"));
     let module = Path::new(&target).join(super::toolchain::TARGET).join("release").join(file);
-    Ok(Package { name, module })
+    Ok(Package { name, module, workspace: workspace.into() })
 }
 
 #[cfg(test)]
@@ -78,6 +83,7 @@ mod tests {
     fn metadata(types: &[&str]) -> Value {
         json!({
             "target_directory": "/t",
+            "workspace_root": "/w",
             "packages": [
                 { "name": "kit", "manifest_path": "/w/kit/Cargo.toml", "targets": [] },
                 {
@@ -96,7 +102,7 @@ mod tests {
     fn the_module_is_where_the_library_s_name_says() {
         let found = of(&metadata(&["cdylib", "rlib"]), Path::new("/w/a-b/Cargo.toml"));
         let module = PathBuf::from("/t/wasm32-unknown-unknown/release/a_b.wasm");
-        assert_eq!(found, Ok(Package { name: "a-b".into(), module }));
+        assert_eq!(found, Ok(Package { name: "a-b".into(), module, workspace: "/w".into() }));
     }
 
     #[test]

@@ -32,6 +32,9 @@ pub(super) const FILES: &[(&str, &str)] = carried![
 pub(super) const WORKSPACE: &str = carried!(@ "Cargo.toml");
 /// Its lock: the releases of other crates that the kit was tested with.
 pub(super) const LOCK: &str = carried!(@ "Cargo.lock");
+/// The kit's license.
+pub(super) const LICENSE: &str =
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../LICENSE"));
 /// Cargo's configuration there, which makes stacks small.
 pub(super) const STACK: &str = carried!(@ ".cargo/config.toml");
 

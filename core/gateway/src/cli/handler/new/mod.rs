@@ -57,6 +57,7 @@ fn files(name: &str, stages: &[Stage]) -> Vec<(String, String)> {
     own.chain(kit)
         .chain([
             ("kit/Cargo.toml".to_owned(), manifest::of_kit()),
+            ("kit/LICENSE".to_owned(), kit::LICENSE.to_owned()),
             ("Cargo.lock".to_owned(), manifest::lock(name)),
         ])
         .collect()
