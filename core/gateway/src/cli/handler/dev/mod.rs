@@ -27,7 +27,7 @@ pub(super) fn dev(wanted: &HandlerDev) -> Result<(), Failed> {
     let name = package::package(&folder, &toolchain)?.name;
     let round = Round { wanted, folder, toolchain, destination: Destination::new(wanted, name) };
     // Whatever is wrong with where it goes is told before anything is built.
-    let file = round.destination.file()?;
+    round.destination.file()?;
     complain(&round.toolchain.line());
     if wanted.once {
         return round.run();
@@ -37,7 +37,7 @@ pub(super) fn dev(wanted: &HandlerDev) -> Result<(), Failed> {
         if let Err(Failed::Said(why) | Failed::Unreachable(why)) = round.run() {
             complain(&why);
         }
-        watch.ours(&[&file, &round.folder.join("Cargo.lock")]);
+        watch.ours(&round.folder.join("Cargo.lock"));
         say(&format!("watching the source of {}; Ctrl-C ends", round.destination.name()));
         let changed = watch.next()?;
         let changed: Vec<String> =

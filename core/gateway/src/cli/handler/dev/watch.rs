@@ -60,14 +60,10 @@ impl Watch {
         Ok(watch)
     }
 
-    /// These files were written by us: how they are is how they should be.
-    pub(super) fn ours(&mut self, files: &[&Path]) {
-        for file in files.iter().filter_map(|file| file.canonicalize().ok()) {
-            if let Some(stamp) = stamp(&file)
-                && let Some(seen) = self.seen.get_mut(&file)
-            {
-                *seen = stamp;
-            }
+    /// This file was written by us: how it is is how it should be.
+    pub(super) fn ours(&mut self, file: &Path) {
+        if let Some(stamp) = stamp(file) {
+            self.seen.insert(file.to_owned(), stamp);
         }
     }
 
@@ -116,9 +112,8 @@ impl Watch {
         for folder in folders(&self.folder) {
             let files = fs::read_dir(&folder).into_iter().flatten().flatten();
             for file in files.map(|entry| entry.path()) {
-                if (folder != self.folder || is_source(&file))
-                    && let Some(stamp) = stamp(&file)
-                {
+                let source = if folder == self.folder { is_source(&file) } else { !is_left(&file) };
+                if source && let Some(stamp) = stamp(&file) {
                     found.insert(file, stamp);
                 }
             }
@@ -141,6 +136,14 @@ fn stamp(file: &Path) -> Option<Stamp> {
 
 fn is_source(file: &Path) -> bool {
     file.extension().is_some_and(|end| SOURCES.iter().any(|source| end == *source))
+}
+
+/// Modules, which builds leave, and what editors leave while they write.
+fn is_left(file: &Path) -> bool {
+    let name = file.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    name.starts_with('.')
+        || name.ends_with(['~', '#'])
+        || [".wasm", ".part"].iter().any(|end| name.ends_with(end))
 }
 
 /// A folder and those below it, but for hidden ones and cargo's own.

@@ -11,6 +11,9 @@ fn package() -> (TempDir, PathBuf) {
     for file in ["Cargo.toml", "src/lib.rs", "target/x.rs", ".git/config", "notes.txt"] {
         write(&root, file, "1");
     }
+    for left in ["src/.lib.rs.swp", "src/lib.rs~", "handlers/a.wasm", "handlers/a.wasm.7.part"] {
+        write(&root, left, "1");
+    }
     (dir, root)
 }
 
@@ -72,7 +75,10 @@ fn a_config_elsewhere_counts_and_what_we_write_does_not() {
     fs::write(&config, "1").unwrap();
     let mut watch = Watch::begin(&root, vec![config.clone()]).unwrap();
     write(&root, "src/lib.rs", "22");
-    watch.ours(&[&root.join("src/lib.rs"), &root.join("never.wasm")]);
+    write(&root, "Cargo.lock", "1");
+    watch.ours(&root.join("src/lib.rs"));
+    watch.ours(&root.join("Cargo.lock"));
+    watch.ours(&root.join("never.rs"));
     fs::write(&config, "22").unwrap();
     assert_eq!(watch.next().unwrap(), [config]);
 }
