@@ -1,32 +1,25 @@
 //! How long a call may compute: CPU time of the thread that it runs on, so that a machine which is
 //! busy elsewhere cuts nobody short.
 //!
-//! Reading a thread's CPU time is a system call, which most calls never need. So when half of the
-//! time has passed on the wall, the clock is read for the first time, and the call may then use as
-//! much again of the CPU. A runaway is thus cut after its limit, and a call that was merely kept
-//! waiting by others gets at least half of its own.
+//! Reading a thread's CPU time is a system call, which most calls never need: they are over before
+//! the first tick. A call that sees one is taken to have computed since it began, but for half of
+//! its limit at most; from then on the thread's CPU time counts. So a runaway is cut at its limit
+//! and a tick, and a call that was merely kept waiting by others gets at least half of its own.
 
-use crate::ticker::Ticker;
-use std::time::Duration;
-use wasmtime::UpdateDeadline;
+use std::time::{Duration, Instant};
 
 /// The time of one call.
 #[derive(Debug)]
 pub(crate) struct Budget {
     limit: Duration,
-    /// The thread's CPU time when half had passed.
-    halfway: Option<Duration>,
+    began: Instant,
+    /// The thread's CPU time at which the call is taken to have begun, once a tick was seen.
+    baseline: Option<Duration>,
 }
 
 impl Budget {
-    pub(crate) const fn new(limit: Duration) -> Self {
-        Self { limit, halfway: None }
-    }
-
-    /// Begins again. Gives the ticks after which [`Self::due`] is to be asked.
-    pub(crate) fn begin(&mut self, limit: Duration) -> u64 {
-        *self = Self::new(limit);
-        Ticker::ticks(limit / 2)
+    pub(crate) const fn new(limit: Duration, began: Instant) -> Self {
+        Self { limit, began, baseline: None }
     }
 
     /// The limit under which the call began.
@@ -34,20 +27,13 @@ impl Budget {
         self.limit
     }
 
-    /// The deadline has passed: whether the call goes on, and for how many ticks.
-    pub(crate) fn due(&mut self) -> UpdateDeadline {
+    /// Whether the call has computed for its limit. Asked at each tick that it sees.
+    pub(crate) fn is_over(&mut self) -> bool {
         let now = thread_time();
-        let half = self.limit / 2;
-        match self.halfway {
-            None => {
-                self.halfway = Some(now);
-                UpdateDeadline::Continue(Ticker::ticks(half))
-            }
-            Some(began) => match half.checked_sub(now.saturating_sub(began)) {
-                None | Some(Duration::ZERO) => UpdateDeadline::Interrupt,
-                Some(left) => UpdateDeadline::Continue(Ticker::ticks(left)),
-            },
-        }
+        let baseline = *self.baseline.get_or_insert_with(|| {
+            now.saturating_sub(self.began.elapsed().min(self.limit / 2))
+        });
+        now.saturating_sub(baseline) >= self.limit
     }
 }
 
@@ -67,15 +53,17 @@ mod tests {
 
     #[test]
     fn a_thread_that_slept_goes_on_and_one_that_computed_does_not() {
-        let mut budget = Budget::new(Duration::ZERO);
-        budget.begin(Duration::from_secs(3600));
-        assert!(matches!(budget.due(), UpdateDeadline::Continue(_)));
-        // No thread computes for half an hour between two lines.
-        assert!(matches!(budget.due(), UpdateDeadline::Continue(_)));
+        // No thread computes for half an hour between two lines, though it began so long ago.
+        let hour = Duration::from_secs(3600);
+        let Some(long_ago) = Instant::now().checked_sub(hour) else { return };
+        let mut budget = Budget::new(hour, long_ago);
+        assert!(!budget.is_over());
+        assert!(!budget.is_over());
 
-        budget.begin(Duration::from_nanos(2));
-        assert!(matches!(budget.due(), UpdateDeadline::Continue(_)));
-        while thread_time() == budget.halfway.unwrap_or_default() {}
-        assert!(matches!(budget.due(), UpdateDeadline::Interrupt));
+        let mut budget = Budget::new(Duration::from_millis(1), Instant::now());
+        let began = thread_time();
+        while !budget.is_over() {}
+        // What it computed before it first asked counts too, so it is a little less than its limit.
+        assert!(thread_time() - began >= Duration::from_micros(500));
     }
 }

@@ -13,7 +13,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use wasmtime::ResourceLimiter;
 
@@ -69,7 +69,7 @@ pub(crate) struct Memory {
 impl Ctx {
     pub(crate) fn new(env: Arc<Env>, phase: Phase) -> Self {
         let limits = &env.spec.limits;
-        let budget = Budget::new(limits.cpu);
+        let budget = Budget::new(limits.cpu, Instant::now());
         let memory = Memory {
             most_bytes: limits.memory_bytes,
             most_elements: limits.table_elements,

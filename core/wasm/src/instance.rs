@@ -1,6 +1,7 @@
 //! Instances: made from a prepared component, called stage by stage.
 
 use crate::{
+    budget::Budget,
     component,
     contract::{
         CallRef, ConfigError, Manifest, OutcomeRef, RequestVerdict, ResponseRef, ResponseVerdict,
@@ -10,7 +11,7 @@ use crate::{
 };
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use wasmtime::{
     Engine, Store, UpdateDeadline,
@@ -108,11 +109,11 @@ pub(crate) fn store(engine: &Engine, env: Arc<Env>, phase: Phase, cpu: Duration)
     store.limiter(|ctx| &mut ctx.memory);
     store.epoch_deadline_callback(|mut store| {
         let ctx = store.data_mut();
-        let due = ctx.budget.due();
-        if let UpdateDeadline::Continue(ticks) = due {
-            ctx.env.ticker.expect(ticks);
+        if ctx.budget.is_over() {
+            return Ok(UpdateDeadline::Interrupt);
         }
-        Ok(due)
+        ctx.env.ticker.hurry();
+        Ok(UpdateDeadline::Continue(1))
     });
     begin(&mut store, cpu);
     store
@@ -120,10 +121,15 @@ pub(crate) fn store(engine: &Engine, env: Arc<Env>, phase: Phase, cpu: Duration)
 
 /// Lets what runs next in this store compute for so long.
 pub(crate) fn begin(store: &mut Store<Ctx>, cpu: Duration) {
+    begin_at(store, cpu, Instant::now());
+}
+
+/// The like for who has just looked at the time.
+pub(crate) fn begin_at(store: &mut Store<Ctx>, cpu: Duration, now: Instant) {
     let ctx = store.data_mut();
-    let ticks = ctx.budget.begin(cpu);
-    ctx.env.ticker.expect(ticks);
-    store.set_epoch_deadline(ticks);
+    ctx.budget = Budget::new(cpu, now);
+    ctx.env.ticker.begin();
+    store.set_epoch_deadline(1);
 }
 
 impl Instance {

@@ -6,7 +6,7 @@ use crate::{
     failure::CallError,
     host::Mode,
     idle::Idle,
-    instance::{Instance, begin, store},
+    instance::{Instance, begin, begin_at, store},
     prepared::{Prepared, now},
 };
 use std::{
@@ -55,13 +55,13 @@ impl Prepared {
         debug_assert_eq!(self.mode, Mode::Sync);
         let turn = self.enter()?;
         let began = Instant::now();
-        let result = self.called(input);
+        let result = self.called(input, began);
         self.env.stats.time.observe(u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX));
         drop(turn);
         result
     }
 
-    fn called(&self, input: Input<'_>) -> Result<Output, CallError> {
+    fn called(&self, input: Input<'_>, mut began: Instant) -> Result<Output, CallError> {
         let mut instance = match self.idle.as_ref().and_then(Idle::take) {
             Some(instance) => instance,
             None => {
@@ -72,10 +72,12 @@ impl Prepared {
                 if let Some(config) = &self.configure {
                     now(self.configure(&mut instance, config)).unwrap_or_else(|| Err(waits()))?;
                 }
+                // Making it had a time of its own.
+                began = Instant::now();
                 instance
             }
         };
-        begin(&mut instance.store, self.env.spec.limits.cpu);
+        begin_at(&mut instance.store, self.env.spec.limits.cpu, began);
         let ctx = instance.store.data_mut();
         ctx.phase = input.phase();
         ctx.memory.exceeded = None;

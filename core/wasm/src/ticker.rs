@@ -1,26 +1,29 @@
-//! The epoch: a thread that counts milliseconds while handlers run, and sleeps while none do.
+//! The epoch: a thread that ticks while calls come, and sleeps while none do.
 //!
-//! Compiled code looks at the epoch at each loop and call, and traps when its deadline has passed.
-//! That costs a load and a branch there, and nothing to the calls that are not running. A call that
-//! begins says how many ticks it counts on; while calls keep coming that is two loads, of lines that
-//! hardly ever change.
+//! Compiled code looks at the epoch at each loop and call; at the first tick that it sees it asks its
+//! [budget](crate::budget) whether it may go on. Most calls are over long before: they cost a load
+//! of a line that hardly ever changes. So the thread ticks seldom, until a call that has seen a tick
+//! asks it to hurry.
 
 use parking_lot::Mutex;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle, Thread},
     time::Duration,
 };
 use wasmtime::Engine;
 
-/// How long one tick is. A deadline is met within two.
-pub(crate) const TICK: Duration = Duration::from_millis(1);
+/// Between two ticks while calls are short: how long a call may compute before it is looked at.
+pub(crate) const LOOK: Duration = Duration::from_millis(4);
 
-/// Ticks without a call after which the thread sleeps until one comes, unless some call counted on more.
-const LINGER: u64 = 100;
+/// Between two ticks while a call computes for longer.
+pub(crate) const HURRY: Duration = Duration::from_millis(1);
+
+/// Ticks that nobody waited for after which the thread sleeps until a call comes.
+const IDLE_TICKS: u32 = 25;
 
 /// The thread that moves an engine's epoch.
 pub(crate) struct Ticker {
@@ -29,11 +32,12 @@ pub(crate) struct Ticker {
     handle: Mutex<Option<JoinHandle<()>>>,
 }
 
+#[derive(Default)]
 struct Shared {
-    /// A call has counted on ticks since the thread last looked.
-    wanted: AtomicBool,
-    /// For how many ticks the thread goes on after that. No call counts on more.
-    linger: AtomicU64,
+    /// A call has begun since the last tick.
+    begun: AtomicBool,
+    /// A call has seen a tick and computes on.
+    hurry: AtomicBool,
     asleep: AtomicBool,
     over: AtomicBool,
 }
@@ -41,33 +45,24 @@ struct Shared {
 impl Ticker {
     /// Starts the thread.
     pub(crate) fn start(engine: &Engine) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared {
-            wanted: AtomicBool::new(false),
-            linger: AtomicU64::new(LINGER),
-            asleep: AtomicBool::new(false),
-            over: AtomicBool::new(false),
-        });
+        let shared = Arc::new(Shared::default());
         let (own, engine) = (shared.clone(), engine.weak());
         let handle = thread::Builder::new().name("paifang-epoch".to_owned()).spawn(move || {
-            let mut idle = 0_u64;
-            while !own.over.load(Ordering::Acquire) {
-                if own.wanted.swap(false, Ordering::SeqCst) {
+            let mut idle = 0;
+            while !own.over.load(Ordering::SeqCst) {
+                let hurry = own.hurry.swap(false, Ordering::SeqCst);
+                if own.begun.swap(false, Ordering::SeqCst) || hurry {
                     idle = 0;
                 } else {
                     idle += 1;
                 }
-                if idle > own.linger.load(Ordering::SeqCst) {
-                    own.asleep.store(true, Ordering::SeqCst);
-                    // A call that began before it could see that would wait for ticks in vain.
-                    if !own.wanted.load(Ordering::SeqCst) && !own.over.load(Ordering::SeqCst) {
-                        thread::park();
-                    }
-                    own.asleep.store(false, Ordering::SeqCst);
+                if idle > IDLE_TICKS {
+                    own.sleep();
                     idle = 0;
                     continue;
                 }
-                // Woken early by a call that has just begun, it ticks early, which harms nobody.
-                thread::park_timeout(TICK);
+                // Woken early it ticks early: who sees that looks at the time.
+                thread::park_timeout(if hurry { HURRY } else { LOOK });
                 match engine.upgrade() {
                     Some(engine) => engine.increment_epoch(),
                     None => return,
@@ -78,23 +73,33 @@ impl Ticker {
         Ok(Self { shared, thread, handle: Mutex::new(Some(handle)) })
     }
 
-    /// Sees to it that so many ticks come from now on.
-    pub(crate) fn expect(&self, ticks: u64) {
-        let shared = &self.shared;
-        if shared.linger.load(Ordering::Relaxed) < ticks {
-            shared.linger.fetch_max(ticks, Ordering::SeqCst);
-        }
-        if !shared.wanted.load(Ordering::Relaxed) {
-            shared.wanted.store(true, Ordering::SeqCst);
-            if shared.asleep.load(Ordering::SeqCst) {
+    /// A call begins: a tick comes within [`LOOK`].
+    pub(crate) fn begin(&self) {
+        if !self.shared.begun.load(Ordering::Relaxed) {
+            self.shared.begun.store(true, Ordering::SeqCst);
+            if self.shared.asleep.load(Ordering::SeqCst) {
                 self.thread.unpark();
             }
         }
     }
 
-    /// The ticks that make at least this span; the one under way is lost.
-    pub(crate) fn ticks(span: Duration) -> u64 {
-        u64::try_from(span.as_nanos().div_ceil(TICK.as_nanos())).unwrap_or(u64::MAX / 2) + 1
+    /// A call that has seen a tick goes on: the next one comes within [`HURRY`].
+    pub(crate) fn hurry(&self) {
+        if !self.shared.hurry.swap(true, Ordering::SeqCst) {
+            self.thread.unpark();
+        }
+    }
+}
+
+impl Shared {
+    fn sleep(&self) {
+        self.asleep.store(true, Ordering::SeqCst);
+        // A call that began before it could see that would wait for ticks in vain.
+        let wanted = [&self.begun, &self.hurry, &self.over];
+        if !wanted.iter().any(|wanted| wanted.load(Ordering::SeqCst)) {
+            thread::park();
+        }
+        self.asleep.store(false, Ordering::SeqCst);
     }
 }
 

@@ -13,11 +13,12 @@ mod random;
 pub(crate) mod wasi;
 
 use crate::{
+    budget::Budget,
     contract::{PACKAGE, VERSION},
     env::Ctx,
     settings::Grants,
 };
-use std::future::Future;
+use std::{future::Future, time::Instant};
 use wasmtime::{
     StoreContextMut,
     component::{Linker, LinkerInstance},
@@ -57,9 +58,9 @@ pub(crate) fn link(linker: &mut Linker<Ctx>, grants: &Grants, mode: Mode) -> was
 async fn waited<T>(mut store: StoreContextMut<'_, Ctx>, future: impl Future<Output = T>) -> T {
     let value = future.await;
     let ctx = store.data_mut();
-    let ticks = ctx.budget.begin(ctx.budget.limit());
-    ctx.env.ticker.expect(ticks);
-    store.set_epoch_deadline(ticks);
+    ctx.budget = Budget::new(ctx.budget.limit(), Instant::now());
+    ctx.env.ticker.begin();
+    store.set_epoch_deadline(1);
     value
 }
 
