@@ -4,19 +4,44 @@
 use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use crate::model::Config;
+use crate::{model::Config, snapshot::Snapshot};
 use paifang_pipeline::{OnFailure, Registry, WhenConfig};
 
 /// The schema of a whole config with the steps that these plugins make.
 #[must_use]
 pub fn with_plugins(registry: &Registry) -> Value {
-    let makers: Vec<(&str, Box<Maker<'_>>)> = registry
-        .iter()
-        .map(|(kind, plugin)| {
-            let make = |generator: &mut SchemaGenerator| plugin.schema(generator);
-            (kind, Box::new(make) as Box<Maker<'_>>)
-        })
-        .collect();
+    with_makers(registry.iter().map(|(kind, plugin)| {
+        let make = |generator: &mut SchemaGenerator| plugin.schema(generator);
+        (kind, Box::new(make) as Box<Maker<'_>>)
+    }))
+}
+
+/// The like, with the steps that the modules of a config make too.
+#[must_use]
+pub fn with_modules(registry: &Registry, snapshot: &Snapshot) -> Value {
+    let plugins = registry.iter().map(|(kind, plugin)| {
+        let make = |generator: &mut SchemaGenerator| plugin.schema(generator);
+        (kind, Box::new(make) as Box<Maker<'_>>)
+    });
+    let modules = snapshot.modules().map(|(name, module)| {
+        let make =
+            move |generator: &mut SchemaGenerator| resource(name, module.plugin.schema(generator));
+        (name, Box::new(make) as Box<Maker<'_>>)
+    });
+    with_makers(plugins.chain(modules))
+}
+
+/// A schema of somebody else as a resource of its own (JSON Schema 2020-12, section 8.2.1): its `#`
+/// means itself, wherever it stands.
+fn resource(name: &str, mut schema: Schema) -> Schema {
+    if let Some(keys) = schema.as_object_mut() {
+        keys.entry("$id").or_insert_with(|| format!("urn:paifang:handler:{name}").into());
+    }
+    schema
+}
+
+fn with_makers<'a>(makers: impl Iterator<Item = (&'a str, Box<Maker<'a>>)>) -> Value {
+    let makers: Vec<(&str, Box<Maker<'_>>)> = makers.collect();
     let steps: Vec<StepSchema<'_>> =
         makers.iter().map(|(kind, config)| StepSchema { kind, config: &**config }).collect();
     schema(&steps)
@@ -129,6 +154,18 @@ mod tests {
             forms.iter().filter_map(|form| form["required"][0].as_str()).collect();
         assert_eq!(kinds, ["answer", "auth", "gate", "limit", "probe", "chain"]);
         assert!(schema["$defs"]["LimitConfig"]["properties"]["rate"].is_object());
+    }
+
+    #[test]
+    fn a_modules_schema_is_a_resource_of_its_own() {
+        let schema = schemars::json_schema!({
+            "$ref": "#/$defs/rate", "$defs": { "rate": { "type": "string" } }
+        });
+        let schema = resource("quota", schema).to_value();
+        assert_eq!(schema["$id"], "urn:paifang:handler:quota");
+        let named = schemars::json_schema!({ "$id": "https://example.com/s" });
+        assert_eq!(resource("quota", named).to_value()["$id"], "https://example.com/s");
+        assert_eq!(resource("quota", Schema::default()).to_value(), true);
     }
 
     #[test]

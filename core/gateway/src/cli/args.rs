@@ -68,9 +68,10 @@ docs/tutorial-handler.md goes that way step by step."
     )]
     Handler(HandlerCommand),
     /// Print the JSON Schema of the config, all plugins included.
-    #[command(after_help = "Example:
-  paifang schema > paifang.schema.json")]
-    Schema,
+    #[command(after_help = "Examples:
+  paifang schema > paifang.schema.json
+  paifang schema paifang.yaml > paifang.schema.json   with the handlers of its `wasm` too")]
+    Schema(SchemaArguments),
     /// Say what a chain does, or which API a request belongs to and why.
     #[command(after_help = "Examples:
   paifang explain                        every API, a line each
@@ -166,6 +167,25 @@ pub(super) enum Secrets {
     /// Placeholders stand in for them, and certificates and keys are not looked at; a note on
     /// standard error lists them.
     Placeholder,
+}
+
+/// Which schema.
+#[derive(Debug, Args)]
+pub(super) struct SchemaArguments {
+    /// A config that can be compiled: the handlers of its `wasm` are kinds of steps too.
+    #[arg(value_name = "CONFIG")]
+    config: Option<PathBuf>,
+    /// Files merged over it, in this order.
+    #[arg(long, value_name = "FILE", requires = "config")]
+    overlay: Vec<PathBuf>,
+}
+
+impl SchemaArguments {
+    /// The config, where one is named.
+    pub(super) fn get(self) -> Option<ConfigArguments> {
+        let overlay = self.overlay;
+        self.config.map(|config| ConfigArguments { config: Some(config), overlay })
+    }
 }
 
 /// How to check.

@@ -40,7 +40,7 @@ pub(crate) fn main(builder: Builder) -> ExitCode {
         Command::Check(check) => offline::check(&builder, check),
         Command::Lock(lock) => lock::lock(&builder, lock),
         Command::Handler(command) => handler::handler(&builder, command),
-        Command::Schema => offline::schema(&builder),
+        Command::Schema(wanted) => offline::schema(&builder, wanted.get()),
         Command::Explain(explain) => match explain.live {
             true => online::explain(&explain),
             false => offline::explain(&builder, &explain),

@@ -2,7 +2,7 @@
 
 use super::{
     Failed,
-    args::{CheckArguments, DiffArguments, ExplainArguments, Secrets},
+    args::{CheckArguments, ConfigArguments, DiffArguments, ExplainArguments, Secrets},
     secrets::{Placeholders, note},
     terminal::{complain, say},
 };
@@ -34,9 +34,18 @@ pub(super) fn check(builder: &Builder, wanted: CheckArguments) -> Done {
     Ok(())
 }
 
-pub(super) fn schema(builder: &Builder) -> Done {
+/// The schema of any config, or with the kinds of steps that one config's modules make.
+pub(super) fn schema(builder: &Builder, config: Option<ConfigArguments>) -> Done {
     let registry = builder.registry().map_err(|error| Failed::Said(error.to_string()))?;
-    say(&format!("{:#}", schema::with_plugins(&registry)));
+    let schema = match config {
+        None => schema::with_plugins(&registry),
+        Some(config) => {
+            let mut compiler = Compiler::new(builder, Secrets::Placeholder);
+            let snapshot = compiler.compile(&config.origin())?;
+            schema::with_modules(&registry, &snapshot)
+        }
+    };
+    say(&format!("{schema:#}"));
     Ok(())
 }
 

@@ -229,3 +229,13 @@ fn a_step_is_explained_with_its_module() {
     let json = serde_json::to_value(&explained).unwrap();
     assert_eq!(json["steps"][0]["module"]["about"][0][0], "exports");
 }
+
+#[test]
+fn the_schema_of_a_config_knows_the_kinds_of_its_modules() {
+    let mut shop = shop(RISK, &[("risk.wasm", "module")]);
+    let snapshot = shop.build(None).unwrap();
+    let schema = crate::schema::with_modules(&shop.registry, &snapshot);
+    let forms = schema["$defs"]["Step"]["oneOf"].as_array().unwrap();
+    let has = |kind: &str| forms.iter().any(|form| form["required"][0] == kind);
+    assert!(has("risk") && has("answer"), "{forms:?}");
+}
