@@ -165,7 +165,7 @@ mod tests {
         assert_eq!(schema["$id"], "urn:paifang:handler:quota");
         let named = schemars::json_schema!({ "$id": "https://example.com/s" });
         assert_eq!(resource("quota", named).to_value()["$id"], "https://example.com/s");
-        assert_eq!(resource("quota", Schema::default()).to_value(), true);
+        assert_eq!(resource("quota", Schema::from(true)).to_value(), true);
     }
 
     #[test]
