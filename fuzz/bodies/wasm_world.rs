@@ -258,7 +258,11 @@ pub fn tried(file: &[u8]) {
     drop(built);
     let left = Arc::downgrade(&module);
     drop(module);
-    assert!(left.upgrade().is_none(), "a module stays");
+    // Another target in this process may be looking at it.
+    while left.strong_count() > 0 {
+        assert!(computed() - began < HANG, "a module stays");
+        std::thread::yield_now();
+    }
     assert!(computed() - began < HANG, "it took {:?}", computed() - began);
 }
 
