@@ -6,6 +6,7 @@
 //! | `sh terminal=N` | typed in terminal N; every command of it must succeed |
 //! | `sh terminal=N stays` | the like, and it goes on in the foreground |
 //! | `text terminal=N` | what terminal N prints next: all of it, or what a command that stays has printed until then. `…` is any text in a line, alone any lines |
+//! | `text terminal=N ends` | the like, of what has stayed and ends by itself: all that it prints to its end |
 //! | `text keys=N` | `Ctrl-C`: ends what stays in terminal N |
 //! | `diff edit=PATH` | applied to a file; what it removes must stand there once |
 //! | `LANGUAGE made=PATH` | must stand in a file that was made, line by line, indentation apart |
@@ -45,8 +46,8 @@ fn the_tutorial_for_handlers_works_as_it_stands() {
                 let terminal = terminals.entry(terminal).or_insert_with(begin);
                 terminal.type_in(&text, stays).and_then(|()| listen_there(&home, &ours))
             }
-            Act::Printed { terminal, lines } => match terminals.get_mut(&terminal) {
-                Some(terminal) => terminal.printed(&lines),
+            Act::Printed { terminal, lines, ends } => match terminals.get_mut(&terminal) {
+                Some(terminal) => terminal.printed(&lines, ends),
                 None => Err("nothing was typed there".to_owned()),
             },
             Act::Interrupt { terminal } => match terminals.get_mut(&terminal) {

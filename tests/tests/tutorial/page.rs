@@ -6,7 +6,7 @@ use paifang_tests::tidy::fences;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Act {
     Type { terminal: u8, text: String, stays: bool },
-    Printed { terminal: u8, lines: Vec<String> },
+    Printed { terminal: u8, lines: Vec<String>, ends: bool },
     Interrupt { terminal: u8 },
     Edit { file: String, text: String },
     Made { file: String, text: String },
@@ -38,23 +38,25 @@ impl Page {
 
 fn act(tag: &str, text: String) -> Option<Act> {
     let (language, what) = tag.split_once(' ')?;
-    let (what, stays) = match what.strip_suffix(" stays") {
-        Some(what) => (what, true),
-        None => (what, false),
-    };
     let (key, value) = what.split_once('=')?;
+    let (value, more) = match value.split_once(' ') {
+        Some((value, more)) => (value, Some(more)),
+        None => (value, None),
+    };
     let terminal = value.parse();
-    match (language, key, stays) {
-        ("sh", "terminal", _) => Some(Act::Type { terminal: terminal.ok()?, text, stays }),
-        ("text", "terminal", false) => {
-            let lines = text.lines().map(str::to_owned).collect();
-            Some(Act::Printed { terminal: terminal.ok()?, lines })
+    match (language, key, more) {
+        ("sh", "terminal", None | Some("stays")) => {
+            Some(Act::Type { terminal: terminal.ok()?, text, stays: more.is_some() })
         }
-        ("text", "keys", false) if text.trim() == "Ctrl-C" => {
+        ("text", "terminal", None | Some("ends")) => {
+            let lines = text.lines().map(str::to_owned).collect();
+            Some(Act::Printed { terminal: terminal.ok()?, lines, ends: more.is_some() })
+        }
+        ("text", "keys", None) if text.trim() == "Ctrl-C" => {
             Some(Act::Interrupt { terminal: terminal.ok()? })
         }
-        ("diff", "edit", false) => Some(Act::Edit { file: value.to_owned(), text }),
-        (_, "made", false) => Some(Act::Made { file: value.to_owned(), text }),
+        ("diff", "edit", None) => Some(Act::Edit { file: value.to_owned(), text }),
+        (_, "made", None) => Some(Act::Made { file: value.to_owned(), text }),
         _ => None,
     }
 }
@@ -62,6 +64,9 @@ fn act(tag: &str, text: String) -> Option<Act> {
 #[test]
 fn tags_mean_one_thing_or_nothing() {
     let text = || "x\n".to_owned();
+    let printed = |ends| Some(Act::Printed { terminal: 3, lines: vec!["x".to_owned()], ends });
+    assert_eq!(act("text terminal=3", text()), printed(false));
+    assert_eq!(act("text terminal=3 ends", text()), printed(true));
     let typed = |stays| Some(Act::Type { terminal: 1, text: text(), stays });
     assert_eq!(act("sh terminal=1", text()), typed(false));
     assert_eq!(act("sh terminal=1 stays", text()), typed(true));

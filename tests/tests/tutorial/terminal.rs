@@ -103,27 +103,22 @@ impl Terminal {
         if stays { Ok(()) } else { self.wait("the end", |lines| lines.contains(&END.to_owned())) }
     }
 
-    /// Waits until it has printed this.
-    pub(crate) fn printed(&mut self, pattern: &[String]) -> Result<(), String> {
-        // What has ended has printed all that it will.
-        let ended = |lines: &[String]| lines.iter().position(|line| line == END);
-        let take = |lines: &[String]| match ended(lines) {
-            Some(end) => taken(pattern, &lines[..end], true).map(|count| (count + 1, true)),
-            None => taken(pattern, lines, false).map(|count| (count, false)),
-        };
+    /// Waits until it has printed this: of what stays, so far; of what has ended or `ends`, all of it.
+    pub(crate) fn printed(&mut self, pattern: &[String], ends: bool) -> Result<(), String> {
+        let goes_on = self.busy && !ends;
         let mut found = None;
-        let seen = self.wait("what the page says", |lines| {
-            found = take(lines);
-            found.is_some() || ended(lines).is_some()
-        });
-        match found {
-            Some((count, ended)) => {
-                self.seen += count;
-                self.busy &= !ended;
-                seen
+        self.wait("what the page says", |lines| {
+            let end = lines.iter().position(|line| line == END);
+            let upto = end.unwrap_or(lines.len());
+            if goes_on || end.is_some() {
+                found = taken(pattern, &lines[..upto], !goes_on);
             }
-            None => seen.and(Err("that is not what was printed".to_owned())),
-        }
+            found.is_some() || end.is_some()
+        })?;
+        let count = found.ok_or("that is not what was printed")?;
+        self.seen += count;
+        self.busy = goes_on;
+        Ok(())
     }
 
     /// Ends what stays, as Ctrl-C does.
