@@ -30,9 +30,9 @@ impl Budget {
     /// Whether the call has computed for its limit. Asked at each tick that it sees.
     pub(crate) fn is_over(&mut self) -> bool {
         let now = thread_time();
-        let baseline = *self.baseline.get_or_insert_with(|| {
-            now.saturating_sub(self.began.elapsed().min(self.limit / 2))
-        });
+        let baseline = *self
+            .baseline
+            .get_or_insert_with(|| now.saturating_sub(self.began.elapsed().min(self.limit / 2)));
         now.saturating_sub(baseline) >= self.limit
     }
 }

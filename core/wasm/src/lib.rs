@@ -69,7 +69,15 @@ pub struct Host {
     ticker: Arc<Ticker>,
     compiler: Compiler,
     /// Modules by name, so that an entry that did not change keeps its instances and counters.
-    modules: Mutex<HashMap<Arc<str>, Vec<Weak<Module>>>>,
+    modules: Mutex<HashMap<Arc<str>, Vec<Version>>>,
+}
+
+/// A module, as long as a release has it, and its counters, as long as a call may run on it.
+#[derive(Clone)]
+struct Version {
+    module: Weak<Module>,
+    sha256: Arc<str>,
+    stats: Weak<Stats>,
 }
 
 /// A module, for status and metrics.
@@ -105,16 +113,28 @@ impl Host {
     pub fn load(&self, spec: Spec, bytes: &[u8]) -> Result<Arc<Module>, ConfigError> {
         let known = |module: &Arc<Module>| *module.spec == spec && module.is_of(bytes);
         let before = self.modules.lock().get(&spec.name).cloned().unwrap_or_default();
-        if let Some(module) = before.iter().filter_map(Weak::upgrade).find(known) {
+        if let Some(module) =
+            before.iter().filter_map(|version| version.module.upgrade()).find(known)
+        {
             return Ok(module);
         }
         let name = spec.name.clone();
-        let module = Arc::new(self.open(spec, bytes)?);
+        let mut module = self.open(spec, bytes)?;
+        // The same file under other limits or grants goes on counting.
+        let same = before.iter().find(|version| version.sha256 == module.sha256);
+        if let Some(stats) = same.and_then(|version| version.stats.upgrade()) {
+            module.stats = stats;
+        }
         module.probe()?;
+        let module = Arc::new(module);
         let mut all = self.modules.lock();
         let versions = all.entry(name).or_default();
-        versions.retain(|version| version.strong_count() > 0);
-        versions.push(Arc::downgrade(&module));
+        versions.retain(|version| version.stats.strong_count() > 0);
+        versions.push(Version {
+            module: Arc::downgrade(&module),
+            sha256: module.sha256.clone(),
+            stats: Arc::downgrade(&module.stats),
+        });
         Ok(module)
     }
 
@@ -129,19 +149,21 @@ impl Host {
     /// All modules that are alive, old versions that still serve calls among them.
     #[must_use]
     pub fn modules(&self) -> Vec<ModuleReading> {
-        let mut readings: Vec<ModuleReading> = self
-            .modules
-            .lock()
-            .values()
-            .flatten()
-            .filter_map(Weak::upgrade)
-            .map(|module| ModuleReading {
-                name: module.spec.name.clone(),
-                sha256: module.sha256.clone(),
-                stats: module.stats.clone(),
+        let all = self.modules.lock();
+        let mut readings: Vec<ModuleReading> = all
+            .iter()
+            .flat_map(|(name, versions)| versions.iter().map(move |version| (name, version)))
+            .filter_map(|(name, version)| {
+                Some(ModuleReading {
+                    name: name.clone(),
+                    sha256: version.sha256.clone(),
+                    stats: version.stats.upgrade()?,
+                })
             })
             .collect();
+        drop(all);
         readings.sort_by(|a, b| (&a.name, &a.sha256).cmp(&(&b.name, &b.sha256)));
+        readings.dedup_by(|a, b| Arc::ptr_eq(&a.stats, &b.stats));
         readings
     }
 }

@@ -4,6 +4,7 @@
 
 mod calls;
 mod faults;
+mod held;
 mod reload;
 mod shipped;
 mod support;
