@@ -30,7 +30,7 @@ fn the_same_file_under_the_same_entry_is_the_same_module() {
     let readings = world.host.modules();
     assert_eq!(readings.len(), 3);
     assert!(readings.iter().all(|reading| reading.sha256.len() == 64));
-    drop((first, second, third, other));
+    drop((first, second, third, other, readings));
     assert!(world.host.modules().is_empty());
 }
 
