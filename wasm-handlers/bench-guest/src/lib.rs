@@ -20,6 +20,9 @@ struct Config {
     /// Calls with the header `x-runaway` never end by themselves.
     #[serde(default)]
     runaway: bool,
+    /// Whether the stages after the request are called.
+    #[serde(default)]
+    to_the_end: bool,
 }
 
 fn configure(config: Config) -> Result<(Config, Manifest), ConfigError> {
@@ -28,6 +31,9 @@ fn configure(config: Config) -> Result<(Config, Manifest), ConfigError> {
         reads = reads.header(RUNAWAY);
     }
     let mut manifest = Manifest::new();
+    if !config.to_the_end {
+        manifest = manifest.without_response().without_log();
+    }
     if !config.keys.is_empty() {
         reads = reads.header(KEY);
         manifest = manifest.writes_identity();

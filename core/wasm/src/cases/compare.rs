@@ -19,10 +19,7 @@ pub(super) fn changed_request(
     limit: usize,
     expected: &Changed,
 ) -> Result<(Vec<u8>, Vec<String>), CallError> {
-    let (path, query) = match request.path.split_once('?') {
-        Some((path, query)) => (path, Some(query)),
-        None => (&*request.path, None),
-    };
+    let (path, query) = request.target();
     let changes = apply::request_changes(Before { path, query, has_body }, edits, access, limit)?;
     let mut headers = map(&request.headers);
     apply::change(&mut headers, changes.headers)?;

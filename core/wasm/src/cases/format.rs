@@ -133,6 +133,16 @@ pub(super) struct Request {
     pub(super) api: String,
 }
 
+impl Request {
+    /// The path, and the query where there is one.
+    pub(super) fn target(&self) -> (&str, Option<&str>) {
+        match self.path.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (&self.path, None),
+        }
+    }
+}
+
 fn get() -> String {
     "GET".to_owned()
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 /// Rounds before anything counts.
 const WARM_UP: u32 = 200;
 
-/// Times of one case, all its stages together.
+/// Times of one case, all its stages together, `log` among them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
     /// Half of the rounds took no longer.
@@ -22,11 +22,11 @@ pub struct Timing {
 /// Why the case cannot be played at all; its expectations are not looked at.
 pub fn measure(module: &Module, case: &Case, rounds: u32, reuse: u32) -> Result<Timing, String> {
     let stage = Stage::set(module, case, reuse, true)?;
-    (0..WARM_UP).for_each(|_| drop(stage.play()));
+    (0..WARM_UP).for_each(|_| stage.follow());
     let mut times: Vec<Duration> = (0..rounds.max(1))
         .map(|_| {
             let began = Instant::now();
-            drop(stage.play());
+            stage.follow();
             began.elapsed()
         })
         .collect();

@@ -4,6 +4,7 @@
 //! beside its source and are run by `paifang handler test`. The format: `docs/handlers.md`.
 
 mod compare;
+mod follow;
 mod format;
 mod measure;
 mod run;

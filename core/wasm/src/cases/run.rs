@@ -59,8 +59,8 @@ fn verdict(played: Result<Vec<String>, String>) -> Verdict {
 
 /// What happens in a case.
 pub(super) struct Stage<'a> {
-    case: &'a Case,
-    prepared: Prepared,
+    pub(super) case: &'a Case,
+    pub(super) prepared: Prepared,
     kv: Option<Arc<dyn Kv>>,
     clock: Arc<dyn Clock>,
     http: Arc<Scripted>,
@@ -230,7 +230,7 @@ impl<'a> Stage<'a> {
         differences
     }
 
-    fn call(&self, input: Input<'_>) -> Result<Output, CallError> {
+    pub(super) fn call(&self, input: Input<'_>) -> Result<Output, CallError> {
         match self.prepared.mode {
             Mode::Sync => self.prepared.call(input),
             Mode::Async => now(self.prepared.call_unhurried(input))
@@ -238,7 +238,10 @@ impl<'a> Stage<'a> {
         }
     }
 
-    fn ask_request(&self, kept: &mut Vec<u8>) -> Result<(RequestVerdict, bool), CallError> {
+    pub(super) fn ask_request(
+        &self,
+        kept: &mut Vec<u8>,
+    ) -> Result<(RequestVerdict, bool), CallError> {
         let request = &self.case.request;
         let reads = &self.prepared.access.request;
         let body = request.body.as_bytes();
@@ -325,7 +328,7 @@ impl<'a> Stage<'a> {
         }
     }
 
-    fn ask_response(
+    pub(super) fn ask_response(
         &self,
         message: &super::format::Message,
         kept: &[u8],
@@ -404,17 +407,14 @@ fn named(texts: &Texts) -> Vec<NamedRef<'_>> {
 }
 
 /// Hands `use_call` the request as a stage reads it.
-fn with_call<R>(
+pub(super) fn with_call<R>(
     request: &Request,
     reads: &StageReads,
     kept: &[u8],
     use_call: impl FnOnce(CallRef<'_>) -> R,
 ) -> R {
     let wants = |fact: Facts| reads.facts & fact == fact;
-    let (path, query) = match request.path.split_once('?') {
-        Some((path, query)) => (path, Some(query)),
-        None => (&*request.path, None),
-    };
+    let (path, query) = request.target();
     let params = if wants(Facts::PARAMS) { named(&request.params) } else { Vec::new() };
     let claims =
         request.identity.as_ref().map(|identity| named(&identity.claims)).unwrap_or_default();
