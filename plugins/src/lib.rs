@@ -12,6 +12,7 @@ mod apps;
 pub mod errors;
 mod fields;
 pub mod headers;
+pub mod ip_filter;
 pub mod key_auth;
 pub mod mock;
 pub mod redirect;

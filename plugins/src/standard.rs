@@ -12,6 +12,7 @@ pub fn register(registry: &mut Registry) -> Result<(), DuplicatePlugin> {
     let all: Vec<Arc<dyn DynPlugin>> = vec![
         Arc::new(crate::access_log::AccessLog::default()),
         Arc::new(crate::headers::Headers),
+        Arc::new(crate::ip_filter::IpFilter::default()),
         Arc::new(crate::key_auth::KeyAuth::default()),
         Arc::new(crate::mock::Mock),
         Arc::new(crate::redirect::Redirect),

@@ -13,8 +13,8 @@ use paifang_pipeline::{
     testkit::{TestClock, build},
 };
 use paifang_plugins::{
-    access_log::AccessLog, headers::Headers, key_auth::KeyAuth, request_id::RequestId,
-    signature::Signature, throttle::Throttle,
+    access_log::AccessLog, headers::Headers, ip_filter::IpFilter, key_auth::KeyAuth,
+    request_id::RequestId, signature::Signature, throttle::Throttle,
 };
 use paifang_state::LocalStore;
 use ring::hmac;
@@ -210,6 +210,16 @@ fn a_key_and_limits_cost_no_allocation() {
         (&Throttle, json!({ "rate": "1000000/s", "by": { "header": "x-device" }, "share": "4" })),
         (&Throttle, json!({ "rate": "1000000/s", "concurrency": 10, "by": many, "share": "5" })),
     ];
+    assert_eq!(beyond_an_empty_chain(steps, with_key), 0);
+}
+
+#[test]
+fn an_address_looked_up_costs_no_allocation() {
+    let many: Vec<String> =
+        (0..10_000u32).map(|net| format!("10.{}.{}.0/30", net >> 8, net & 255)).collect();
+    let filter = IpFilter::default();
+    let steps: Vec<(&dyn DynPlugin, Value)> =
+        vec![(&filter, json!({ "allow": ["127.0.0.0/8"], "deny": many }))];
     assert_eq!(beyond_an_empty_chain(steps, with_key), 0);
 }
 
