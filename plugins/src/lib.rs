@@ -9,6 +9,7 @@
 pub mod access_log;
 pub mod answer;
 mod apps;
+pub mod cors;
 pub mod errors;
 mod fields;
 pub mod headers;

@@ -3,6 +3,7 @@
 mod access_log;
 mod answers;
 mod changes;
+mod cors;
 mod ip_filter;
 mod key_auth;
 mod signature;
