@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod access_log;
+pub mod acl;
 pub mod answer;
 mod apps;
 pub mod cors;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 pub fn register(registry: &mut Registry) -> Result<(), DuplicatePlugin> {
     let all: Vec<Arc<dyn DynPlugin>> = vec![
         Arc::new(crate::access_log::AccessLog::default()),
+        Arc::new(crate::acl::Acl),
         Arc::new(crate::cors::Cors),
         Arc::new(crate::headers::Headers),
         Arc::new(crate::ip_filter::IpFilter::default()),

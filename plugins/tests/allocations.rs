@@ -5,15 +5,15 @@
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use paifang_pipeline::{
     Api, App, AppKey, Apps, BodySize, CallLimits, Chain, DynPlugin, Engine, ErrorPages, Exchange,
-    Facts, Frame, Front, FrontError, Handler, Inbound, OnFailure, Origin, OriginCall, OriginError,
-    OriginEvent, Params, Plugin, RequestCall, RequestHead, ResponseHead, RetryPolicy, Secret,
-    Stages, Step, Termination, Verdict,
+    Facts, Frame, Front, FrontError, Handler, Identity, Inbound, OnFailure, Origin, OriginCall,
+    OriginError, OriginEvent, Params, Plugin, RequestCall, RequestHead, ResponseHead, RetryPolicy,
+    Secret, Stages, Step, Termination, Verdict,
     ports::{Clock, Spawn, TokioSpawn},
     stats::{ApiStats, StepStats},
     testkit::{TestClock, build},
 };
 use paifang_plugins::{
-    access_log::AccessLog, headers::Headers, ip_filter::IpFilter, key_auth::KeyAuth,
+    access_log::AccessLog, acl::Acl, headers::Headers, ip_filter::IpFilter, key_auth::KeyAuth,
     request_id::RequestId, signature::Signature, throttle::Throttle,
 };
 use paifang_state::LocalStore;
@@ -211,6 +211,37 @@ fn a_key_and_limits_cost_no_allocation() {
         (&Throttle, json!({ "rate": "1000000/s", "concurrency": 10, "by": many, "share": "5" })),
     ];
     assert_eq!(beyond_an_empty_chain(steps, with_key), 0);
+}
+
+#[test]
+fn rules_about_callers_cost_no_allocation() {
+    let claims = |list: &[(&str, &str)]| {
+        list.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    };
+    struct Known(Arc<Identity>);
+    impl Handler for Known {
+        fn stages(&self) -> Stages {
+            Stages::REQUEST
+        }
+        fn request(&self, call: &mut RequestCall<'_>) -> Verdict {
+            call.slots_mut().set_identity(self.0.clone());
+            Verdict::Continue
+        }
+    }
+    let mut alice = Identity::new("alice".into(), Some("wallet".into()), "known");
+    alice.claims = claims(&[("role", "admin"), ("scope", "openid orders:read")]);
+    let rule = json!({
+        "identity": ["alice"], "app": ["wallet"], "method": ["known"],
+        "claims": { "role": ["operator", "admin"], "scope": ["orders:read"] }
+    });
+    let config = json!({
+        "allow": [rule], "require": "all", "deny": [{ "claims": { "scope": ["orders"] } }]
+    });
+    let (clock, store) = (Arc::new(TestClock::new()), LocalStore::new());
+    let acl = build(&Acl, &config, &store, &apps(), &clock).unwrap().handler;
+    let full = Bench::new(vec![Arc::new(Known(Arc::new(alice))), acl], &clock);
+    let empty = Bench::new(Vec::new(), &clock).allocations(with_key);
+    assert_eq!(full.allocations(with_key), empty);
 }
 
 #[test]

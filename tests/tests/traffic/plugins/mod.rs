@@ -1,6 +1,7 @@
 //! Each built-in plugin at work.
 
 mod access_log;
+mod acl;
 mod answers;
 mod changes;
 mod cors;
