@@ -14,7 +14,12 @@ const AGAINST_NATIVE: f64 = 1.05;
 /// Goals of cases of `bench-guest`, in microseconds: the 50th and the 99th percentile.
 const GOALS: [(&str, &str, f64, f64); 5] = [
     ("one header read, one set", "fresh instance", 10.0, 40.0),
-    ("request with 8 headers, response and log; one header set in each of the first two", "reused instance", 2.0, f64::MAX),
+    (
+        "request with 8 headers, response and log; one header set in each of the first two",
+        "reused instance",
+        2.0,
+        f64::MAX,
+    ),
     ("60 headers set", "reused instance", 15.0, f64::MAX),
     ("60 headers set", "fresh instance", 15.0, f64::MAX),
     ("a key looked up, an identity set", "reused instance", 3.0, f64::MAX),
