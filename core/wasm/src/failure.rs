@@ -86,6 +86,11 @@ impl CallError {
         } else {
             without_backtrace(error)
         };
+        // The engine has no type for it that could be asked for.
+        if text.contains("fuel allocated for hostcalls") {
+            let most = ctx.env.spec.limits.handed_bytes();
+            return Self::Trap(format!("handed over more than {most} bytes at once"));
+        }
         Self::Trap(text)
     }
 

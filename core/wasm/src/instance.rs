@@ -105,8 +105,10 @@ struct Found {
 
 /// A store whose limits hold.
 pub(crate) fn store(engine: &Engine, env: Arc<Env>, phase: Phase, cpu: Duration) -> Store<Ctx> {
+    let handed = env.spec.limits.handed_bytes();
     let mut store = Store::new(engine, Ctx::new(env, phase));
     store.limiter(|ctx| &mut ctx.memory);
+    store.set_hostcall_fuel(handed);
     store.epoch_deadline_callback(|mut store| {
         let ctx = store.data_mut();
         if ctx.budget.is_over() {

@@ -32,6 +32,9 @@ use wasmtime_wizer::Wizer;
 /// How long `configure` may compute.
 const CONFIGURE: Duration = Duration::from_secs(1);
 
+/// The largest memory that is pictured, in bytes.
+const PICTURE: usize = 128 << 20;
+
 /// A configured component, ready to be instantiated.
 pub(crate) struct Prepared {
     pub(crate) engine: Engine,
@@ -174,6 +177,8 @@ fn pictured(
     let Ok(component) = Component::new(source.engine, &instrumented) else { return Ok(None) };
     let (manifest, (mut store, instance)) = run_configure(source, &component, config, env, mode)?;
     begin(&mut store, CONFIGURE);
+    // Its whole memory is handed over now.
+    store.set_hostcall_fuel(PICTURE);
     let mut state = Portrait::new(&mut store, instance);
     let Some(Ok(picture)) = now(wizer.snapshot_component(&context, &mut state)) else {
         return Ok(None);

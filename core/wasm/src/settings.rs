@@ -121,6 +121,16 @@ pub struct Limits {
     pub kv_value_bytes: u32,
 }
 
+impl Limits {
+    /// How many bytes a handler may hand over in one verdict or to one imported function: room for the
+    /// largest body or value with all that goes beside it. Lists may name the same bytes again and
+    /// again, so the instance's memory bounds nothing here.
+    pub(crate) fn handed_bytes(&self) -> usize {
+        let largest = self.body_bytes.max(self.kv_value_bytes as usize);
+        largest.saturating_mul(2).saturating_add(1 << 20)
+    }
+}
+
 impl Spec {
     /// An entry that grants everything, with the usual limits.
     #[must_use]

@@ -58,6 +58,29 @@ async fn a_body_larger_than_the_limit_is_not_handed_over() {
 }
 
 #[tokio::test]
+async fn what_is_handed_over_at_once_is_bounded() {
+    let world = World::new();
+    let all = [
+        ("line", json!([{ "log_bytes": 3 << 20 }])),
+        ("long line", json!([{ "log_bytes": (3 << 20) + 1 }])),
+        ("answer", json!([{ "answer": { "bytes": 2 << 20 } }])),
+        ("long answer", json!([{ "answer": { "bytes": 4 << 20 } }])),
+    ];
+    let step = world.step("testbed-sync", spec(), &rows("request", &all));
+    for (row, error, traps) in [
+        ("line", None, 0),
+        ("long line", Some("PF-5000"), 1),
+        ("answer", Some("PF-5001"), 1),
+        ("long answer", Some("PF-5000"), 2),
+    ] {
+        let (reply, _) = step.doing(row).await;
+        assert_eq!(reply.error().as_deref(), error, "{row}");
+        assert_eq!(count(&step.stats.traps), traps, "{row}");
+    }
+    step.serves_on().await;
+}
+
+#[tokio::test]
 async fn the_store_is_bounded() {
     let world = World::new();
     let all = [
