@@ -2,11 +2,12 @@
 //! stays found without nightly. A target is one `mod` and one test here (see fuzz/README.md).
 #![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub, missing_docs)]
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use replay::replay;
 
 #[path = "../../fuzz/bodies/canonical.rs"]
 mod canonical;
+#[path = "../../fuzz/replay.rs"]
+mod replay;
 #[path = "../../fuzz/bodies/template.rs"]
 mod template;
 
@@ -18,21 +19,4 @@ fn canonical_corpus() {
 #[test]
 fn template_corpus() {
     replay("template", template::run);
-}
-
-/// Runs `body` on each file of the target's corpus and names the files that it fails on.
-fn replay(target: &str, body: fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
-    let mut files: Vec<_> =
-        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    assert!(!files.is_empty(), "no corpus in {}", folder.display());
-    let failing: Vec<_> = files
-        .iter()
-        .filter(|file| {
-            let data = std::fs::read(file).unwrap();
-            catch_unwind(AssertUnwindSafe(|| body(&data))).is_err()
-        })
-        .collect();
-    assert!(failing.is_empty(), "{target} fails on {failing:?}");
 }

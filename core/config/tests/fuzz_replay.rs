@@ -2,8 +2,7 @@
 //! stays found without nightly. A target is one `mod` and one test here (see fuzz/README.md).
 #![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub, missing_docs)]
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use replay::replay;
 
 #[path = "../../../fuzz/bodies/config.rs"]
 mod config;
@@ -11,6 +10,8 @@ mod config;
 mod host;
 #[path = "../../../fuzz/bodies/path_normalize.rs"]
 mod path_normalize;
+#[path = "../../../fuzz/replay.rs"]
+mod replay;
 #[path = "../../../fuzz/bodies/route_table.rs"]
 mod route_table;
 
@@ -32,21 +33,4 @@ fn path_normalize_corpus() {
 #[test]
 fn route_table_corpus() {
     replay("route_table", route_table::run);
-}
-
-/// Runs `body` on each file of the target's corpus and names the files that it fails on.
-fn replay(target: &str, body: fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
-    let mut files: Vec<_> =
-        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    assert!(!files.is_empty(), "no corpus in {}", folder.display());
-    let failing: Vec<_> = files
-        .iter()
-        .filter(|file| {
-            let data = std::fs::read(file).unwrap();
-            catch_unwind(AssertUnwindSafe(|| body(&data))).is_err()
-        })
-        .collect();
-    assert!(failing.is_empty(), "{target} fails on {failing:?}");
 }

@@ -3,13 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub, missing_docs)]
 
 use paifang::edge::proxy_protocol;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use replay::replay;
 
 #[path = "../../../fuzz/bodies/compile.rs"]
 mod compile;
 #[path = "../../../fuzz/bodies/proxy_header.rs"]
 mod proxy_header;
+#[path = "../../../fuzz/replay.rs"]
+mod replay;
 
 #[test]
 fn compile_corpus() {
@@ -19,21 +20,4 @@ fn compile_corpus() {
 #[test]
 fn proxy_header_corpus() {
     replay("proxy_header", proxy_header::run);
-}
-
-/// Runs `body` on each file of the target's corpus and names the files that it fails on.
-fn replay(target: &str, body: fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
-    let mut files: Vec<_> =
-        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    assert!(!files.is_empty(), "no corpus in {}", folder.display());
-    let failing: Vec<_> = files
-        .iter()
-        .filter(|file| {
-            let data = std::fs::read(file).unwrap();
-            catch_unwind(AssertUnwindSafe(|| body(&data))).is_err()
-        })
-        .collect();
-    assert!(failing.is_empty(), "{target} fails on {failing:?}");
 }

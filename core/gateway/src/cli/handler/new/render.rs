@@ -1,4 +1,5 @@
-//! Filling templates: names into placeholders, and of the parts for stages those that are wanted.
+//! Filling templates: values for the `@NAMES@` in them, and of the parts for stages those that are
+//! wanted.
 //!
 //! A line `//: request|log !response` or `#: …` begins a part that is there when one of each group's
 //! stages is taken part in, or none of them after `!`; the next such line ends it. `end` is always
@@ -9,7 +10,7 @@ use super::{Stage, manifest};
 /// What templates are filled with.
 pub(super) struct Values<'a> {
     stages: &'a [Stage],
-    /// Placeholders with what takes their place.
+    /// The `@NAMES@`, each with the text that takes its place.
     places: [(&'static str, String); 6],
 }
 
