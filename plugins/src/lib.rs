@@ -10,6 +10,7 @@ pub mod access_log;
 pub mod acl;
 pub mod answer;
 mod apps;
+pub mod basic_auth;
 pub mod cors;
 pub mod errors;
 mod fields;

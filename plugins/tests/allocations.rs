@@ -13,8 +13,8 @@ use paifang_pipeline::{
     testkit::{TestClock, build},
 };
 use paifang_plugins::{
-    access_log::AccessLog, acl::Acl, headers::Headers, ip_filter::IpFilter, key_auth::KeyAuth,
-    request_id::RequestId, signature::Signature, throttle::Throttle,
+    access_log::AccessLog, acl::Acl, basic_auth::BasicAuth, headers::Headers, ip_filter::IpFilter,
+    key_auth::KeyAuth, request_id::RequestId, signature::Signature, throttle::Throttle,
 };
 use paifang_state::LocalStore;
 use ring::hmac;
@@ -211,6 +211,19 @@ fn a_key_and_limits_cost_no_allocation() {
         (&Throttle, json!({ "rate": "1000000/s", "concurrency": 10, "by": many, "share": "5" })),
     ];
     assert_eq!(beyond_an_empty_chain(steps, with_key), 0);
+}
+
+#[test]
+fn a_password_that_is_remembered_costs_no_allocation() {
+    let hash = "$2b$04$ABCDEFGHIJKLMNOPQRSTUuXlOVb3PDy87bJj.2/rDgxA8mYD/FbSS";
+    let headers = |_| {
+        let value = HeaderValue::from_static("Basic YWxpY2U6b3BlbiBzZXNhbWU=");
+        HeaderMap::from_iter([(http::header::AUTHORIZATION, value)])
+    };
+    let basic_auth = BasicAuth::default();
+    let config = json!({ "users": [{ "name": "alice", "hash": hash, "app": "wallet" }] });
+    let steps: Vec<(&dyn DynPlugin, Value)> = vec![(&basic_auth, config)];
+    assert_eq!(beyond_an_empty_chain(steps, headers), 0);
 }
 
 #[test]

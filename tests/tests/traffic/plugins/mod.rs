@@ -3,6 +3,7 @@
 mod access_log;
 mod acl;
 mod answers;
+mod basic_auth;
 mod changes;
 mod cors;
 mod ip_filter;
