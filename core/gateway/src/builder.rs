@@ -4,6 +4,7 @@ use crate::{
     control::{Controller, LogControl, Parts, ReleaseError, recall, watch},
     edge::{Edge, ListenerStatus},
     handlers::Handlers,
+    insight,
 };
 use paifang_config::source::{FileSource, MemoryFiles, Origin, RealFiles};
 use paifang_pipeline::{
@@ -173,6 +174,7 @@ impl Builder {
         let controller = Controller::start(parts).await?;
         tokio::spawn(watch(Arc::downgrade(&controller), controller.gone_live()));
         tokio::spawn(recall(Arc::downgrade(&controller), controller.gone_live()));
+        tokio::spawn(insight::sample(Arc::downgrade(&controller)));
         Ok(Gateway { controller })
     }
 

@@ -18,6 +18,7 @@ mod control;
 pub mod edge;
 pub mod front;
 mod handlers;
+mod insight;
 mod live;
 mod metrics;
 mod outbound;

@@ -1,10 +1,13 @@
 //! Counters of calls and steps. Plain atomics on the hot path; the gateway exports them.
 
+pub mod recent;
+
 use crate::exchange::{Outcome, Termination};
+use recent::Recent;
 use std::{
     collections::BTreeMap,
-    sync::RwLock,
     sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
+    sync::{OnceLock, RwLock},
 };
 
 /// How many buckets a [`Histogram`] has, the open last one included.
@@ -137,6 +140,11 @@ pub struct ApiStats {
     pub response_bytes: AtomicU64,
     aborted: [AtomicU64; 5],
     errors: RwLock<BTreeMap<&'static str, AtomicU64>>,
+    /// What has not been taken out yet; none before the first call, so that an API which is never
+    /// called has no memory for it.
+    recent: OnceLock<Box<Recent>>,
+    /// Calls that had ended when it was last taken out.
+    taken: AtomicU64,
 }
 
 impl ApiStats {
@@ -146,6 +154,8 @@ impl ApiStats {
 
     pub(crate) fn leave(&self, outcome: &Outcome) {
         self.in_flight.fetch_sub(1, Relaxed);
+        // First, so that whoever sees the call counted finds it there.
+        self.recent.get_or_init(Box::default).count(outcome);
         let class = outcome.status.map_or(0, |status| usize::from(status.as_u16() / 100).min(5));
         self.status_classes[class].fetch_add(1, Relaxed);
         self.total_time.observe(outcome.total_nanos);
@@ -189,6 +199,25 @@ impl ApiStats {
     #[must_use]
     pub fn status_classes(&self) -> [u64; 6] {
         std::array::from_fn(|index| self.status_classes[index].load(Relaxed))
+    }
+
+    /// Calls that ended.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.status_classes.iter().map(|class| class.load(Relaxed)).sum()
+    }
+
+    /// Takes out what calls have left since this was last called: each mark of [`recent`] with its
+    /// count. For one taker; a second one would get what the first does not. Says whether any call
+    /// has ended; where none has, that costs a look at one cache line.
+    pub fn take_recent(&self, each: impl FnMut(u16, u32)) -> bool {
+        let Some(recent) = self.recent.get() else { return false };
+        let calls = self.calls();
+        if self.taken.swap(calls, Relaxed) == calls {
+            return false;
+        }
+        recent.take(each);
+        true
     }
 
     /// Calls in flight now.

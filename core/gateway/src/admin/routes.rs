@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     control::{Cause, Controller, ReleaseError},
+    insight::Asked,
     metrics,
 };
 use axum::{
@@ -40,6 +41,9 @@ pub(super) fn router(controller: Weak<Controller>, guard: Guard) -> Router {
         .route("/v1/apis", get(apis))
         .route("/v1/apis/{id}", get(api))
         .route("/v1/explain", post(explain))
+        .route("/v1/stats", get(stats))
+        .route("/v1/stats/apis", get(stats_apis))
+        .route("/v1/stats/apis/{id}", get(stats_api))
         .route("/v1/upstreams", get(upstreams))
         .route("/v1/listeners", get(listeners))
         .route("/v1/releases", get(releases))
@@ -145,6 +149,26 @@ async fn explain(control: Control, Json(wanted): Json<ExplainRequest>) -> Respon
     match control.explain_request(&wanted.request, &wanted.headers) {
         Ok(explanation) => json(explanation),
         Err(why) => error(StatusCode::BAD_REQUEST, &why, None),
+    }
+}
+
+async fn stats(control: Control) -> Response {
+    json(control.stats())
+}
+
+/// With very many APIs that takes a while: off the threads that serve.
+async fn stats_apis(control: Control, Query(asked): Query<Asked>) -> Response {
+    match tokio::task::spawn_blocking(move || control.stats_apis(&asked)).await {
+        Ok(Ok(told)) => json(told),
+        Ok(Err(why)) => error(StatusCode::BAD_REQUEST, &why, None),
+        Err(_) => error(StatusCode::INTERNAL_SERVER_ERROR, "statistics cannot be told", None),
+    }
+}
+
+async fn stats_api(control: Control, Path(id): Path<String>) -> Response {
+    match control.stats_api(&id) {
+        Some(told) => json(told),
+        None => error(StatusCode::NOT_FOUND, &format!("there is no API `{id}`"), None),
     }
 }
 

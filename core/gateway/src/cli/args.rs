@@ -1,9 +1,10 @@
 //! The command line's words.
 
 use super::handler::HandlerCommand;
-use crate::Builder;
+use crate::{Builder, insight::Sort};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use paifang_config::source::Origin;
+use paifang_pipeline::units::HumanDuration;
 use std::path::PathBuf;
 
 /// The config where nothing names one.
@@ -98,6 +99,20 @@ docs/tutorial-handler.md goes that way step by step."
     Status(GatewayArguments),
     /// Show the upstreams of the running gateway and their endpoints' health.
     Upstreams(GatewayArguments),
+    /// Watch the running gateway: its APIs by rate, errors and times, its endpoints by health.
+    #[command(
+        after_help = "Keys: r e s 5 9 f i  sort by rate, errors, error share, p50, p99, in flight, id
+      /  show only APIs whose id contains a text     p  pause     q  leave
+
+Examples:
+  paifang top
+  paifang top --sort p99 --filter orders
+  paifang top --once --sort errors --limit 10   a table, for scripts
+  paifang top --json                            the numbers; docs/admin.md explains them
+
+Rates and times are those of the last 10 s; the gateway takes them every 2 s."
+    )]
+    Top(TopArguments),
     /// Show or change how much the running gateway logs.
     #[command(after_help = "Examples:
   paifang log-level
@@ -301,6 +316,28 @@ pub(super) struct DiffArguments {
 pub(super) struct RollbackArguments {
     /// The release's number.
     pub(super) number: u64,
+    #[command(flatten)]
+    pub(super) gateway: GatewayArguments,
+}
+
+/// What to watch.
+#[derive(Debug, Args)]
+pub(super) struct TopArguments {
+    /// Print a table once instead of drawing it anew.
+    #[arg(long)]
+    pub(super) once: bool,
+    /// By what APIs are sorted, the largest first.
+    #[arg(long, value_enum, default_value_t = Sort::Rate)]
+    pub(super) sort: Sort,
+    /// Only APIs whose id contains this.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) filter: Option<String>,
+    /// At most so many APIs, 1 to 10000.
+    #[arg(long, default_value_t = 100)]
+    pub(super) limit: usize,
+    /// How often to ask, 500ms or more.
+    #[arg(long, default_value = "2s", value_name = "DURATION")]
+    pub(super) interval: HumanDuration,
     #[command(flatten)]
     pub(super) gateway: GatewayArguments,
 }

@@ -13,6 +13,7 @@ mod remote;
 mod run;
 mod secrets;
 mod terminal;
+mod top;
 
 use crate::Builder;
 use args::{Arguments, Command};
@@ -54,6 +55,7 @@ pub(crate) fn main(builder: Builder) -> ExitCode {
         Command::Rollback(rollback) => online::rollback(&rollback),
         Command::Status(gateway) => online::status(&gateway),
         Command::Upstreams(gateway) => online::upstreams(&gateway),
+        Command::Top(top) => top::top(&top),
         Command::LogLevel(level) => online::log_level(&level),
         Command::Trace(trace) => online::trace(&trace),
     };

@@ -88,7 +88,7 @@ pub(super) fn trace(trace: &TraceArguments) -> Done {
 }
 
 /// Percent-encodes what must be in a path segment.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

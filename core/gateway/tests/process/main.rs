@@ -13,4 +13,5 @@ mod offline;
 mod package;
 mod process;
 mod signals;
+mod top;
 mod upstream;

@@ -1,0 +1,5 @@
+//! Insight into a running gateway: live statistics, slow steps, traces.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
+
+mod stats;
+mod support;
