@@ -223,6 +223,8 @@ pub fn tried(file: &[u8]) {
     let context = BuildContext {
         api: "test",
         step: "fuzz",
+        upstream: None,
+        routes: &[],
         apps: &apps,
         store: &store,
         clock: &ticks,

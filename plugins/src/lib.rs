@@ -16,6 +16,7 @@ pub mod errors;
 mod fields;
 pub mod headers;
 pub mod ip_filter;
+mod kept;
 pub mod key_auth;
 pub mod mock;
 pub mod redirect;
@@ -23,6 +24,7 @@ pub mod request_id;
 pub mod respond;
 pub mod rewrite;
 pub mod signature;
+pub mod split;
 mod standard;
 pub mod template;
 #[cfg(test)]

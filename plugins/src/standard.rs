@@ -23,6 +23,7 @@ pub fn register(registry: &mut Registry) -> Result<(), DuplicatePlugin> {
         Arc::new(crate::respond::Respond),
         Arc::new(crate::rewrite::Rewrite),
         Arc::new(crate::signature::Signature::default()),
+        Arc::new(crate::split::Split::default()),
         Arc::new(crate::throttle::Throttle),
     ];
     all.into_iter().try_for_each(|plugin| registry.add(plugin))

@@ -7,7 +7,7 @@ use paifang_pipeline::{
         Concurrency, ConcurrencySpec, Kv, KvSpec, LimitSpec, Limiter, NonceSpec, Nonces, StateKey,
         Store, StoreError,
     },
-    testkit::{TestClock, build},
+    testkit::{TestClock, TestHttpOut, build, build_among},
 };
 use serde_json::Value;
 use std::sync::Arc;
@@ -40,6 +40,16 @@ impl Store for NoStore {
 /// Builds a step of a plugin that keeps no state.
 pub(crate) fn built(plugin: &dyn DynPlugin, config: &Value) -> Result<Built, ConfigError> {
     build(plugin, config, &NoStore, &Arc::default(), &Arc::new(TestClock::new()))
+}
+
+/// Builds the like in a gateway with these upstreams; `main` is the API's own.
+pub(crate) fn built_among(
+    plugin: &dyn DynPlugin,
+    config: &Value,
+    upstreams: &[&str],
+) -> Result<Built, ConfigError> {
+    let http = Arc::new(TestHttpOut::new(upstreams.iter().copied())) as _;
+    build_among(plugin, config, &NoStore, &Arc::default(), &Arc::new(TestClock::new()), &http)
 }
 
 /// The step's handler.

@@ -8,13 +8,14 @@ use paifang_pipeline::{
     Facts, Frame, Front, FrontError, Handler, Identity, Inbound, OnFailure, Origin, OriginCall,
     OriginError, OriginEvent, Params, Plugin, RequestCall, RequestHead, ResponseHead, RetryPolicy,
     Secret, Stages, Step, Termination, Verdict,
-    ports::{Clock, Spawn, TokioSpawn},
+    ports::{Clock, HttpOut, Spawn, TokioSpawn},
     stats::{ApiStats, StepStats},
-    testkit::{TestClock, build},
+    testkit::{TestClock, TestHttpOut, build, build_among},
 };
 use paifang_plugins::{
     access_log::AccessLog, acl::Acl, basic_auth::BasicAuth, headers::Headers, ip_filter::IpFilter,
-    key_auth::KeyAuth, request_id::RequestId, signature::Signature, throttle::Throttle,
+    key_auth::KeyAuth, request_id::RequestId, signature::Signature, split::Split,
+    throttle::Throttle,
 };
 use paifang_state::LocalStore;
 use ring::hmac;
@@ -74,7 +75,7 @@ impl Origin for Empty {
         Ok(EmptyCall(0))
     }
 
-    fn spend_retry(&self) -> bool {
+    fn spend_retry(&self, _: &Exchange) -> bool {
         false
     }
 }
@@ -132,6 +133,7 @@ impl Bench {
                 on_failure: OnFailure::Closed,
                 stats: Arc::new(StepStats::default()),
                 states: Vec::new(),
+                routes: Vec::new(),
             })
             .collect();
         let api = Api {
@@ -189,6 +191,16 @@ fn beyond_an_empty_chain(
     let empty = Bench::new(Vec::new(), &clock).allocations(&headers);
     let full = Bench::new(handlers, &clock).allocations(&headers);
     full.checked_sub(empty).expect("a chain cannot make fewer")
+}
+
+/// The like, with the upstreams `main` and `other`.
+fn beyond_among(plugin: &dyn DynPlugin, config: Value) -> u64 {
+    let (clock, store) = (Arc::new(TestClock::new()), LocalStore::new());
+    let http: Arc<dyn HttpOut> = Arc::new(TestHttpOut::new(["main", "other"]));
+    let built = build_among(plugin, &config, &store, &apps(), &clock, &http);
+    let handler = built.unwrap_or_else(|error| panic!("{config}: {error}")).handler;
+    let empty = Bench::new(Vec::new(), &clock).allocations(with_key);
+    Bench::new(vec![handler], &clock).allocations(with_key).checked_sub(empty).unwrap()
 }
 
 fn with_key(_: u32) -> HeaderMap {
@@ -255,6 +267,16 @@ fn rules_about_callers_cost_no_allocation() {
     let full = Bench::new(vec![Arc::new(Known(Arc::new(alice))), acl], &clock);
     let empty = Bench::new(Vec::new(), &clock).allocations(with_key);
     assert_eq!(full.allocations(with_key), empty);
+}
+
+#[test]
+fn a_choice_of_upstream_costs_no_allocation() {
+    for by in [json!("random"), json!("client_ip"), json!({ "header": "x-device" })] {
+        // The header is there already; another one may make the head grow.
+        let to = json!([{ "upstream": "other", "share": "50%", "headers": { "x-device": "1" } }]);
+        let config = json!({ "by": by, "to": to, "pin": "x-variant" });
+        assert_eq!(beyond_among(&Split::default(), config), 0, "{by}");
+    }
 }
 
 #[test]

@@ -51,7 +51,10 @@ apis:
   - id: fixed
     match: { path: /fixed }
     handlers: [ access_log: { sink: stderr }, respond: { status: 204 } ]
-  - { id: away, match: { path: /away }, upstream: away }
+  - id: away
+    match: { path: /away }
+    handlers: [ split: { to: [ { upstream: away, share: 50% } ] } ]
+    upstream: away
 "#;
 
 /// What a metric says of itself.

@@ -121,6 +121,39 @@ impl Plugin for Auth {
     }
 }
 
+/// `route: { to: name }` may send calls elsewhere.
+struct Sends;
+/// Config of [`Sends`].
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SendsConfig {
+    to: Vec<String>,
+    #[serde(default)]
+    asks: bool,
+    #[serde(default, rename = "override")]
+    overrides: bool,
+}
+impl Plugin for Sends {
+    type Config = SendsConfig;
+    fn kind(&self) -> &'static str {
+        "route"
+    }
+    fn build(&self, config: SendsConfig, with: &BuildContext<'_>) -> Result<Built, ConfigError> {
+        if config.asks {
+            with.known_upstream(&config.to[0], "/to/0")?;
+        }
+        let known = with.upstream.map_or("-", |name| &**name).to_owned();
+        let above = with.routes.iter().map(ToString::to_string);
+        let name = std::iter::once(known).chain(above).collect::<Vec<_>>().join(" ");
+        let own = with.route(0).index();
+        let name = format!("{name}, own from {own}");
+        let built = Built::new(Idle { stages: Stages::REQUEST, name: name.clone(), life: None });
+        let mut built = built.routes(config.to.into_iter().map(Into::into));
+        built.overrides = config.overrides;
+        Ok(built.keeps(with.state_key(None), name))
+    }
+}
+
 /// `gate: {}` is for connections.
 struct Gate;
 impl Plugin for Gate {
@@ -208,6 +241,7 @@ impl Workshop {
         registry.add(Arc::new(Answer)).unwrap();
         registry.add(Arc::new(Limit)).unwrap();
         registry.add(Arc::new(Auth)).unwrap();
+        registry.add(Arc::new(Sends)).unwrap();
         registry.add(Arc::new(Gate)).unwrap();
         registry.add(Arc::new(Probe(life.clone()))).unwrap();
         Self {

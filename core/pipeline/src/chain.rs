@@ -49,6 +49,8 @@ pub struct Step {
     pub stats: Arc<StepStats>,
     /// The state it keeps between calls, with a fingerprint of how it is laid out.
     pub states: Vec<StateUse>,
+    /// The upstreams that it may send calls to, beside the API's own.
+    pub routes: Vec<Arc<str>>,
 }
 
 /// A piece of state that a step keeps between calls.
@@ -62,6 +64,8 @@ pub struct StateUse {
 
 /// More steps than this in one chain are refused.
 pub const MAX_STEPS: usize = 64;
+/// More routes than these in one chain, those of all its steps together, are refused.
+pub const MAX_ROUTES: usize = 256;
 
 /// Why steps do not make a chain.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -69,6 +73,9 @@ pub enum ChainError {
     /// Too many steps.
     #[error("a chain has at most {MAX_STEPS} steps, this one has {0}")]
     TooLong(usize),
+    /// Too many routes.
+    #[error("the steps of a chain name at most {MAX_ROUTES} other upstreams, these {0}")]
+    TooManyRoutes(usize),
     /// Two steps have the same id.
     #[error("two steps have the id `{0}`; give one of them another `id:`")]
     DuplicateId(Arc<str>),
@@ -83,6 +90,9 @@ pub struct Chain {
     pub(crate) request: Box<[u8]>,
     pub(crate) request_body: Box<[u8]>,
     pub(crate) upstream: Box<[u8]>,
+    /// A bit for each step that only looks at request bodies.
+    watching: u64,
+    routes: Box<[Arc<str>]>,
     /// Bottom to top.
     pub(crate) response: Box<[u8]>,
     /// Bottom to top.
@@ -104,6 +114,13 @@ impl Chain {
                 return Err(ChainError::DuplicateId(step.id.clone()));
             }
         }
+        let routes: Box<[Arc<str>]> =
+            steps.iter().flat_map(|step| step.routes.iter().cloned()).collect();
+        if routes.len() > MAX_ROUTES {
+            return Err(ChainError::TooManyRoutes(routes.len()));
+        }
+        let watching = (0..).zip(&steps).filter(|(_, step)| step.handler.only_watches());
+        let watching = watching.fold(0, |bits, (index, _)| bits | 1 << index);
         let list = |wanted: &dyn Fn(&Step) -> bool| -> Vec<u8> {
             (0u8..).zip(&steps).filter(|(_, step)| wanted(step)).map(|(index, _)| index).collect()
         };
@@ -124,6 +141,8 @@ impl Chain {
             response_body: upward(Stages::RESPONSE_BODY),
             log: at(Stages::LOG).into(),
             stages: steps.iter().map(|step| step.handler.stages()).collect(),
+            watching,
+            routes,
             steps: steps.into(),
         })
     }
@@ -138,10 +157,29 @@ impl Chain {
             request: none(),
             request_body: none(),
             upstream: none(),
+            watching: 0,
+            routes: Box::default(),
             response: none(),
             response_body: none(),
             log: none(),
         }
+    }
+
+    /// The upstreams that its steps may send calls to, beside the API's own: those of each step in its
+    /// order, step after step. A [`Route`](crate::Route) is a place in here.
+    #[must_use]
+    pub fn routes(&self) -> &[Arc<str>] {
+        &self.routes
+    }
+
+    /// Whether the step only looks at frames of request bodies.
+    pub(crate) fn watches(&self, step: usize) -> bool {
+        self.watching & (1 << step) != 0
+    }
+
+    /// Whether the step may change how long a request body is.
+    pub(crate) fn may_change_length(&self, step: usize) -> bool {
+        !self.watches(step) && !self.steps[step].handler.keeps_length()
     }
 
     /// The steps, top to bottom.

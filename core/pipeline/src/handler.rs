@@ -2,7 +2,7 @@
 
 use crate::{
     body::Frame,
-    exchange::{Exchange, RequestHead, Response, ResponseHead, Slots},
+    exchange::{Exchange, RequestHead, Response, ResponseHead, Route, Slots},
     ports::{Permit, Spawn},
     verdict::{BodyVerdict, Failure, ResponseVerdict, Verdict},
 };
@@ -73,6 +73,13 @@ pub trait Handler: Send + Sync + 'static {
     /// Whether body frames keep their total length through this handler, so that a
     /// `Content-Length` stays true. Asked once, at load.
     fn keeps_length(&self) -> bool {
+        false
+    }
+
+    /// Whether `request_body` only looks at frames. They go on as they came, whatever it does to
+    /// them, and a call whose frames only such steps have seen can still be made again: the step sees
+    /// each frame once, however often the call is made. Asked once, at load.
+    fn only_watches(&self) -> bool {
         false
     }
 
@@ -260,6 +267,13 @@ impl RequestCall<'_> {
     /// The request head, to change. The engine keeps `Content-Length` and framing true itself.
     pub fn head_mut(&mut self) -> &mut RequestHead {
         &mut self.exchange.head
+    }
+
+    /// Sends the call to another upstream than it would go to. Only to one that this step has
+    /// declared ([`Built::routes`](crate::Built::routes)). The choice holds for all attempts; the
+    /// latest one counts.
+    pub fn route_to(&mut self, route: Route) {
+        self.exchange.route = Some(route);
     }
 
     /// The slots, to hand results on. Declare what you write, so that two writers are noticed.

@@ -35,12 +35,12 @@ pub mod testkit;
 
 pub use api::{Api, CallLimits, RetryPolicy};
 pub use body::Frame;
-pub use chain::{Chain, ChainError, MAX_STEPS, OnFailure, StateUse, Step};
+pub use chain::{Chain, ChainError, MAX_ROUTES, MAX_STEPS, OnFailure, StateUse, Step};
 pub use engine::{Engine, Served};
 pub use error::ErrorCode;
 pub use exchange::{
     App, AppKey, Apps, CallTrace, Exchange, Facts, FrontKind, HostName, Identity, Outcome, Param,
-    Params, RequestHead, Response, ResponseHead, Scheme, Slot, SlotName, Slots, Termination,
+    Params, RequestHead, Response, ResponseHead, Route, Scheme, Slot, SlotName, Slots, Termination,
     TlsFacts, TraceEvent,
 };
 pub use front::{BodySize, Front, FrontError, Inbound};
@@ -52,7 +52,8 @@ pub use origin::{Backlog, Never, NoOrigin, Origin, OriginCall, OriginError, Orig
 pub use problem::{ErrorPages, ErrorTemplate};
 pub use recall::{Recall, Waiting};
 pub use registry::{
-    BuildContext, Built, ConfigError, DuplicatePlugin, DynPlugin, Plugin, PluginCounter, Registry,
+    BuildContext, Built, ConfigError, DuplicatePlugin, DynPlugin, MetricKind, Plugin,
+    PluginCounter, PluginMetric, Registry,
 };
 pub use secret::{Secret, SecretRef, Secrets};
 pub use verdict::{

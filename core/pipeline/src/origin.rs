@@ -75,8 +75,9 @@ pub trait Origin: Send + Sync {
         attempt: u32,
     ) -> impl Future<Output = Result<Self::Call, OriginError>> + Send;
 
-    /// Whether the retry budget allows one more attempt now. Asking spends it.
-    fn spend_retry(&self) -> bool {
+    /// Whether the retry budget allows this call one more attempt now. Asking spends it.
+    fn spend_retry(&self, call: &Exchange) -> bool {
+        let _ = call;
         true
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     chain::StateUse,
     error::ErrorCode,
-    exchange::Apps,
+    exchange::{Apps, Route, Slots},
     handler::Handler,
     ports::{Clock, HttpOut, StateKey, Store},
     secret::{Secret, SecretRef, Secrets},
@@ -33,6 +33,11 @@ pub trait Plugin: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// What else this plugin measures, with as many labels as it takes. Read at every scrape.
+    fn metrics(&self) -> Vec<PluginMetric> {
+        Vec::new()
+    }
+
     /// Makes a handler.
     ///
     /// # Errors
@@ -54,12 +59,51 @@ pub struct PluginCounter {
     pub value: u64,
 }
 
+/// A number that a plugin tells of at every scrape.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PluginMetric {
+    /// The metric's name, `paifang_<plugin>_…`; `…_total` where it is a counter.
+    pub name: &'static str,
+    /// What it says, one sentence.
+    pub help: &'static str,
+    /// Whether it may fall.
+    pub kind: MetricKind,
+    /// What tells several of one name apart: names and values. The same names in all of them.
+    pub labels: Vec<(&'static str, String)>,
+    /// The number.
+    pub value: u64,
+}
+
+/// Kinds of metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricKind {
+    /// A count, which never falls.
+    Counter,
+    /// A number as it is at present.
+    Gauge,
+}
+
+impl From<PluginCounter> for PluginMetric {
+    fn from(counter: PluginCounter) -> Self {
+        let PluginCounter { name, help, label, value } = counter;
+        let labels = label.into_iter().collect();
+        Self { name, help, kind: MetricKind::Counter, labels, value }
+    }
+}
+
 /// What a plugin may use while building.
 pub struct BuildContext<'a> {
     /// Id of the API whose chain the step stands in.
     pub api: &'a str,
     /// Id of the step.
     pub step: &'a str,
+    /// The API's own upstream: where calls go that no step sends elsewhere.
+    pub upstream: Option<&'a Arc<str>>,
+    /// The upstreams that steps above may send calls to, at the places that [`Exchange::route`]
+    /// tells once they have.
+    ///
+    /// [`Exchange::route`]: crate::Exchange::route
+    pub routes: &'a [Arc<str>],
     /// All apps of the snapshot.
     pub apps: &'a Arc<Apps>,
     /// State that outlives the snapshot.
@@ -77,6 +121,25 @@ impl BuildContext<'_> {
     #[must_use]
     pub fn state_key(&self, share: Option<&str>) -> StateKey {
         share.map_or_else(|| StateKey::of_step(self.api, self.step), StateKey::shared)
+    }
+
+    /// The route to the `nth` upstream, from 0, of those that this step declares by
+    /// [`Built::routes`].
+    #[must_use]
+    pub fn route(&self, nth: usize) -> Route {
+        Route::at(self.routes.len() + nth)
+    }
+
+    /// Holds that there is an upstream of the name that stands at `pointer` in the step's config.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn known_upstream(&self, name: &str, pointer: &str) -> Result<(), ConfigError> {
+        if self.http.has(name) {
+            return Ok(());
+        }
+        Err(ConfigError::at(pointer, format!("there is no upstream `{name}`"))
+            .help("upstreams stand under `upstreams:` at the top of the config"))
     }
 
     /// The secret behind a reference that stands at `pointer` in the step's config.
@@ -100,6 +163,8 @@ pub struct Built {
     pub states: Vec<StateUse>,
     /// Whether it answers every call that reaches it, so that the API needs no origin.
     pub always_answers: bool,
+    /// The upstreams that it may send calls to, beside the API's own.
+    pub routes: Vec<Arc<str>>,
 }
 
 impl Built {
@@ -111,6 +176,7 @@ impl Built {
             overrides: false,
             states: Vec::new(),
             always_answers: false,
+            routes: Vec::new(),
         }
     }
 
@@ -126,6 +192,14 @@ impl Built {
     pub fn keeps(mut self, key: StateKey, fingerprint: impl Into<String>) -> Self {
         self.states.push(StateUse { key, fingerprint: fingerprint.into() });
         self
+    }
+
+    /// Declares the upstreams that it may send calls to. The choice is a slot, [`Slots::UPSTREAM`],
+    /// so that two steps of a chain that choose are noticed.
+    #[must_use]
+    pub fn routes(mut self, upstreams: impl IntoIterator<Item = Arc<str>>) -> Self {
+        self.routes.extend(upstreams);
+        self.writes(Slots::UPSTREAM)
     }
 
     /// Declares that it answers every call.
@@ -177,6 +251,11 @@ pub trait DynPlugin: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// What else the plugin measures.
+    fn metrics(&self) -> Vec<PluginMetric> {
+        Vec::new()
+    }
+
     /// What people should know of it beside its config: short names with their values, which
     /// `explain` shows. Nothing for native plugins.
     fn describe(&self) -> Vec<(String, String)> {
@@ -204,6 +283,10 @@ impl<P: Plugin> DynPlugin for P {
 
     fn counters(&self) -> Vec<PluginCounter> {
         Plugin::counters(self)
+    }
+
+    fn metrics(&self) -> Vec<PluginMetric> {
+        Plugin::metrics(self)
     }
 
     fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {

@@ -154,6 +154,8 @@ fields! {
     App = "app",
     /// Who the caller has proven to be.
     Identity = "identity",
+    /// The variant that a `split` has chosen for the call.
+    Variant = "variant",
     /// The status that went out.
     Status = "status",
     /// The code of the error table.
@@ -194,6 +196,7 @@ impl Field {
         Self::RequestId,
         Self::App,
         Self::Identity,
+        Self::Variant,
         Self::Status,
         Self::Error,
         Self::AnsweredBy,

@@ -5,7 +5,7 @@ use super::{
     line::Line,
     redact::{REDACTED, Secrets},
 };
-use crate::fields::pointer;
+use crate::{fields::pointer, split::VARIANT};
 use http::{HeaderMap, HeaderName, header::REFERER};
 use paifang_pipeline::{ConfigError, Exchange};
 use std::{
@@ -117,6 +117,9 @@ impl Record {
         out.text(Field::RequestId, slots.request_id());
         out.text(Field::App, slots.app().map(|app| &*app.id));
         out.text(Field::Identity, slots.identity().map(|who| &*who.subject));
+        if let Some(variant) = slots.get(&VARIANT) {
+            out.text(Field::Variant, Some(variant.name()));
+        }
         out.number(Field::Status, outcome.status.map(|status| status.as_u16().into()));
         out.shown(Field::Error, outcome.error.map(|error| Code(error.number)));
         out.text(Field::ErrorDetail, outcome.error_detail.as_ref());

@@ -59,7 +59,9 @@ fn one(job: &Job<'_>, listener: &Listener, problems: &mut Problems) -> Option<Ar
             );
         }
         let chain = old.map(|old| &*old.chain);
-        let Some(built) = step::build(job, &id, chain, step, &mut used, problems) else {
+        // Connections go to no upstream.
+        let owner = step::Owner { id: &id, upstream: None, routes: &[] };
+        let Some(built) = step::build(job, owner, chain, step, &mut used, problems) else {
             whole = false;
             continue;
         };

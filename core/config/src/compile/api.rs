@@ -10,7 +10,7 @@ use paifang_pipeline::{Api, CallLimits, Chain, RetryPolicy};
 
 use super::effective::{limits, retry};
 use super::expand::{Expanded, expand};
-use super::step::{self, BuiltStep, CALL_STAGES};
+use super::step::{self, BuiltStep, CALL_STAGES, Owner};
 use super::{Job, Used};
 use crate::diag::{Problem, Problems};
 use crate::model::{ApiState, Config, StepBody, Steps};
@@ -46,7 +46,8 @@ pub(super) fn build(
     }
     let offline = model.state == ApiState::Offline;
     let mut used = Used::default();
-    let built = chain(job, id, &steps, offline, &mut used, problems)?;
+    let upstream = model.upstream.as_ref().map(|name| name.as_arc());
+    let built = chain(job, (id, upstream), &steps, offline, &mut used, problems)?;
     if model.upstream.is_none() && !offline && !built.answers {
         problems.push(
             Problem::new(place, format!("nothing answers {owner}"))
@@ -59,7 +60,7 @@ pub(super) fn build(
         chain: built.chain,
         limits: limits(job.config, model),
         retry: policy(&retry),
-        upstream: model.upstream.as_ref().map(|name| name.as_arc().clone()),
+        upstream: upstream.cloned(),
         stats: stats(job, id),
         error_pages: job.pages.clone(),
     };
@@ -80,7 +81,8 @@ pub(super) fn fallback(job: &Job<'_>, problems: &mut Problems) -> Option<Arc<Ser
         return None;
     }
     let mut used = Used::default();
-    let built = chain(job, Snapshot::FALLBACK, &steps, false, &mut used, problems)?;
+    let whose = (Snapshot::FALLBACK, None);
+    let built = chain(job, whose, &steps, false, &mut used, problems)?;
     let defaults = &job.config.defaults;
     let api = Api {
         id: Snapshot::FALLBACK.into(),
@@ -109,7 +111,7 @@ struct BuiltChain {
 /// checked, and left out.
 fn chain(
     job: &Job<'_>,
-    id: &str,
+    (id, upstream): (&str, Option<&Arc<str>>),
     steps: &[Expanded],
     offline: bool,
     used: &mut Used,
@@ -120,12 +122,15 @@ fn chain(
     let mut all = Vec::with_capacity(steps.len());
     let (mut answers, mut whole) = (false, true);
     let mut writers: HashMap<Cow<'static, str>, &Expanded> = HashMap::new();
+    let mut routes: Vec<Arc<str>> = Vec::new();
     for step in steps.iter().filter(|step| step.enabled) {
-        let Some(built) = step::build(job, id, old, step, used, problems) else {
+        let owner = Owner { id, upstream, routes: &routes };
+        let Some(built) = step::build(job, owner, old, step, used, problems) else {
             whole = false;
             continue;
         };
         refuse_idle(&built, step, problems);
+        refuse_unknown(job, &built, step, problems);
         for slot in &built.writes {
             if let Some(first) = writers.insert(slot.clone(), step)
                 && !built.overrides
@@ -142,6 +147,7 @@ fn chain(
         }
         answers |= built.answers;
         if !offline || step.default {
+            routes.extend(built.step.routes.iter().cloned());
             all.push(built.step);
         }
     }
@@ -149,7 +155,7 @@ fn chain(
     if problems.len() > before || !whole {
         return None;
     }
-    // Length and ids were checked when the steps were written out.
+    // Length and ids were checked when the steps were written out; routes were not.
     Chain::new(all)
         .map(|chain| BuiltChain { chain, answers })
         .map_err(|error| problems.push(Problem::new(job.config.root, error.to_string())))
@@ -163,6 +169,17 @@ fn refuse_idle(built: &BuiltStep, step: &Expanded, problems: &mut Problems) {
         problems.push(
             Problem::new(step.span, format!("`{}` is for connections, not for calls", step.kind))
                 .help("move it to a listener's `accept`"),
+        );
+    }
+}
+
+/// A step may send calls only to what is there.
+fn refuse_unknown(job: &Job<'_>, built: &BuiltStep, step: &Expanded, problems: &mut Problems) {
+    for name in built.step.routes.iter().filter(|name| !job.upstreams.has(name)) {
+        let message = format!("`{}` sends calls to `{name}`, which is no upstream", step.kind);
+        problems.push(
+            Problem::new(step.span, message)
+                .help("upstreams stand under `upstreams:` at the top of the config"),
         );
     }
 }

@@ -19,6 +19,8 @@ mod secrets;
 mod shares;
 mod step;
 #[cfg(test)]
+mod targets_tests;
+#[cfg(test)]
 mod tests;
 mod upstreams;
 mod used;

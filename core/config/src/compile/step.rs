@@ -22,17 +22,28 @@ pub(super) struct BuiltStep {
     pub(super) answers: bool,
 }
 
+/// Whose chain a step stands in, and where calls may go that come to it.
+#[derive(Clone, Copy)]
+pub(super) struct Owner<'a> {
+    /// The API's id, or the listener's name.
+    pub(super) id: &'a str,
+    /// The API's own upstream.
+    pub(super) upstream: Option<&'a Arc<str>>,
+    /// Where steps above may send calls.
+    pub(super) routes: &'a [Arc<str>],
+}
+
 /// Builds a step of an API; counters are taken over from the chain `before`. What it was built
 /// with is added to `used`.
 pub(super) fn build(
     job: &Job<'_>,
-    api: &str,
+    owner: Owner<'_>,
     before: Option<&Chain>,
     step: &Expanded,
     used: &mut Used,
     problems: &mut Problems,
 ) -> Option<BuiltStep> {
-    let built = handler(job, api, step, used, problems);
+    let built = handler(job, owner, step, used, problems);
     let when = step.when.as_ref().map(|node| when(node, problems));
     let built = built?;
     let when = match when {
@@ -50,6 +61,7 @@ pub(super) fn build(
             when,
             on_failure: step.on_failure,
             states: built.states,
+            routes: built.routes,
         },
         writes: built.writes,
         overrides: built.overrides,
@@ -59,7 +71,7 @@ pub(super) fn build(
 
 fn handler(
     job: &Job<'_>,
-    api: &str,
+    owner: Owner<'_>,
     step: &Expanded,
     used: &mut Used,
     problems: &mut Problems,
@@ -79,8 +91,10 @@ fn handler(
     let asking = job.upstreams.ask();
     let http: Arc<dyn HttpOut> = asking.clone();
     let context = BuildContext {
-        api,
+        api: owner.id,
         step: &step.id,
+        upstream: owner.upstream,
+        routes: owner.routes,
         apps: job.apps,
         store: job.context.store,
         clock: job.context.clock,

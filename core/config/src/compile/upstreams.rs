@@ -38,6 +38,11 @@ impl UpstreamNames {
         Arc::new(Asking { names, http, asked: Mutex::new(Some(Vec::new())) })
     }
 
+    /// Whether there is one of this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.names.contains(name)
+    }
+
     /// Whether every answer is still what it was.
     pub(super) fn unchanged(&self, used: &[UpstreamUse]) -> bool {
         used.iter().all(|used| self.names.contains(&*used.name) == used.there)

@@ -139,6 +139,9 @@ fn explained(
             .unwrap_or_default(),
         when: step.when.as_ref().map(to_value),
         on_failure: word(&step.on_failure),
+        routes: compiled
+            .map(|compiled| compiled.routes.iter().map(ToString::to_string).collect())
+            .unwrap_or_default(),
         state: compiled
             .map(|compiled| compiled.states.iter().map(|state| state.key.to_string()).collect())
             .unwrap_or_default(),

@@ -86,6 +86,9 @@ pub struct StepExplained {
     pub when: Option<Value>,
     /// What clients see when it fails: `closed` or `open`.
     pub on_failure: String,
+    /// The upstreams that it may send calls to, beside the API's own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<String>,
     /// Names of the state that it keeps between calls.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub state: Vec<String>,

@@ -80,6 +80,9 @@ fn one(f: &mut Formatter<'_>, number: usize, step: &StepExplained) -> fmt::Resul
     if let Some(when) = &step.when {
         line("when", &flow(when))?;
     }
+    if !step.routes.is_empty() {
+        line("routes to", &step.routes.join(", "))?;
+    }
     line("on failure", &step.on_failure)?;
     if !step.state.is_empty() {
         line("state", &step.state.join(", "))?;

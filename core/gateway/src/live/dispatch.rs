@@ -14,7 +14,7 @@ use http::{
 };
 use paifang_config::route::{self, PathError};
 use paifang_pipeline::{
-    Engine, ErrorCode, Exchange, Front, NoOrigin, Param, Params, Rejection, Response, Served, error,
+    Engine, ErrorCode, Exchange, Front, Param, Params, Rejection, Response, Served, error,
 };
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -80,13 +80,10 @@ impl Service for Dispatcher {
                 let rejection = Rejection::new(error::API_OFFLINE);
                 engine.refuse(&serving.api, &rejection, call, front).await
             }
-            Target::Api(serving) => match &serving.upstream {
-                Some(upstream) => {
-                    let recall = Some(&serving.recall);
-                    engine.serve_until(recall, &serving.api, &**upstream, call, front).await
-                }
-                None => engine.serve(&serving.api, &NoOrigin, call, front).await,
-            },
+            Target::Api(serving) => {
+                let recall = Some(&serving.recall);
+                engine.serve_until(recall, &serving.api, &*serving, call, front).await
+            }
             Target::Refused(fallback, rejection) => {
                 engine.refuse(&fallback.api, &rejection, call, front).await
             }

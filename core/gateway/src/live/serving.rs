@@ -3,11 +3,11 @@
 use crate::{
     front::HttpLimits,
     outbound::Outbound,
-    upstream::{Upstream, Upstreams},
+    upstream::{Upstream, UpstreamCall, Upstreams},
 };
 use arc_swap::ArcSwap;
 use paifang_config::{route::PathPolicy, snapshot::Snapshot, yaml::Digest};
-use paifang_pipeline::{Api, Recall};
+use paifang_pipeline::{Api, Exchange, Origin, OriginError, Recall, Replay, error};
 use std::{iter::once, sync::Arc};
 
 /// One release, linked: every API with its upstream, every listener with its limits.
@@ -36,6 +36,8 @@ pub(crate) struct Serving {
 pub(crate) struct ServingApi {
     pub(crate) api: Arc<Api>,
     pub(crate) upstream: Option<Arc<Upstream>>,
+    /// Where its steps may send calls instead, at the places of its chain's routes.
+    pub(crate) routes: Box<[Arc<Upstream>]>,
     /// It exists and takes no calls.
     pub(crate) offline: bool,
     /// Ends its calls, once a later release has replaced it.
@@ -45,6 +47,37 @@ pub(crate) struct ServingApi {
 impl AsRef<Recall> for ServingApi {
     fn as_ref(&self) -> &Recall {
         &self.recall
+    }
+}
+
+impl ServingApi {
+    /// The upstream that answers this call: the one that a step chose, else the API's own.
+    fn target(&self, call: &Exchange) -> Option<&Arc<Upstream>> {
+        match call.route() {
+            None => self.upstream.as_ref(),
+            Some(route) => self.routes.get(route.index()),
+        }
+    }
+}
+
+impl Origin for ServingApi {
+    type Call = UpstreamCall;
+
+    async fn open(&self, call: &Exchange, attempt: u32) -> Result<UpstreamCall, OriginError> {
+        match self.target(call) {
+            Some(upstream) => upstream.open(call, attempt).await,
+            None => {
+                let detail = match call.route() {
+                    None => "the API has no upstream",
+                    Some(_) => "a step sent the call where it may not send any",
+                };
+                Err(OriginError::new(error::NO_ORIGIN, Replay::Never, detail))
+            }
+        }
+    }
+
+    fn spend_retry(&self, call: &Exchange) -> bool {
+        self.target(call).is_some_and(|upstream| upstream.spend_retry(call))
     }
 }
 

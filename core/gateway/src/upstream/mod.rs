@@ -314,7 +314,7 @@ impl Origin for Upstream {
         call::open(&endpoint, call.head()).await
     }
 
-    fn spend_retry(&self) -> bool {
+    fn spend_retry(&self, _: &Exchange) -> bool {
         let spent = self.budget.spend(self.common.clock.now());
         let counter = if spent { &self.stats.retries } else { &self.stats.retries_refused };
         counter.count();

@@ -38,7 +38,8 @@ impl<'a> Run<'a> {
         loop {
             match self.attempt(front, origin, &mut upload).await {
                 Ok(reply)
-                    if self.repeats_status(reply.head.status, &upload) && origin.spend_retry() =>
+                    if self.repeats_status(reply.head.status, &upload)
+                        && origin.spend_retry(self.exchange) =>
                 {
                     reply.call.finish(false).await;
                     self.tick();
@@ -53,7 +54,7 @@ impl<'a> Run<'a> {
                     return unless_given(recall, spread, relay).await;
                 }
                 Err(Trouble::Origin(failed))
-                    if self.repeats(&failed, &upload) && origin.spend_retry() =>
+                    if self.repeats(&failed, &upload) && origin.spend_retry(self.exchange) =>
                 {
                     tracing::debug!(api = %self.api.id, attempt = self.exchange.outcome.attempts, error = %failed, "trying again");
                     self.tick();
@@ -97,6 +98,7 @@ impl<'a> Run<'a> {
         self.exchange.outcome.attempts += 1;
         let attempt = self.exchange.outcome.attempts;
         let opened = self.exchange.now;
+        self.exchange.outcome.request_sent = None;
         let mut call = {
             let deadline = until(self.deadline);
             tokio::select! {
@@ -111,6 +113,9 @@ impl<'a> Run<'a> {
         self.exchange.outcome.endpoint = call.endpoint();
         let head = self.upstream_head(call.endpoint(), attempt).map_err(Trouble::Reject)?;
         self.send_request(&mut call, head, upload).await.map_err(Trouble::Origin)?;
+        if upload.complete {
+            self.exchange.outcome.request_sent = Some(opened);
+        }
         loop {
             match self.next_event(front, &mut call, upload, true).await? {
                 // The client's 100 is the gateway's own affair: it was sent when the body was due.
@@ -118,7 +123,11 @@ impl<'a> Run<'a> {
                 OriginEvent::Info(head) => front.send_info(head).await?,
                 OriginEvent::Head(head, ended) => {
                     self.tick();
-                    self.exchange.outcome.origin_head_nanos = Some(self.exchange.now.since(opened));
+                    let now = self.exchange.now;
+                    let outcome = &mut self.exchange.outcome;
+                    outcome.origin_head_nanos = Some(now.since(opened));
+                    let waited = outcome.request_sent.map_or(0, |sent| now.since(sent));
+                    outcome.origin_wait_nanos = Some(waited);
                     return Ok(Reply { call, head, ended });
                 }
                 OriginEvent::Frame(_) => {

@@ -193,7 +193,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Lets the `request_body` steps with an index in `range` see a frame. Says whether one did.
+    /// Lets the `request_body` steps with an index in `range` see a frame. Says whether one did that
+    /// may keep something of it for itself or change it.
     pub(super) fn pass_request_frame(
         &mut self,
         range: Range<usize>,
@@ -210,7 +211,8 @@ impl Run<'_> {
             if !range.contains(&index) || !self.takes_part(index) {
                 continue;
             }
-            seen = true;
+            let watches = api.chain.watches(index);
+            seen |= !watches;
             let untouched = frame.clone();
             let ended = frame.end;
             let verdict = self.run_step(index, |handler, exchange| {
@@ -218,6 +220,9 @@ impl Run<'_> {
             });
             // A step may add to the last frame, never move the end.
             frame.end = ended;
+            if watches {
+                *frame = untouched.clone();
+            }
             match verdict.unwrap_or_else(BodyVerdict::Fail) {
                 BodyVerdict::Continue => self.count(index, "request_body", StepVerdict::Continue),
                 BodyVerdict::Abort(rejection) => {

@@ -84,7 +84,7 @@ impl Run<'_> {
             .request_body
             .iter()
             .map(|&index| usize::from(index))
-            .any(|index| self.takes_part(index) && !api.chain.steps()[index].handler.keeps_length())
+            .any(|index| self.takes_part(index) && api.chain.may_change_length(index))
     }
 
     /// Sends the head and what is there of the body.
@@ -169,8 +169,13 @@ impl Run<'_> {
         } else if upload.replayable {
             upload.first.push(frame.clone());
         }
+        let ended = frame.end;
         if call.send(frame).await.is_err() {
             upload.broken = true;
+        }
+        if ended {
+            self.tick();
+            self.exchange.outcome.request_sent = Some(self.exchange.now);
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ mod facts;
 mod identity;
 mod outcome;
 mod params;
+mod route;
 mod slots;
 mod state;
 mod tracing;
@@ -16,6 +17,7 @@ pub use facts::{Facts, FrontKind, HostName, Scheme, TlsFacts};
 pub use identity::{App, AppKey, Apps, Identity};
 pub use outcome::{Outcome, Termination};
 pub use params::{Param, Params};
+pub use route::Route;
 pub use slots::{Slot, SlotName, Slots};
 pub use tracing::{CallTrace, TraceEvent};
 
@@ -47,6 +49,8 @@ pub struct Exchange {
     /// The whole request body, once a step has needed it.
     pub(crate) body: Option<WholeBody>,
     pub(crate) outcome: Outcome,
+    /// Where the steps so far send the call; the API's own upstream where `None`.
+    pub(crate) route: Option<Route>,
     pub(crate) trace: Option<Box<CallTrace>>,
     /// The engine's latest reading of the monotonic clock.
     pub(crate) now: Nanos,
@@ -65,6 +69,7 @@ impl Exchange {
             states: SmallVec::new(),
             body: None,
             outcome: Outcome::default(),
+            route: None,
             trace: None,
             now,
         }
@@ -139,6 +144,12 @@ impl Exchange {
     #[must_use]
     pub fn now(&self) -> Nanos {
         self.now
+    }
+
+    /// Where the steps so far send the call; the API's own upstream where `None`.
+    #[must_use]
+    pub fn route(&self) -> Option<Route> {
+        self.route
     }
 
     /// What has become of the call so far.

@@ -1,6 +1,6 @@
 //! What became of a call: the account that the `log` stage and the statistics read.
 
-use crate::error::ErrorCode;
+use crate::{error::ErrorCode, ports::Nanos};
 use http::StatusCode;
 use std::net::SocketAddr;
 
@@ -61,6 +61,13 @@ pub struct Outcome {
     pub endpoint: Option<SocketAddr>,
     /// From opening the last attempt to its response head, in nanoseconds.
     pub origin_head_nanos: Option<u64>,
+    /// When the latest attempt had been sent all of the request; the attempt's beginning, where
+    /// nothing had to be read from the client any more. `None` as long as it has not.
+    pub request_sent: Option<Nanos>,
+    /// How long the latest attempt's response head was waited for once all of the request had been
+    /// sent, in nanoseconds: what the origin took, however slowly the client sent its body. Zero
+    /// where the head came before that.
+    pub origin_wait_nanos: Option<u64>,
     /// From the arrival of the request head to the end of the call, in nanoseconds.
     pub total_nanos: u64,
     /// Whether the connection was switched to another protocol (101).

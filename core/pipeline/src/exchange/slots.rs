@@ -50,6 +50,9 @@ impl Slots {
     pub const APP: SlotName = "app";
     /// Name of the request id slot.
     pub const REQUEST_ID: SlotName = "request_id";
+    /// What steps write that choose the call's upstream ([`Built::routes`](crate::Built::routes)).
+    /// It has no value of its own: [`Exchange::route`](super::Exchange::route) is it.
+    pub const UPSTREAM: SlotName = "upstream";
 
     /// Who the caller has proven to be.
     #[must_use]

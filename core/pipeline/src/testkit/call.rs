@@ -8,7 +8,7 @@ use crate::{
     engine::{Engine, Served},
     exchange::{
         Apps, CallTrace, Exchange, Facts, Identity, Outcome, Param, Params, RequestHead,
-        ResponseHead,
+        ResponseHead, Route,
     },
     front::BodySize,
     handler::{Handler, LogCall, Stages},
@@ -60,6 +60,8 @@ pub struct Reply {
     pub identity: Option<Arc<Identity>>,
     /// The call's id, where a step gave it one.
     pub request_id: Option<HeaderValue>,
+    /// Where the chain sent the call; the API's own upstream where `None`.
+    pub route: Option<Route>,
     /// How often the `log` stage ran.
     pub logged: usize,
 }
@@ -255,6 +257,7 @@ impl TestCall {
             on_failure,
             stats: Arc::new(StepStats::default()),
             states: Vec::new(),
+            routes: Vec::new(),
         });
         self
     }
@@ -316,6 +319,7 @@ impl TestCall {
             trace: seen.trace,
             identity: seen.identity,
             request_id: seen.request_id,
+            route: seen.route,
             logged: seen.logged,
         }
     }
@@ -343,6 +347,7 @@ struct Seen {
     trace: CallTrace,
     identity: Option<Arc<Identity>>,
     request_id: Option<HeaderValue>,
+    route: Option<Route>,
     logged: usize,
 }
 
@@ -363,8 +368,15 @@ impl Handler for Recorder {
         seen.trace = call.trace().cloned().unwrap_or_default();
         seen.identity = call.slots().identity().cloned();
         seen.request_id = call.slots().request_id().cloned();
+        seen.route = call.route();
         seen.logged += 1;
     }
+}
+
+/// A route as a step gets it that stands below steps with `index` routes.
+#[must_use]
+pub fn route(index: usize) -> Route {
+    Route::at(index)
 }
 
 /// Builds a plugin's handler from JSON as a config loader would, in API `test`, step `<kind>`, in a
@@ -379,15 +391,33 @@ pub fn build(
     apps: &Arc<Apps>,
     clock: &Arc<TestClock>,
 ) -> Result<Built, ConfigError> {
+    build_among(plugin, config, store, apps, clock, &(Arc::new(NoHttpOut) as _))
+}
+
+/// The like, in a gateway with these upstreams. The API's own, where there is one of that name, is
+/// `main`.
+///
+/// # Errors
+/// What the plugin says of its config.
+pub fn build_among(
+    plugin: &dyn DynPlugin,
+    config: &serde_json::Value,
+    store: &dyn Store,
+    apps: &Arc<Apps>,
+    clock: &Arc<TestClock>,
+    http: &Arc<dyn HttpOut>,
+) -> Result<Built, ConfigError> {
     let clock: Arc<dyn Clock> = clock.clone();
-    let http: Arc<dyn HttpOut> = Arc::new(NoHttpOut);
+    let main: Arc<str> = Arc::from("main");
     let context = BuildContext {
         api: "test",
         step: plugin.kind(),
+        upstream: http.has(&main).then_some(&main),
+        routes: &[],
         apps,
         store,
         clock: &clock,
-        http: &http,
+        http,
         secrets: &NamedSecrets,
     };
     plugin.build(config, &context)

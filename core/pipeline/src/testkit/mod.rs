@@ -22,9 +22,11 @@
 mod call;
 mod clock;
 mod front;
+mod http_out;
 mod origin;
 
-pub use call::{Reply, TestCall, build};
+pub use call::{Reply, TestCall, build, build_among, route};
 pub use clock::TestClock;
 pub use front::{Sent, TestFront};
+pub use http_out::{Answering, TestHttpOut};
 pub use origin::{Attempt, OriginRequest, Script, TestOrigin};

@@ -149,7 +149,7 @@ impl Origin for TestOrigin {
         })
     }
 
-    fn spend_retry(&self) -> bool {
+    fn spend_retry(&self, _: &Exchange) -> bool {
         self.retries.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok()
     }
 }

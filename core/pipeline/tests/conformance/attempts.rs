@@ -3,9 +3,10 @@
 use super::support::Probe;
 use http::{HeaderValue, Method, StatusCode};
 use paifang_pipeline::{
-    OriginError, OriginEvent, Replay, Stages, error,
-    testkit::{Script, TestCall, TestOrigin},
+    BodySize, BodyVerdict, OriginError, OriginEvent, Replay, Stages, Verdict, error,
+    testkit::{Script, TestCall, TestClock, TestOrigin, route},
 };
+use std::{sync::Arc, time::Duration};
 
 fn died(replay: Replay) -> OriginError {
     OriginError::new(error::UPSTREAM_CLOSED, replay, "died")
@@ -62,6 +63,80 @@ async fn no_repetition_after_a_step_has_consumed_a_streamed_frame() {
     let reply =
         TestCall::post("/", "x").step("a", Probe::at(Stages::REQUEST_BODY)).run(&origin).await;
     assert_eq!((reply.status(), reply.outcome.attempts), (502, 1));
+}
+
+#[tokio::test]
+async fn a_step_that_only_watches_sees_each_frame_once_and_changes_none() {
+    use std::sync::Mutex;
+    let origin = TestOrigin::scripted([dies(Replay::Safe), answers()]);
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let kept = seen.clone();
+    let watches = Probe::at(Stages::REQUEST_BODY).only_watching().on_request_body(move |frame| {
+        kept.lock().unwrap().push(frame.data.clone());
+        frame.data = "forged".into();
+        BodyVerdict::Continue
+    });
+    let reply = TestCall::post("/", "same").step("a", watches).run(&origin).await;
+    assert_eq!((reply.status(), reply.outcome.attempts), (200, 2));
+    assert_eq!(*seen.lock().unwrap(), ["same"]);
+    for attempt in [0, 1] {
+        let request = origin.request(attempt);
+        assert_eq!((request.body(), request.size), (b"same".to_vec(), BodySize::Declared));
+    }
+}
+
+#[tokio::test]
+async fn the_origin_is_waited_for_from_when_it_has_the_whole_request() {
+    // A body that streams: time passes while its last frame is on its way, and none after it.
+    for (call, whole) in [(TestCall::get("/"), false), (TestCall::post("/", "body"), true)] {
+        let clock = Arc::new(TestClock::new());
+        let slow = clock.clone();
+        let uploads = Probe::at(Stages::REQUEST_BODY).on_request_body(move |_| {
+            slow.advance(Duration::from_secs(7));
+            BodyVerdict::Continue
+        });
+        let connects = clock.clone();
+        let opening = Probe::at(Stages::UPSTREAM).on_upstream(move |_, _| {
+            connects.advance(Duration::from_secs(2));
+            Ok(())
+        });
+        let origin = TestOrigin::scripted([answers()]);
+        let call = call.clock(&clock).step("connects", opening);
+        let call = if whole { call.step("uploads", uploads) } else { call };
+        let outcome = call.run(&origin).await.outcome;
+        let seconds = |nanos: Option<u64>| nanos.unwrap() / 1_000_000_000;
+        let expected = if whole { (9, 0) } else { (2, 2) };
+        assert_eq!(
+            (seconds(outcome.origin_head_nanos), seconds(outcome.origin_wait_nanos)),
+            expected
+        );
+        assert!(outcome.request_sent.is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_choice_of_upstream_holds_for_every_attempt() {
+    let origin = TestOrigin::scripted([dies(Replay::Safe), answers()]);
+    let reply = TestCall::get("/")
+        .step(
+            "chooses",
+            Probe::at(Stages::REQUEST).on_request(|call| {
+                assert_eq!(call.route(), None);
+                call.route_to(route(3));
+                Verdict::Continue
+            }),
+        )
+        .step(
+            "sees",
+            Probe::at(Stages::REQUEST.and(Stages::UPSTREAM)).on_upstream(|call, _| {
+                assert_eq!(call.route(), Some(route(3)));
+                Ok(())
+            }),
+        )
+        .run(&origin)
+        .await;
+    assert_eq!((reply.status(), reply.outcome.attempts), (200, 2));
+    assert_eq!(reply.route, Some(route(3)));
 }
 
 #[tokio::test]

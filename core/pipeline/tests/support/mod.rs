@@ -18,6 +18,7 @@ pub struct Probe {
     stages: Stages,
     panics: bool,
     keeps_length: bool,
+    only_watches: bool,
     request: OnRequest,
     response: OnResponse,
     request_body: OnFrame,
@@ -33,6 +34,7 @@ impl Probe {
             stages,
             panics: false,
             keeps_length: false,
+            only_watches: false,
             request: Box::new(|_| Verdict::Continue),
             response: Box::new(|_| ResponseVerdict::Continue),
             request_body: Box::new(|_| BodyVerdict::Continue),
@@ -63,6 +65,11 @@ impl Probe {
 
     pub fn keeping_length(mut self, keeps: bool) -> Self {
         self.keeps_length = keeps;
+        self
+    }
+
+    pub fn only_watching(mut self) -> Self {
+        self.only_watches = true;
         self
     }
 
@@ -125,6 +132,10 @@ impl Handler for Probe {
 
     fn keeps_length(&self) -> bool {
         self.keeps_length
+    }
+
+    fn only_watches(&self) -> bool {
+        self.only_watches
     }
 
     fn request(&self, call: &mut RequestCall<'_>) -> Verdict {

@@ -119,7 +119,7 @@ impl Origin for Source {
         }
         Ok(Attempt { source: *self, asked: false, headed: false })
     }
-    fn spend_retry(&self) -> bool {
+    fn spend_retry(&self, _: &Exchange) -> bool {
         false
     }
 }
@@ -215,6 +215,7 @@ pub fn api(count: usize, stages: Stages, needs_bodies: bool) -> Api {
         on_failure: OnFailure::Closed,
         stats: Arc::<StepStats>::default(),
         states: Vec::new(),
+        routes: Vec::new(),
     });
     Api {
         id: "still".into(),

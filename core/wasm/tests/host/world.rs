@@ -104,6 +104,8 @@ impl World {
             &BuildContext {
                 api: "test",
                 step: module.kind(),
+                upstream: None,
+                routes: &[],
                 apps: &apps,
                 store: &self.store,
                 clock: &clock,

@@ -9,6 +9,7 @@ mod cors;
 mod ip_filter;
 mod key_auth;
 mod signature;
+mod split;
 mod throttle;
 
 /// Two apps with a key each; the keys' secrets are [`KEY_ONE`] and [`KEY_TWO`].

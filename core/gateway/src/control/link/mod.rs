@@ -9,7 +9,7 @@ use crate::{
     edge::ListenerSpec,
     live::{Serving, ServingApi},
     outbound::Outbound,
-    upstream::{Deps, Upstream, Upstreams},
+    upstream::{Deps, Upstreams},
 };
 use paifang_config::{
     diag::{Diagnostics, Problem, Problems},
@@ -85,15 +85,12 @@ fn link_noting(
     let apis = snapshot
         .apis()
         .iter()
-        .map(|served| {
-            let upstream = served.api.upstream.as_deref().and_then(|name| upstreams.get(name));
-            served_by((&before, &waiting), &served.api, upstream, served.offline)
-        })
+        .map(|served| served_by((&before, &waiting), &served.api, &upstreams, served.offline))
         .collect();
     outbound.link(upstreams.clone());
     let serving = Serving {
         apis,
-        fallback: served_by((&before, &waiting), &snapshot.fallback().api, None, false),
+        fallback: served_by((&before, &waiting), &snapshot.fallback().api, &upstreams, false),
         upstreams,
         outbound,
         paths: snapshot.path_policy(),
@@ -108,23 +105,28 @@ fn link_noting(
 /// What the release before serves, by the API.
 type Before<'a> = HashMap<*const Api, &'a Arc<ServingApi>>;
 
-/// An API with its upstream; the one that was there before, where both are as they were. Calls of a
+/// An API with its upstreams; the one that was there before, where all are as they were. Calls of a
 /// new one wait in `waiting` for word that they are to end.
 fn served_by(
     (before, waiting): (&Before<'_>, &Waiting),
     api: &Arc<Api>,
-    upstream: Option<&Arc<Upstream>>,
+    upstreams: &Upstreams,
     offline: bool,
 ) -> Arc<ServingApi> {
+    let upstream = api.upstream.as_deref().and_then(|name| upstreams.get(name));
+    // The snapshot was compiled against the same names, so that none is missing.
+    let routes = || api.chain.routes().iter().filter_map(|name| upstreams.get(name));
     let known = before.get(&Arc::as_ptr(api)).filter(|known| {
         known.offline == offline
             && known.upstream.as_ref().map(Arc::as_ptr) == upstream.map(Arc::as_ptr)
+            && known.routes.iter().map(Arc::as_ptr).eq(routes().map(Arc::as_ptr))
     });
     match known {
         Some(known) => Arc::clone(known),
         None => Arc::new(ServingApi {
             api: api.clone(),
             upstream: upstream.cloned(),
+            routes: routes().cloned().collect(),
             offline,
             recall: Recall::new(waiting),
         }),

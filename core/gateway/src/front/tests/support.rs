@@ -159,6 +159,7 @@ impl<O: Origin + 'static> Setup<O> {
             on_failure: OnFailure::Closed,
             stats: Arc::new(StepStats::default()),
             states: Vec::new(),
+            routes: Vec::new(),
         });
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let service = Arc::new(TestService {
