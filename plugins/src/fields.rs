@@ -1,7 +1,7 @@
 //! Header fields that config names: which names are names, and which are not to be touched.
 
 use crate::template::{HeaderTemplate, Rules, Text};
-use http::HeaderName;
+use http::{HeaderName, HeaderValue, header::HOST};
 use paifang_pipeline::{
     ConfigError,
     rules::{MANAGED_FIELDS, is_managed_field},
@@ -25,6 +25,27 @@ pub(crate) fn name(text: &str, at: &str) -> Result<HeaderName, ConfigError> {
             .help("the gateway sets such headers itself, by what the body and the peers need"));
     }
     Ok(name)
+}
+
+/// A request field that upstreams are given, with its fixed value; `at` points to the map that it
+/// stands in.
+///
+/// # Errors
+/// See [`name`]; or it is the host, or the value cannot be one.
+pub(crate) fn fixed(
+    text: &str,
+    value: &str,
+    at: &str,
+) -> Result<(HeaderName, HeaderValue), ConfigError> {
+    let at = pointer(at, text);
+    let name = name(text, &at)?;
+    if name == HOST {
+        return Err(ConfigError::at(at, "the host is more than a header")
+            .help("give the upstream a `host`, or use `rewrite: { host: … }`"));
+    }
+    let value = HeaderValue::from_str(value)
+        .map_err(|_| ConfigError::at(at, "this cannot be a header's value"))?;
+    Ok((name, value))
 }
 
 /// A field with its value's template; `at` points to the value.

@@ -11,6 +11,7 @@ pub mod acl;
 pub mod answer;
 mod apps;
 pub mod basic_auth;
+pub mod circuit_breaker;
 pub mod cors;
 pub mod errors;
 mod fields;

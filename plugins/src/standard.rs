@@ -13,6 +13,7 @@ pub fn register(registry: &mut Registry) -> Result<(), DuplicatePlugin> {
         Arc::new(crate::access_log::AccessLog::default()),
         Arc::new(crate::acl::Acl),
         Arc::new(crate::basic_auth::BasicAuth::default()),
+        Arc::new(crate::circuit_breaker::CircuitBreaker::default()),
         Arc::new(crate::cors::Cors),
         Arc::new(crate::headers::Headers),
         Arc::new(crate::ip_filter::IpFilter::default()),

@@ -13,9 +13,9 @@ use paifang_pipeline::{
     testkit::{TestClock, TestHttpOut, build, build_among},
 };
 use paifang_plugins::{
-    access_log::AccessLog, acl::Acl, basic_auth::BasicAuth, headers::Headers, ip_filter::IpFilter,
-    key_auth::KeyAuth, request_id::RequestId, signature::Signature, split::Split,
-    throttle::Throttle,
+    access_log::AccessLog, acl::Acl, basic_auth::BasicAuth, circuit_breaker::CircuitBreaker,
+    headers::Headers, ip_filter::IpFilter, key_auth::KeyAuth, request_id::RequestId,
+    signature::Signature, split::Split, throttle::Throttle,
 };
 use paifang_state::LocalStore;
 use ring::hmac;
@@ -277,6 +277,11 @@ fn a_choice_of_upstream_costs_no_allocation() {
         let config = json!({ "by": by, "to": to, "pin": "x-variant" });
         assert_eq!(beyond_among(&Split::default(), config), 0, "{by}");
     }
+}
+
+#[test]
+fn a_closed_breaker_costs_no_allocation() {
+    assert_eq!(beyond_among(&CircuitBreaker::default(), json!({ "slower_than": "1s" })), 0);
 }
 
 #[test]

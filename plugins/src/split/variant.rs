@@ -2,7 +2,7 @@
 
 use super::config::{Config, Rest};
 use crate::{fields, kept::Kept};
-use http::{HeaderMap, HeaderName, HeaderValue, header::HOST};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use paifang_pipeline::{BuildContext, ConfigError, MetricKind, PluginMetric, Slot};
 use std::{
     collections::BTreeMap,
@@ -92,24 +92,12 @@ impl Variant {
         }
         let headers = headers
             .iter()
-            .map(|(name, value)| header(name, value, &at))
+            .map(|(name, value)| fields::fixed(name, value, &at))
             .collect::<Result<_, _>>()?;
         let key = [context.api, context.step, name].map(str::to_owned);
         let counts = counts.get_or(key, Counts::default);
         Ok(Self { name: name.to_owned(), headers, counts, told })
     }
-}
-
-fn header(name: &str, value: &str, at: &str) -> Result<(HeaderName, HeaderValue), ConfigError> {
-    let at = fields::pointer(at, name);
-    let name = fields::name(name, &at)?;
-    if name == HOST {
-        return Err(ConfigError::at(at, "the host is more than a header")
-            .help("give the upstream a `host`, or use `rewrite: { host: … }`"));
-    }
-    let value = HeaderValue::from_str(value)
-        .map_err(|_| ConfigError::at(at, "this cannot be a header's value"))?;
-    Ok((name, value))
 }
 
 /// The variants in the order of the config, and behind them the rest.

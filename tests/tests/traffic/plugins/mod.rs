@@ -5,6 +5,7 @@ mod acl;
 mod answers;
 mod basic_auth;
 mod changes;
+mod circuit_breaker;
 mod cors;
 mod ip_filter;
 mod key_auth;
