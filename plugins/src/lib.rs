@@ -17,6 +17,7 @@ pub mod errors;
 mod fields;
 pub mod headers;
 pub mod ip_filter;
+pub mod jwt_auth;
 mod kept;
 pub mod key_auth;
 pub mod mock;

@@ -17,6 +17,7 @@ pub fn register(registry: &mut Registry) -> Result<(), DuplicatePlugin> {
         Arc::new(crate::cors::Cors),
         Arc::new(crate::headers::Headers),
         Arc::new(crate::ip_filter::IpFilter::default()),
+        Arc::new(crate::jwt_auth::JwtAuth::default()),
         Arc::new(crate::key_auth::KeyAuth::default()),
         Arc::new(crate::mock::Mock),
         Arc::new(crate::redirect::Redirect),

@@ -14,8 +14,8 @@ use paifang_pipeline::{
 };
 use paifang_plugins::{
     access_log::AccessLog, acl::Acl, basic_auth::BasicAuth, circuit_breaker::CircuitBreaker,
-    headers::Headers, ip_filter::IpFilter, key_auth::KeyAuth, request_id::RequestId,
-    signature::Signature, split::Split, throttle::Throttle,
+    headers::Headers, ip_filter::IpFilter, jwt_auth::JwtAuth, key_auth::KeyAuth,
+    request_id::RequestId, signature::Signature, split::Split, throttle::Throttle,
 };
 use paifang_state::LocalStore;
 use ring::hmac;
@@ -235,6 +235,22 @@ fn a_password_that_is_remembered_costs_no_allocation() {
     let basic_auth = BasicAuth::default();
     let config = json!({ "users": [{ "name": "alice", "hash": hash, "app": "wallet" }] });
     let steps: Vec<(&dyn DynPlugin, Value)> = vec![(&basic_auth, config)];
+    assert_eq!(beyond_an_empty_chain(steps, headers), 0);
+}
+
+#[test]
+fn a_token_that_is_remembered_costs_no_allocation() {
+    let vectors = include_str!("../src/jwt_auth/vectors.json");
+    let vectors: Value = serde_json::from_str(vectors).unwrap();
+    let token = format!("Bearer {}", vectors["tokens"]["RS256"].as_str().unwrap());
+    let headers = |_| {
+        let value = HeaderValue::from_str(&token).unwrap();
+        HeaderMap::from_iter([(http::header::AUTHORIZATION, value)])
+    };
+    let jwt_auth = JwtAuth::default();
+    let key = json!({ "jwks": { "env": vectors["jwks"].to_string() } });
+    let config = json!({ "keys": [key], "audience": "wallet", "claims": { "app": "azp" } });
+    let steps: Vec<(&dyn DynPlugin, Value)> = vec![(&jwt_auth, config)];
     assert_eq!(beyond_an_empty_chain(steps, headers), 0);
 }
 

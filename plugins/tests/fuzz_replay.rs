@@ -6,6 +6,8 @@ use replay::replay;
 
 #[path = "../../fuzz/bodies/canonical.rs"]
 mod canonical;
+#[path = "../../fuzz/bodies/jwt.rs"]
+mod jwt;
 #[path = "../../fuzz/replay.rs"]
 mod replay;
 #[path = "../../fuzz/bodies/template.rs"]
@@ -14,6 +16,11 @@ mod template;
 #[test]
 fn canonical_corpus() {
     replay("canonical", canonical::run);
+}
+
+#[test]
+fn jwt_corpus() {
+    replay("jwt", jwt::run);
 }
 
 #[test]

@@ -5,7 +5,7 @@
 pub mod config;
 pub mod errors;
 mod index;
-mod source;
+pub(crate) mod source;
 #[cfg(test)]
 mod tests;
 

@@ -14,7 +14,7 @@ const MAX_SOURCES: usize = 8;
 
 /// One place to look at.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Source {
+pub(crate) enum Source {
     Header(HeaderName),
     Query(Box<[u8]>),
     /// Compared without regard to case (RFC 9110 section 11.1).
@@ -23,16 +23,16 @@ pub(super) enum Source {
 
 /// A key, as the client sent it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Presented<'a> {
+pub(crate) struct Presented<'a> {
     /// The place it was found at.
-    pub(super) source: usize,
+    pub(crate) source: usize,
     /// As it stands in its header, or decoded from its parameter.
-    pub(super) key: Cow<'a, [u8]>,
+    pub(crate) key: Cow<'a, [u8]>,
 }
 
 /// There is no one key.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum NoKey {
+pub(crate) enum NoKey {
     Missing,
     Ambiguous,
 }
@@ -45,28 +45,11 @@ pub(super) fn sources(from: &[config::Source]) -> Result<Box<[Source]>, ConfigEr
     }
     let mut sources: Vec<Source> = Vec::new();
     for (index, source) in from.iter().enumerate() {
-        let (kind, name) = match source {
-            config::Source::Header(name) => ("header", name),
-            config::Source::Query(name) => ("query", name),
-            config::Source::Scheme(name) => ("scheme", name),
-        };
-        let pointer = format!("/from/{index}/{kind}");
-        // A scheme is a token, like a header's name (RFC 9110 section 11.1).
-        let token = HeaderName::from_bytes(name.as_bytes())
-            .map_err(|_| ConfigError::at(&pointer, format!("`{name}` is no {kind}'s name")));
-        let source = match source {
-            config::Source::Header(_) => match token? {
-                AUTHORIZATION => {
-                    return Err(ConfigError::at(&pointer, "the key is only a part of this header")
-                        .help("write `{ scheme: ApiKey }`, or another scheme"));
-                }
-                name => Source::Header(name),
-            },
-            config::Source::Scheme(name) => token.map(|_| Source::Scheme(name.as_str().into()))?,
-            config::Source::Query(name) if name.is_empty() => {
-                return Err(ConfigError::at(&pointer, "a query parameter has a name"));
-            }
-            config::Source::Query(name) => Source::Query(name.as_bytes().into()),
+        let at = |kind: &str| format!("/from/{index}/{kind}");
+        let (pointer, source) = match source {
+            config::Source::Header(name) => (at("header"), header(name, &at("header"))?),
+            config::Source::Query(name) => (at("query"), query(name, &at("query"))?),
+            config::Source::Scheme(name) => (at("scheme"), scheme(name, &at("scheme"))?),
         };
         if sources.contains(&source) {
             return Err(ConfigError::at(&pointer, "this place stands here twice"));
@@ -76,8 +59,36 @@ pub(super) fn sources(from: &[config::Source]) -> Result<Box<[Source]>, ConfigEr
     Ok(sources.into())
 }
 
+/// A header other than `Authorization`; `at` is where its name stands.
+pub(crate) fn header(name: &str, at: &str) -> Result<Source, ConfigError> {
+    match token(name, "header", at)? {
+        AUTHORIZATION => Err(ConfigError::at(at, "the key is only a part of this header")
+            .help("write `{ scheme: ApiKey }`, or another scheme")),
+        name => Ok(Source::Header(name)),
+    }
+}
+
+/// A scheme of `Authorization`.
+pub(crate) fn scheme(name: &str, at: &str) -> Result<Source, ConfigError> {
+    token(name, "scheme", at).map(|_| Source::Scheme(name.into()))
+}
+
+/// A query parameter.
+pub(crate) fn query(name: &str, at: &str) -> Result<Source, ConfigError> {
+    if name.is_empty() {
+        return Err(ConfigError::at(at, "a query parameter has a name"));
+    }
+    Ok(Source::Query(name.as_bytes().into()))
+}
+
+/// A scheme is a token, like a header's name (RFC 9110 section 11.1).
+fn token(name: &str, kind: &str, at: &str) -> Result<HeaderName, ConfigError> {
+    HeaderName::from_bytes(name.as_bytes())
+        .map_err(|_| ConfigError::at(at, format!("`{name}` is no {kind}'s name")))
+}
+
 /// The key of a request: exactly one, at one of the places.
-pub(super) fn find<'a>(sources: &[Source], call: &'a Exchange) -> Result<Presented<'a>, NoKey> {
+pub(crate) fn find<'a>(sources: &[Source], call: &'a Exchange) -> Result<Presented<'a>, NoKey> {
     let mut found = None;
     for (index, source) in sources.iter().enumerate() {
         let mut one = |key| match found.replace(Presented { source: index, key }) {
@@ -109,7 +120,7 @@ pub(super) fn find<'a>(sources: &[Source], call: &'a Exchange) -> Result<Present
 }
 
 /// Takes the key out of the request: every value of its header, or its query parameter.
-pub(super) fn hide(source: &Source, head: &mut RequestHead) -> Result<(), HideError> {
+pub(crate) fn hide(source: &Source, head: &mut RequestHead) -> Result<(), HideError> {
     match source {
         Source::Header(name) => drop(head.headers.remove(name)),
         Source::Scheme(_) => drop(head.headers.remove(AUTHORIZATION)),
@@ -132,7 +143,7 @@ pub(super) fn hide(source: &Source, head: &mut RequestHead) -> Result<(), HideEr
 
 /// A target without the key is no target; cannot happen, since parts of a target make targets.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum HideError {
+pub(crate) enum HideError {
     #[error("the target without the key: {0}")]
     Target(#[from] InvalidUri),
     #[error("the URI without the key: {0}")]

@@ -8,6 +8,7 @@ mod changes;
 mod circuit_breaker;
 mod cors;
 mod ip_filter;
+mod jwt_auth;
 mod key_auth;
 mod signature;
 mod split;
