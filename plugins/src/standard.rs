@@ -15,6 +15,7 @@ pub fn register(registry: &mut Registry) -> Result<(), DuplicatePlugin> {
         Arc::new(crate::basic_auth::BasicAuth::default()),
         Arc::new(crate::circuit_breaker::CircuitBreaker::default()),
         Arc::new(crate::cors::Cors),
+        Arc::new(crate::forward_auth::ForwardAuth),
         Arc::new(crate::headers::Headers),
         Arc::new(crate::ip_filter::IpFilter::default()),
         Arc::new(crate::jwt_auth::JwtAuth::default()),

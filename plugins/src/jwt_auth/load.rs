@@ -2,7 +2,6 @@
 
 use super::{
     algorithm::Algorithms,
-    cache::Cache,
     claims::{self, Names, Rules},
     config::{self, Config, Jwks},
     jwks::{self, KeySet, Origin},
@@ -12,6 +11,7 @@ use super::{
     token::{MAX_BYTES, MAX_ID_BYTES},
     verifier::{Group, Keys, Verifier},
 };
+use crate::known::Cache;
 use http::uri::PathAndQuery;
 use paifang_pipeline::{
     Apps, BuildContext, ConfigError, Secret, SecretRef,

@@ -5,7 +5,6 @@
 //! is remembered. Page: `docs/plugins/jwt_auth.md`.
 
 mod algorithm;
-mod cache;
 mod claims;
 pub mod config;
 pub mod errors;

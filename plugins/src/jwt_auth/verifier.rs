@@ -2,13 +2,13 @@
 
 use super::{
     algorithm::Algorithms,
-    cache::{Cache, Digest},
     claims::{Names, Rules, Wrong},
     jwks::KeySet,
     key::Key,
     remote::{Remote, Waiter},
     token::{Token, TokenError},
 };
+use crate::known::{Cache, Digest};
 use paifang_pipeline::{
     App, Identity,
     ports::{Clock, Nanos},

@@ -7,6 +7,7 @@ mod basic_auth;
 mod changes;
 mod circuit_breaker;
 mod cors;
+mod forward_auth;
 mod ip_filter;
 mod jwt_auth;
 mod key_auth;

@@ -1,11 +1,11 @@
-//! Tokens that have been verified, so that one that comes again costs a hash.
+//! What has been decided about callers, so that one who comes again costs a hash.
 //!
-//! A table of sets with eight places each: a token's digest says in which set it may stand, and a new
-//! one takes the place of one that nobody has asked for of late. Reading takes no lock. Only tokens
-//! that are valid come in, so that nobody can fill a set without a signing key.
+//! A table of sets with eight places each: the digest of what a caller presents says in which set it
+//! may stand, and a new one takes the place of one that nobody has asked for of late. Reading takes
+//! no lock. Put only what is valid here, so that nobody can fill the table who may not pass.
 
 use arc_swap::ArcSwapOption;
-use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
+use ring::digest::{Context, SHA256, SHA256_OUTPUT_LEN, digest};
 use std::sync::{
     Arc, OnceLock,
     atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed},
@@ -13,14 +13,21 @@ use std::sync::{
 
 const PLACES: usize = 8;
 
-/// SHA-256 of a whole token.
+/// SHA-256 of all that a caller presents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Digest([u8; SHA256_OUTPUT_LEN]);
+pub(crate) struct Digest([u8; SHA256_OUTPUT_LEN]);
 
 impl Digest {
-    pub(super) fn of(token: &[u8]) -> Self {
+    pub(crate) fn of(text: &[u8]) -> Self {
         let mut bytes = [0; SHA256_OUTPUT_LEN];
-        bytes.copy_from_slice(digest(&SHA256, token).as_ref());
+        bytes.copy_from_slice(digest(&SHA256, text).as_ref());
+        Self(bytes)
+    }
+
+    /// Of what has been put into `context`, which is one of SHA-256.
+    pub(crate) fn from(context: Context) -> Self {
+        let mut bytes = [0; SHA256_OUTPUT_LEN];
+        bytes.copy_from_slice(context.finish().as_ref());
         Self(bytes)
     }
 
@@ -28,14 +35,14 @@ impl Digest {
         self.0[at..at + 8].iter().fold(0, |all, byte| all << 8 | u64::from(*byte))
     }
 
-    /// Tells most tokens of a set apart; never zero, which is an empty place.
+    /// Tells most entries of a set apart; never zero, which is an empty place.
     fn tag(&self) -> u64 {
         self.number(0) | 1
     }
 }
 
-/// A bounded table; `T` is what is known of a token.
-pub(super) struct Cache<T> {
+/// A bounded table; `T` is what is known of a caller.
+pub(crate) struct Cache<T> {
     sets: OnceLock<Box<[Set<T>]>>,
     /// A power of two.
     count: usize,
@@ -51,21 +58,22 @@ struct Set<T> {
 struct Entry<T> {
     digest: Digest,
     generation: u64,
-    /// Seconds since the Unix epoch until which it counts, not included.
+    /// Until when it counts, not included, by whichever clock is asked with.
     until: u64,
     asked: AtomicBool,
     known: T,
 }
 
 impl<T: Clone> Cache<T> {
-    /// For at least so many tokens, and less than twice as many; memory is taken when the first comes.
-    pub(super) fn new(tokens: u32) -> Self {
-        let count = (tokens as usize).div_ceil(PLACES).next_power_of_two();
+    /// For at least so many callers, and less than twice as many; memory is taken when the first
+    /// comes.
+    pub(crate) fn new(callers: u32) -> Self {
+        let count = (callers as usize).div_ceil(PLACES).next_power_of_two();
         Self { sets: OnceLock::new(), count }
     }
 
-    /// What is known of a token, by the keys of this generation and at this time.
-    pub(super) fn get(&self, digest: &Digest, generation: u64, now: u64) -> Option<T> {
+    /// What is known at this time, if it was put by this generation of whatever decides.
+    pub(crate) fn get(&self, digest: &Digest, generation: u64, now: u64) -> Option<T> {
         let set = self.set(self.sets.get()?, digest);
         let tag = digest.tag();
         for (known, place) in set.tags.iter().zip(&set.places) {
@@ -88,8 +96,8 @@ impl<T: Clone> Cache<T> {
         None
     }
 
-    /// Remembers a token until a time.
-    pub(super) fn put(&self, digest: Digest, generation: u64, until: u64, known: T) {
+    /// Remembers a caller until a time.
+    pub(crate) fn put(&self, digest: Digest, generation: u64, until: u64, known: T) {
         let sets = self.sets.get_or_init(|| (0..self.count).map(|_| Set::empty()).collect());
         let set = self.set(sets, &digest);
         let at = set.place(&digest);
@@ -113,7 +121,7 @@ impl<T> Set<T> {
         }
     }
 
-    /// The token's own place, an empty one, or that of a token that nobody has asked for since this
+    /// The caller's own place, an empty one, or that of one whom nobody has asked for since a place
     /// was last looked for.
     fn place(&self, digest: &Digest) -> usize {
         let is = |tag: u64| self.tags.iter().position(|known| known.load(Relaxed) == tag);
