@@ -23,6 +23,7 @@ pub mod jwt_auth;
 mod kept;
 pub mod key_auth;
 mod known;
+pub mod mirror;
 pub mod mock;
 pub mod redirect;
 pub mod request_id;

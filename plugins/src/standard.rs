@@ -20,6 +20,7 @@ pub fn register(registry: &mut Registry) -> Result<(), DuplicatePlugin> {
         Arc::new(crate::ip_filter::IpFilter::default()),
         Arc::new(crate::jwt_auth::JwtAuth::default()),
         Arc::new(crate::key_auth::KeyAuth::default()),
+        Arc::new(crate::mirror::Mirror::default()),
         Arc::new(crate::mock::Mock),
         Arc::new(crate::redirect::Redirect),
         Arc::new(crate::request_id::RequestId),

@@ -14,7 +14,7 @@ use paifang_pipeline::{
 };
 use paifang_plugins::{
     access_log::AccessLog, acl::Acl, basic_auth::BasicAuth, circuit_breaker::CircuitBreaker,
-    headers::Headers, ip_filter::IpFilter, jwt_auth::JwtAuth, key_auth::KeyAuth,
+    headers::Headers, ip_filter::IpFilter, jwt_auth::JwtAuth, key_auth::KeyAuth, mirror::Mirror,
     request_id::RequestId, signature::Signature, split::Split, throttle::Throttle,
 };
 use paifang_state::LocalStore;
@@ -298,6 +298,12 @@ fn a_choice_of_upstream_costs_no_allocation() {
 #[test]
 fn a_closed_breaker_costs_no_allocation() {
     assert_eq!(beyond_among(&CircuitBreaker::default(), json!({ "slower_than": "1s" })), 0);
+}
+
+#[test]
+fn a_call_that_is_not_copied_costs_no_allocation() {
+    let config = json!({ "upstream": "other", "methods": ["POST"] });
+    assert_eq!(beyond_among(&Mirror::default(), config), 0);
 }
 
 #[test]

@@ -53,7 +53,7 @@ apis:
     handlers: [ access_log: { sink: stderr }, respond: { status: 204 } ]
   - id: away
     match: { path: /away }
-    handlers: [ split: { to: [ { upstream: away, share: 50% } ] }, circuit_breaker: {} ]
+    handlers: [ split: { to: [ { upstream: away, share: 50% } ] }, circuit_breaker: {}, mirror: { upstream: away } ]
     upstream: away
 "#;
 

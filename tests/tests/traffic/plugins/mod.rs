@@ -11,6 +11,7 @@ mod forward_auth;
 mod ip_filter;
 mod jwt_auth;
 mod key_auth;
+mod mirror;
 mod signature;
 mod split;
 mod throttle;

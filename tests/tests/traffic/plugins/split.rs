@@ -37,7 +37,7 @@ async fn callers_keep_their_variant_on_every_door_and_while_the_share_grows() {
             let mut told = BTreeSet::new();
             for door in Door::ALL {
                 let (before, ask) = (two.count(), Ask::new("GET", "/"));
-                let ask = ask.field("x-device", &id.to_string()).field("x-by", "forged");
+                let ask = ask.field("x-device", id.to_string()).field("x-by", "forged");
                 let reply = door.ask(running.address(), &ask).await;
                 assert_eq!(reply.status, 200, "{door:?}");
                 let went = two.count() > before;
