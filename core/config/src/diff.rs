@@ -121,6 +121,7 @@ fn settings(config: &Config) -> Value {
     put("paths", json(&config.paths));
     put("releases", json(&config.releases));
     put("log", json(&config.log));
+    put("zone", json(&config.zone));
     put("shutdown", json(&config.shutdown));
     Value::Object(all)
 }

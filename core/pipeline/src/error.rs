@@ -98,6 +98,8 @@ rows! {
     NO_ORIGIN = 4008, BAD_GATEWAY, "no_origin", "No step answered and the API has no upstream.";
     /// The upstream failed in the middle of its body while a step collected it.
     RESPONSE_INCOMPLETE = 4009, BAD_GATEWAY, "response_incomplete", "The upstream broke off its response.";
+    /// Every endpoint of the upstream has as many calls as it may, and no more may wait.
+    UPSTREAM_BUSY = 4010, SERVICE_UNAVAILABLE, "upstream_busy", "The upstream has as many calls as it may.";
 
     /// A handler panicked, trapped or returned what it may not.
     HANDLER_FAILED = 5000, INTERNAL_SERVER_ERROR, "handler_failed", "A handler failed.";

@@ -111,6 +111,10 @@ pub trait OriginCall: Send {
     /// The next event. After the end of the response it is not called again.
     fn recv(&mut self) -> impl Future<Output = Result<OriginEvent, OriginError>> + Send;
 
+    /// The call's time is up while it waits for this attempt's response head: the attempt is given
+    /// up. For an account of who is slow.
+    fn overdue(&mut self) {}
+
     /// The attempt is over. `complete` says that request and response ended as they should, so
     /// that the connection may serve others; otherwise the origin is told to stop.
     fn finish(self, complete: bool) -> impl Future<Output = ()> + Send;

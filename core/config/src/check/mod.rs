@@ -3,6 +3,7 @@
 //! plugins is found when chains are compiled.
 
 mod apis;
+mod balance;
 mod chains;
 mod edge;
 mod range;

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::pick;
 use super::range::{HOUR, MILLI, number, time};
+use super::{balance, pick};
 use crate::diag::{Problem, Problems};
-use crate::model::{Config, Endpoint, HealthCheck, Retry, Upstream};
+use crate::model::{Config, Endpoint, HealthCheck, HostOf, Retry, Upstream};
 use crate::yaml::{Located, Span};
 
 pub(super) fn check(config: &Config, problems: &mut Problems) {
@@ -27,6 +27,7 @@ fn endpoints(all: &[Endpoint], name: &str, span: Span, problems: &mut Problems) 
     let mut seen = HashMap::new();
     for endpoint in all {
         number(&endpoint.weight, 0, 1000, problems);
+        number(&endpoint.priority, 0, 100, problems);
         let span = endpoint.address.span();
         if let Some(first) = seen.insert(endpoint.address.value(), span) {
             problems.push(
@@ -61,10 +62,20 @@ fn alone(upstream: &Upstream, span: Span, problems: &mut Problems) {
             ),
         ));
     }
+    time(&timeouts.tunnel_idle, MILLI, 24 * hour, problems);
+    balance::check(upstream, problems);
     number(&upstream.pool.size, 0, 100_000, problems);
+    time(&upstream.pool.max_age, Duration::from_secs(1), 24 * hour, problems);
+    number(&upstream.pool.h2_streams, 1, 1000, problems);
     time(&upstream.pool.idle, Duration::from_secs(1), hour, problems);
     retry(&upstream.retry, problems);
     host(upstream.host.as_ref(), problems);
+    if let (Some(host), HostOf::Endpoint) = (&upstream.host, upstream.host_of) {
+        problems.push(
+            Problem::new(host.span(), "`host` says what servers see, so `host_of` cannot")
+                .help("leave one of them out"),
+        );
+    }
     if let Some(check) = &upstream.health_check {
         health(check, span, problems);
     }

@@ -40,6 +40,9 @@ pub struct Config {
     /// Tenants by id.
     #[schemars(default)]
     pub apps: IndexMap<Id, Named<App>>,
+    /// Where this gateway is. Endpoints with the same `zone` are preferred; empty is none.
+    #[schemars(default)]
+    pub zone: String,
     /// What answers calls, by name.
     #[schemars(default)]
     pub upstreams: IndexMap<Id, Named<Upstream>>,
@@ -94,7 +97,7 @@ pub(crate) struct Names {
 }
 
 /// The keys of a config file.
-pub const KEYS: [&str; 15] = [
+pub const KEYS: [&str; 16] = [
     "version",
     "listeners",
     "admin",
@@ -103,6 +106,7 @@ pub const KEYS: [&str; 15] = [
     "defaults",
     "paths",
     "apps",
+    "zone",
     "upstreams",
     "wasm",
     "chains",
@@ -126,6 +130,7 @@ impl Config {
             defaults: Defaults::default(),
             paths: Paths::default(),
             apps: IndexMap::new(),
+            zone: String::new(),
             upstreams: IndexMap::new(),
             wasm: IndexMap::new(),
             chains: IndexMap::new(),
@@ -165,6 +170,7 @@ impl Config {
                 }
             }
             "apps" => self.apps = map(value, &mut HashMap::new(), problems),
+            "zone" => one(value, &mut self.zone, problems),
             "upstreams" => self.upstreams = map(value, &mut self.names.upstreams, problems),
             "wasm" => self.wasm = map(value, &mut HashMap::new(), problems),
             "chains" => {

@@ -5,6 +5,7 @@
 
 mod api;
 mod apps;
+mod balance;
 mod breaker;
 mod config;
 mod defaults;
@@ -24,6 +25,7 @@ mod wasm;
 
 pub use api::{Api, ApiState, Match};
 pub use apps::{App, AppKey, ErrorPage};
+pub use balance::{Balance, ConsistentHash, HashBy, OutlierEjection, SlowStart, UpstreamLimits};
 pub use breaker::{Breaker, BreakerRules};
 pub use config::{Config, KEYS, Named};
 pub use defaults::Defaults;
@@ -40,7 +42,7 @@ pub use retry::{Retry, RetryBudget};
 pub use secret::SecretAt;
 pub use step::{RESERVED, Step, StepBody, Steps};
 pub use upstream::{
-    Balance, Dns, Endpoint, Forward, HealthCheck, Pool, Protocol, Upstream, UpstreamTimeouts,
-    UpstreamTls,
+    Dns, Endpoint, Forward, HealthCheck, HostOf, Pool, Protocol, Upstream, UpstreamTimeouts,
+    UpstreamTls, WhenAllUnhealthy,
 };
 pub use wasm::{Grant, Sha256, Wasm, WasmLimits};

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use paifang_pipeline::units::HumanDuration;
+use paifang_pipeline::units::{HumanDuration, Percent};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{HostPort, Retry, RetryBudget};
+use super::{Balance, HostPort, OutlierEjection, Retry, RetryBudget, SlowStart, UpstreamLimits};
 use crate::yaml::Located;
 
 /// A group of servers that answer alike.
@@ -15,9 +15,22 @@ use crate::yaml::Located;
 pub struct Upstream {
     /// Its servers, at least one. A DNS name stands for all its addresses.
     pub endpoints: Vec<Endpoint>,
-    /// How calls are spread.
+    /// How calls are spread; `{ consistent_hash: { by: client_ip } }` assigns them by a key.
     #[serde(default)]
     pub balance: Balance,
+    /// Calls stay in the gateway's own zone while this share of the weight there is usable; when less
+    /// is, the rest of them goes to other zones. Default 70%.
+    #[serde(default = "seventy")]
+    pub zone_threshold: Located<Percent>,
+    /// An endpoint that is new or came back takes a growing share of its calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_start: Option<SlowStart>,
+    /// Endpoints whose calls fail are left alone for a while.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outlier_ejection: Option<OutlierEjection>,
+    /// How much is borne at once.
+    #[serde(default)]
+    pub limits: UpstreamLimits,
     /// What is spoken.
     #[serde(default)]
     pub protocol: Protocol,
@@ -27,12 +40,18 @@ pub struct Upstream {
     /// The `Host` that servers see. Default: the client's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<Located<String>>,
+    /// Whose `Host` it is, without `host`: the client's, or that of the endpoint's `address`.
+    #[serde(default)]
+    pub host_of: HostOf,
     /// What servers are told of the client.
     #[serde(default)]
     pub forward: Forward,
     /// Regular probes; every server counts as healthy where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health_check: Option<HealthCheck>,
+    /// What becomes of calls when probes say that no server is healthy.
+    #[serde(default)]
+    pub when_all_unhealthy: WhenAllUnhealthy,
     /// How long to wait for a server.
     #[serde(default)]
     pub timeouts: UpstreamTimeouts,
@@ -75,19 +94,42 @@ pub struct Endpoint {
     /// Its share of the calls beside the others: 0 (none) to 1000. Default 1.
     #[serde(default = "one")]
     pub weight: Located<u32>,
+    /// Those of a greater number get calls when none of a smaller one is usable: 0 to 100. Default 0.
+    #[serde(default)]
+    pub priority: Located<u32>,
+    /// Where it is; those in the gateway's own `zone` are preferred.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<Located<String>>,
+}
+
+fn seventy() -> Located<Percent> {
+    "70%".parse().unwrap_or(Percent::ALL).into()
 }
 
 fn one() -> Located<u32> {
     1.into()
 }
 
-/// How calls are spread over the servers.
+/// Whose `Host` servers see.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Balance {
-    /// In turn, by weight. The default.
+pub enum HostOf {
+    /// The one that the client asked for. The default.
     #[default]
-    RoundRobin,
+    Client,
+    /// That of the endpoint, as `address` has it.
+    Endpoint,
+}
+
+/// What becomes of calls when no server is healthy.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenAllUnhealthy {
+    /// They are refused: what is down is not loaded further. The default.
+    #[default]
+    Refuse,
+    /// All servers are used, as if there were no probes.
+    UseAll,
 }
 
 /// What is spoken with the servers.
@@ -183,6 +225,8 @@ pub struct UpstreamTimeouts {
     pub idle: Located<HumanDuration>,
     /// For a piece of the request to be taken. Default 30s.
     pub write: Located<HumanDuration>,
+    /// How long a tunnel (WebSocket) may be silent in both directions; up to 24h. Default 1h.
+    pub tunnel_idle: Located<HumanDuration>,
 }
 
 impl Default for UpstreamTimeouts {
@@ -192,6 +236,7 @@ impl Default for UpstreamTimeouts {
             first_byte: HumanDuration::from_secs(30).into(),
             idle: HumanDuration::from_secs(60).into(),
             write: HumanDuration::from_secs(30).into(),
+            tunnel_idle: HumanDuration::from_secs(3600).into(),
         }
     }
 }
@@ -223,10 +268,20 @@ pub struct Pool {
     pub size: Located<u32>,
     /// How long an idle one is kept. 1s to 1h. Default 60s.
     pub idle: Located<HumanDuration>,
+    /// How old a connection may grow before another takes its place. 1s to 24h. Default 1h.
+    pub max_age: Located<HumanDuration>,
+    /// Calls at once on one HTTP/2 connection, where the server allows as many: 1 to 1000.
+    /// Default 100.
+    pub h2_streams: Located<u32>,
 }
 
 impl Default for Pool {
     fn default() -> Self {
-        Self { size: 256.into(), idle: HumanDuration::from_secs(60).into() }
+        Self {
+            size: 256.into(),
+            idle: HumanDuration::from_secs(60).into(),
+            max_age: HumanDuration::from_secs(3600).into(),
+            h2_streams: 100.into(),
+        }
     }
 }

@@ -11,6 +11,7 @@ mod make;
 mod recall;
 mod release;
 mod report;
+mod upstreams;
 mod watch;
 
 pub(crate) use controller::{Controller, Parts};

@@ -88,7 +88,7 @@ impl Report {
 }
 
 /// Data with its text: what the admin API answers and the command line prints.
-fn told(data: impl Serialize, text: String) -> Value {
+pub(super) fn told(data: impl Serialize, text: String) -> Value {
     let mut value = serde_json::to_value(data).unwrap_or_default();
     match &mut value {
         Value::Object(members) => {
@@ -182,56 +182,6 @@ impl Controller {
         explain_request(&self.live.load().snapshot, request, headers)
     }
 
-    /// All upstreams and their endpoints.
-    pub(crate) fn upstreams(&self) -> Value {
-        let mut text = String::new();
-        let mut items = Vec::new();
-        for upstream in self.live.load_full().upstreams.iter() {
-            let reading = upstream.read();
-            let _ = writeln!(text, "{}", reading.name);
-            let mut endpoints = Vec::new();
-            for endpoint in &reading.endpoints {
-                let health = if endpoint.healthy { "healthy" } else { "unhealthy" };
-                let _ = write!(
-                    text,
-                    "  {}  {health}  weight {}  in flight {}  idle {}",
-                    endpoint.address,
-                    endpoint.weight,
-                    endpoint.in_flight,
-                    endpoint.idle_connections
-                );
-                let _ = match &endpoint.last_error {
-                    Some(error) => writeln!(text, "  ({error})"),
-                    None => writeln!(text),
-                };
-                endpoints.push(json!({
-                    "address": endpoint.address.to_string(),
-                    "host": &*endpoint.host,
-                    "weight": endpoint.weight,
-                    "healthy": endpoint.healthy,
-                    "since_unix_seconds": endpoint.since.as_secs(),
-                    "last_error": endpoint.last_error,
-                    "passed_over": endpoint.passed_over,
-                    "in_flight": endpoint.in_flight,
-                    "idle_connections": endpoint.idle_connections,
-                    "h2_connections": endpoint.h2_connections,
-                    "counts": counts(&endpoint.counts.entries()),
-                }));
-            }
-            for name in &reading.unresolved {
-                let _ = writeln!(text, "  {name}  not looked up yet");
-            }
-            items.push(json!({
-                "name": &*reading.name,
-                "endpoints": endpoints,
-                "unresolved": reading.unresolved,
-                "idle_connections": reading.idle_connections,
-                "counts": counts(&reading.counts.entries()),
-            }));
-        }
-        told(items, text)
-    }
-
     /// All listeners.
     pub(crate) fn listeners(&self) -> Value {
         let describe = |listener: &ListenerStatus| {
@@ -309,7 +259,7 @@ fn held_release(old: &HeldRelease) -> Value {
     })
 }
 
-fn counts(entries: &[(&'static str, u64)]) -> Value {
+pub(super) fn counts(entries: &[(&'static str, u64)]) -> Value {
     entries.iter().map(|(name, count)| ((*name).to_owned(), Value::from(*count))).collect()
 }
 

@@ -43,6 +43,19 @@ impl Collector for Upstreams {
             "Attempts under way.",
             endpoints().map(|(labels, e)| (labels, i64::try_from(e.in_flight).unwrap_or(i64::MAX))),
         )?;
+        gauges(
+            &mut encoder,
+            "paifang_endpoint_ejected",
+            "Whether the endpoint is left alone because calls to it failed.",
+            endpoints().map(|(labels, endpoint)| (labels, i64::from(endpoint.ejected.is_some()))),
+        )?;
+        gauges(
+            &mut encoder,
+            "paifang_endpoint_connections",
+            "Connections to the endpoint, idle ones included; not those of probes.",
+            endpoints()
+                .map(|(labels, e)| (labels, i64::try_from(e.connections).unwrap_or(i64::MAX))),
+        )?;
         counters(
             &mut encoder,
             "paifang_endpoint_events",
@@ -62,6 +75,15 @@ impl Collector for Upstreams {
             all.iter().map(|upstream| {
                 let idle = i64::try_from(upstream.idle_connections).unwrap_or(i64::MAX);
                 (vec![("upstream", &*upstream.name)], idle)
+            }),
+        )?;
+        gauges(
+            &mut encoder,
+            "paifang_upstream_pending_calls",
+            "Calls that wait for room at an endpoint.",
+            all.iter().map(|upstream| {
+                let pending = i64::try_from(upstream.pending).unwrap_or(i64::MAX);
+                (vec![("upstream", &*upstream.name)], pending)
             }),
         )?;
         counters(

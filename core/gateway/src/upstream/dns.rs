@@ -5,7 +5,7 @@
 //! addresses stay in use; before the first answer there are none, which is no failure of the
 //! release that brings the name. All A and AAAA records are used.
 
-use super::Upstream;
+use super::{Upstream, members::Lookup, spec::DnsSpec};
 use hickory_resolver::{
     TokioResolver,
     config::{LookupIpStrategy, ResolverConfig},
@@ -84,24 +84,31 @@ impl Resolve for SystemResolver {
     }
 }
 
+impl DnsSpec {
+    /// How long an answer is kept whose records say this.
+    pub(super) fn clamp(&self, ttl: Duration) -> Duration {
+        ttl.clamp(self.min_ttl, self.max_ttl.max(self.min_ttl))
+    }
+}
+
 /// Keeps one name of an upstream resolved until the upstream is gone.
 pub(super) async fn watch(
     upstream: Weak<Upstream>,
     resolver: std::sync::Arc<dyn Resolve>,
-    index: usize,
+    lookup: Lookup,
     mut stop: watch::Receiver<()>,
 ) {
+    let Lookup { id, name, mut gone } = lookup;
     let mut failing = false;
     loop {
-        let (name, bounds) = {
-            let Some(upstream) = upstream.upgrade() else { return };
-            let spec = &upstream.common.spec;
-            (spec.endpoints[index].host.clone(), spec.dns)
+        let Some(bounds) = upstream.upgrade().map(|upstream| upstream.common.spec.dns) else {
+            return;
         };
         let looked_up = tokio::select! {
             found = tokio::time::timeout(LOOKUP_TIMEOUT, resolver.resolve(&name)) => found,
-            // Retired, or gone.
+            // The upstream is retired or gone; the member is gone.
             _ = stop.changed() => return,
+            _ = gone.changed() => return,
         };
         let result = looked_up.unwrap_or_else(|_| Err(format!("no answer in {LOOKUP_TIMEOUT:?}")));
         let Some(upstream) = upstream.upgrade() else { return };
@@ -112,12 +119,12 @@ pub(super) async fn watch(
                 if std::mem::take(&mut failing) {
                     tracing::info!(upstream = %upstream.name(), name, "name is resolved again");
                 }
-                let pause = found.ttl.clamp(bounds.min_ttl, bounds.max_ttl.max(bounds.min_ttl));
-                upstream.resolved(index, Some(found.addresses));
+                let pause = bounds.clamp(found.ttl);
+                upstream.resolved(id, Some(found.addresses));
                 pause
             }
             Err(why) => {
-                let kept = upstream.addresses_of(index);
+                let kept = upstream.addresses_of(id);
                 // Loud while calls fail for it; once where the last answer still serves.
                 if kept == 0 {
                     tracing::error!(upstream = %upstream.name(), name, why, "name has no address: calls are refused");
@@ -125,7 +132,7 @@ pub(super) async fn watch(
                     tracing::warn!(upstream = %upstream.name(), name, why, kept, "name cannot be resolved: its last addresses stay in use");
                 }
                 failing = true;
-                upstream.resolved(index, None);
+                upstream.resolved(id, None);
                 bounds.min_ttl
             }
         };
@@ -133,6 +140,7 @@ pub(super) async fn watch(
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             _ = stop.changed() => return,
+            _ = gone.changed() => return,
         }
     }
 }

@@ -1,10 +1,14 @@
 //! One server at one address: its health, its connections, its counters.
 
 use super::{
+    Upstream,
     connect::Connector,
-    error,
     health::Health,
+    limits::{Gate, Queue},
+    members::Listed,
+    outlier::Outlier,
     pool::{IdlePool, PoolLimits},
+    slow_start::{WARM, Warmth},
     spec::UpstreamSpec,
     stats::{EndpointCounts, EndpointStats},
     streams::Streams,
@@ -17,8 +21,8 @@ use paifang_pipeline::{
 use std::{
     net::SocketAddr,
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
+        Arc, Weak,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -35,6 +39,8 @@ pub(super) struct Common {
     pub(super) spec: UpstreamSpec,
     pub(super) connector: Connector,
     pub(super) limits: Arc<PoolLimits>,
+    pub(super) queue: Arc<Queue>,
+    pub(super) upstream: Weak<Upstream>,
     pub(super) spawn: Arc<dyn Spawn>,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -48,7 +54,6 @@ pub(super) struct Identity {
     pub(super) authority: HeaderValue,
     /// The name that TLS verifies, where there is TLS.
     pub(super) server_name: Option<ServerName<'static>>,
-    pub(super) weight: u32,
 }
 
 /// One server.
@@ -62,7 +67,10 @@ pub(super) struct Endpoint {
     pub(super) streams: Streams,
     /// ALPN has chosen HTTP/2 the last time.
     pub(super) speaks_h2: AtomicBool,
-    in_flight: AtomicUsize,
+    pub(super) gate: Arc<Gate>,
+    pub(super) warmth: Warmth,
+    pub(super) outlier: Outlier,
+    usable: AtomicBool,
     connect_failures: AtomicU32,
     passed_over_until: AtomicU64,
 }
@@ -76,6 +84,10 @@ pub struct EndpointReading {
     pub host: Arc<str>,
     /// Its share of the calls.
     pub weight: u32,
+    /// Endpoints of a greater number are used when none of a smaller one can be.
+    pub priority: u32,
+    /// Where it is, where that is told.
+    pub zone: Option<Arc<str>>,
     /// What probes say; true without probes.
     pub healthy: bool,
     /// Since when, after the Unix epoch.
@@ -84,8 +96,14 @@ pub struct EndpointReading {
     pub last_error: Option<String>,
     /// It could not be connected to a moment ago and others are tried first.
     pub passed_over: bool,
+    /// For how long it is still left alone because calls to it failed.
+    pub ejected: Option<Duration>,
+    /// Its share of what it gets when it is warm, in thousandths: below 1000 in its slow start.
+    pub warmth: u32,
     /// Attempts under way.
     pub in_flight: usize,
+    /// Connections, idle ones included; not those of probes.
+    pub connections: usize,
     /// Idle HTTP/1.1 connections.
     pub idle_connections: usize,
     /// HTTP/2 connections.
@@ -104,7 +122,10 @@ impl Endpoint {
             idle: IdlePool::new(Arc::clone(&common.limits)),
             streams: Streams::new(common.spec.pool),
             speaks_h2: AtomicBool::new(false),
-            in_flight: AtomicUsize::new(0),
+            gate: Arc::new(Gate::new(Arc::clone(&common.queue))),
+            warmth: Warmth::new(common.spec.slow_start),
+            outlier: Outlier::default(),
+            usable: AtomicBool::new(true),
             connect_failures: AtomicU32::new(0),
             passed_over_until: AtomicU64::new(0),
             common,
@@ -136,17 +157,43 @@ impl Endpoint {
         self.passed_over_until.store(until, Relaxed);
     }
 
-    pub(super) fn read(&self) -> EndpointReading {
+    /// Whether calls go there, as health and ejections stand.
+    pub(super) fn is_usable(&self) -> bool {
+        self.usable.load(Relaxed)
+    }
+
+    pub(super) fn set_usable(&self, usable: bool) {
+        self.usable.store(usable, Relaxed);
+    }
+
+    /// Whether it would take one more call.
+    pub(super) fn has_room(&self) -> bool {
+        self.gate.has_room()
+    }
+
+    /// Attempts under way.
+    pub(super) fn in_flight(&self) -> usize {
+        self.gate.requests()
+    }
+
+    pub(super) fn read(&self, listed: &Listed) -> EndpointReading {
         let state = self.health.read();
+        let now = self.common.clock.now();
+        let until = self.outlier.until();
         EndpointReading {
             address: self.address,
             host: Arc::clone(&self.identity.host),
-            weight: self.identity.weight,
+            weight: listed.weight,
+            priority: listed.priority,
+            zone: listed.zone.clone(),
             healthy: state.healthy,
             since: state.since,
             last_error: state.last_error,
-            passed_over: self.passed_over(self.common.clock.now()),
-            in_flight: self.in_flight.load(Relaxed),
+            passed_over: self.passed_over(now),
+            ejected: until.map(|until| Duration::from_nanos(until.0.saturating_sub(now.0))),
+            warmth: (u64::from(self.warmth.share(now)) * 1000 / u64::from(WARM)) as u32,
+            in_flight: self.in_flight(),
+            connections: self.gate.connections(),
             idle_connections: self.idle.len(),
             h2_connections: self.streams.load().0,
             counts: self.stats.read(),
@@ -160,27 +207,5 @@ impl Endpoint {
     ) -> Result<super::connect::Connected, OriginError> {
         let server_name = self.identity.server_name.as_ref();
         self.common.connector.connect(self.address, server_name, only_h1).await
-    }
-
-    /// The error for an upstream whose endpoints are all unusable.
-    pub(super) fn none_usable(upstream: &str, known: usize) -> OriginError {
-        let why = if known == 0 { "no address is known yet" } else { "no endpoint is healthy" };
-        error::no_endpoint(upstream, why)
-    }
-}
-
-/// An attempt under way, counted while it lives.
-pub(super) struct InFlight(pub(super) Arc<Endpoint>);
-
-impl InFlight {
-    pub(super) fn new(endpoint: Arc<Endpoint>) -> Self {
-        endpoint.in_flight.fetch_add(1, Relaxed);
-        Self(endpoint)
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Relaxed);
     }
 }

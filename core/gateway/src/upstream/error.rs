@@ -4,6 +4,7 @@
 //! | what happened | row | again |
 //! |---|---|---|
 //! | no endpoint to use | `no_endpoint` | never |
+//! | no room at any endpoint, nor in time | `upstream_busy` | never: all of them were asked |
 //! | connecting refused, unreachable, timed out, TLS refused | `connect_failed`, `connect_timeout`, `upstream_tls` | safe: nothing was sent |
 //! | connection lost before anything of the request was on the wire | `upstream_closed` | safe |
 //! | connection lost before the whole response head | `upstream_closed` | if idempotent |
@@ -18,8 +19,8 @@ use h2::Reason;
 use paifang_pipeline::{
     OriginError, Replay,
     error::{
-        CONNECT_FAILED, CONNECT_TIMEOUT, NO_ENDPOINT, UPSTREAM_CLOSED, UPSTREAM_MALFORMED,
-        UPSTREAM_TIMEOUT, UPSTREAM_TLS,
+        CONNECT_FAILED, CONNECT_TIMEOUT, NO_ENDPOINT, UPSTREAM_BUSY, UPSTREAM_CLOSED,
+        UPSTREAM_MALFORMED, UPSTREAM_TIMEOUT, UPSTREAM_TLS,
     },
 };
 use pingora_error::ErrorType;
@@ -28,6 +29,11 @@ use tokio_rustls::rustls;
 
 pub(super) fn no_endpoint(upstream: &str, why: &str) -> OriginError {
     OriginError::new(NO_ENDPOINT, Replay::Never, format!("upstream `{upstream}`: {why}"))
+}
+
+/// All endpoints have as much as they may, and the queue too or for too long.
+pub(super) fn busy(upstream: &str, why: &str) -> OriginError {
+    OriginError::new(UPSTREAM_BUSY, Replay::Never, format!("upstream `{upstream}`: {why}"))
 }
 
 pub(super) fn connect_failed(to: SocketAddr, error: &io::Error) -> OriginError {

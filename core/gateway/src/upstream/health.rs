@@ -119,6 +119,7 @@ fn note(
     if endpoint.health.record(result, spec, endpoint.common.clock.unix()) {
         let (name, address) = (&endpoint.common.spec.name, endpoint.address);
         if endpoint.health.is_healthy() {
+            endpoint.warmth.begin(endpoint.common.clock.now());
             endpoint.stats.turned_healthy.count();
             tracing::info!(upstream = %name, endpoint = %address, "endpoint is healthy again");
         } else {

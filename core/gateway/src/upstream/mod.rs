@@ -18,15 +18,20 @@ mod budget;
 mod call;
 mod connect;
 mod dns;
+mod eject;
 mod endpoint;
 mod error;
 mod forwarded;
 mod health;
 mod hop;
 mod io;
+mod limits;
 mod members;
+mod open;
+mod outlier;
 mod pool;
 mod set;
+mod slow_start;
 mod spec;
 mod stats;
 mod streams;
@@ -42,18 +47,20 @@ pub use dns::{Resolve, Resolved, SystemResolver};
 pub use endpoint::EndpointReading;
 pub use set::{Upstreams, UpstreamsError};
 pub use spec::{
-    AllUnhealthy, BudgetSpec, DnsSpec, EndpointSpec, Forwarding, HealthCheckSpec, HostPolicy,
-    PoolSpec, Protocol, Timeouts, UpstreamError, UpstreamSpec,
+    AllUnhealthy, BalanceSpec, BudgetSpec, DnsSpec, EndpointSpec, Forwarding, HashBy,
+    HealthCheckSpec, HostPolicy, LimitsSpec, OutlierSpec, PoolSpec, Protocol, SlowStartSpec,
+    Timeouts, UpstreamError, UpstreamSpec, ZoneSpec,
 };
 pub use stats::{EndpointCounts, UpstreamCounts};
 pub use tls::{ClientCertificate, SystemRoots, TlsSpec};
 pub(crate) use whole::WholeError;
 
-use balance::Balance;
+use balance::{Ask, Balance};
 use budget::Budget;
 use connect::Connector;
 use endpoint::{Common, Endpoint};
-use members::Members;
+use limits::Queue;
+use members::{Listed, Members};
 use paifang_pipeline::{
     Exchange, Origin, OriginError,
     ports::{Clock, Spawn},
@@ -64,8 +71,8 @@ use stats::UpstreamStats;
 use std::{
     net::IpAddr,
     sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        Arc, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -95,6 +102,8 @@ pub struct Upstream {
     budget: Budget,
     stats: UpstreamStats,
     members: Mutex<Members>,
+    /// When the next ejected endpoint comes back, in nanoseconds of the clock.
+    next_back: AtomicU64,
     started: AtomicBool,
     /// A word on it, or its end, is the end of all background tasks.
     stop: watch::Sender<()>,
@@ -113,6 +122,8 @@ pub struct UpstreamReading {
     pub unresolved: Vec<String>,
     /// Idle HTTP/1.1 connections to all servers.
     pub idle_connections: usize,
+    /// Calls that wait for room.
+    pub pending: usize,
     /// What has been counted since it was built.
     pub counts: UpstreamCounts,
 }
@@ -130,10 +141,17 @@ impl Upstream {
             .map(|tls| tls::TlsClient::build(tls, spec.protocol, &deps.roots))
             .transpose()?;
         let connector = Connector { tls, protocol: spec.protocol, timeout: spec.timeouts.connect };
-        let members = Members::build(&spec, connector.tls.as_ref())?;
-        let upstream = Arc::new(Self {
+        let members = Members::build(&spec.endpoints, connector.tls.as_ref())?;
+        let mut limits = spec.limits;
+        if !connector.may_be_h2() {
+            // Each has a connection to itself.
+            limits.requests = [limits.requests, limits.connections].into_iter().flatten().min();
+        }
+        let queue = Arc::new(Queue::new(limits));
+        let upstream = Arc::new_cyclic(|upstream| Self {
             resolver: Arc::clone(&deps.resolver),
-            balance: Balance::default(),
+            balance: Balance::new(spec.balance.clone()),
+            next_back: AtomicU64::new(eject::NEVER),
             budget: Budget::new(spec.retry_budget),
             stats: UpstreamStats::default(),
             members: Mutex::new(members),
@@ -143,6 +161,8 @@ impl Upstream {
             common: Arc::new(Common {
                 limits: Arc::new(PoolLimits::new(spec.pool)),
                 connector,
+                queue,
+                upstream: Weak::clone(upstream),
                 spawn: Arc::clone(&deps.spawn),
                 clock: Arc::clone(&deps.clock),
                 spec,
@@ -161,14 +181,7 @@ impl Upstream {
         let known = self.members.lock().all();
         self.probe(&known);
         let spawn = &self.common.spawn;
-        for (index, endpoint) in self.common.spec.endpoints.iter().enumerate() {
-            if endpoint.ip().is_none() {
-                let resolver = Arc::clone(&self.resolver);
-                let stop = self.stop.subscribe();
-                let watching = dns::watch(Arc::downgrade(self), resolver, index, stop);
-                spawn.spawn(Box::pin(watching));
-            }
-        }
+        self.look_up();
         spawn.spawn(Box::pin(sweep(Arc::downgrade(self), self.stop.subscribe())));
     }
 
@@ -187,12 +200,15 @@ impl Upstream {
     /// What is known of it now.
     #[must_use]
     pub fn read(&self) -> UpstreamReading {
+        // Without calls nobody else takes them back.
+        self.readmit(self.common.clock.now());
         let members = self.members.lock();
         UpstreamReading {
             name: Arc::clone(self.name()),
-            endpoints: members.all().iter().map(|endpoint| endpoint.read()).collect(),
-            unresolved: members.unresolved(&self.common.spec),
+            endpoints: members.listed().map(|listed| listed.endpoint.read(&listed)).collect(),
+            unresolved: members.unresolved(),
             idle_connections: self.common.limits.idle(),
+            pending: self.common.queue.waiting(),
             counts: self.stats.read(),
         }
     }
@@ -225,41 +241,68 @@ impl Upstream {
         }
     }
 
-    /// Works out anew whose turn it is, after endpoints or their health have changed.
+    /// Works out anew who gets calls, after endpoints, their health or ejections have changed.
     fn rebalance(&self) {
         let members = self.members.lock();
-        let all = members.all();
-        let healthy: Vec<_> =
-            all.iter().filter(|endpoint| endpoint.health.is_healthy()).cloned().collect();
-        let none = healthy.is_empty();
+        let all: Vec<Listed> = members.listed().collect();
+        let healthy = |listed: &Listed| listed.endpoint.health.is_healthy();
+        let fine = |listed: &Listed| healthy(listed) && !listed.endpoint.outlier.is_out();
+        let with_weight = |check: &dyn Fn(&Listed) -> bool| {
+            all.iter().any(|listed| listed.weight > 0 && check(listed))
+        };
+        let (any_fine, any_healthy) = (with_weight(&fine), with_weight(&healthy));
         let use_all = self.common.spec.when_all_unhealthy == AllUnhealthy::UseAll;
+        for listed in &all {
+            let usable = match (any_fine, any_healthy) {
+                (true, _) => fine(listed),
+                // Ejected ones, rather than none.
+                (false, true) => healthy(listed),
+                (false, false) => use_all,
+            };
+            listed.endpoint.set_usable(usable);
+        }
+        let backs = all.iter().filter_map(|listed| listed.endpoint.outlier.until());
+        self.next_back.store(backs.map(|until| until.0).min().unwrap_or(eject::NEVER), Relaxed);
+        let zone = self.common.spec.zone.as_ref();
         // Within the lock, so that of two changes at once the later one stays.
-        self.balance.set(if none && use_all { all } else { healthy });
+        self.balance.set(&all, zone.map(|zone| (&*zone.own, zone.threshold_permille)));
     }
 
     fn announce(&self) {
         self.changes.send_modify(|count| *count += 1);
     }
 
-    /// A look-up of the endpoint at `index` is done; `None` where it failed.
-    fn resolved(self: &Arc<Self>, index: usize, addresses: Option<Vec<IpAddr>>) {
+    /// Looks names up that are new.
+    fn look_up(self: &Arc<Self>) {
+        let unwatched = self.members.lock().unwatched();
+        for lookup in unwatched {
+            let resolver = Arc::clone(&self.resolver);
+            let stop = self.stop.subscribe();
+            let watching = dns::watch(Arc::downgrade(self), resolver, lookup, stop);
+            self.common.spawn.spawn(Box::pin(watching));
+        }
+    }
+
+    /// A look-up of the member with this id is done; `None` where it failed.
+    fn resolved(self: &Arc<Self>, id: u64, addresses: Option<Vec<IpAddr>>) {
         let counter =
             if addresses.is_some() { &self.stats.dns_answers } else { &self.stats.dns_failures };
         counter.count();
-        let fresh = {
-            let mut members = self.members.lock();
-            let changed = members.answer(index, addresses);
-            if changed { Some(members.renew(&self.common)) } else { None }
-        };
-        if let Some(fresh) = fresh {
-            self.rebalance();
-            self.probe(&fresh);
+        if self.members.lock().answer(id, addresses) {
+            self.renew();
         }
         self.announce();
     }
 
-    fn addresses_of(&self, index: usize) -> usize {
-        self.members.lock().addresses_of(index)
+    /// Takes what members have changed to.
+    fn renew(self: &Arc<Self>) {
+        let fresh = self.members.lock().renew(&self.common);
+        self.rebalance();
+        self.probe(&fresh);
+    }
+
+    fn addresses_of(&self, id: u64) -> usize {
+        self.members.lock().addresses_of(id)
     }
 
     fn probe(self: &Arc<Self>, endpoints: &[Arc<Endpoint>]) {
@@ -274,7 +317,7 @@ impl Upstream {
     }
 }
 
-async fn sweep(upstream: std::sync::Weak<Upstream>, mut stop: watch::Receiver<()>) {
+async fn sweep(upstream: Weak<Upstream>, mut stop: watch::Receiver<()>) {
     loop {
         tokio::select! {
             () = tokio::time::sleep(SWEEP_EVERY) => {}
@@ -306,12 +349,8 @@ impl Origin for Upstream {
         } else {
             call.outcome().endpoint
         };
-        let Some(endpoint) = self.balance.next(call.now(), tried) else {
-            self.stats.no_endpoint.count();
-            let known = self.members.lock().all().len();
-            return Err(Endpoint::none_usable(self.name(), known));
-        };
-        call::open(&endpoint, call.head()).await
+        let key = self.balance.key(call.head(), Some(call));
+        self.open_attempt(call.head(), Ask { now: call.now(), tried, key }).await
     }
 
     fn spend_retry(&self, _: &Exchange) -> bool {

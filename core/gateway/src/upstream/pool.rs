@@ -4,7 +4,7 @@
 //! when it is taken: one that the server has closed, or on which something was said unasked, is not
 //! used. A sweeper closes what has expired meanwhile. Locks are held for moments, never over a wait.
 
-use super::{io::IoState, spec::PoolSpec, timer::Timer};
+use super::{io::IoState, limits::Connection, spec::PoolSpec, timer::Timer};
 use futures::FutureExt;
 use parking_lot::Mutex;
 use pingora_core::protocols::Stream;
@@ -23,6 +23,8 @@ pub(super) struct Idle {
     pub(super) stream: Stream,
     pub(super) state: Arc<IoState>,
     pub(super) timer: Timer,
+    /// Its place among the endpoint's connections.
+    pub(super) counted: Option<Connection>,
     pub(super) born: Instant,
     /// When it stops being worth keeping.
     pub(super) until: Instant,
@@ -173,6 +175,7 @@ mod tests {
             stream: Box::new(near),
             state: Arc::new(state),
             timer: Timer::default(),
+            counted: None,
             born: now,
             until: now + keep,
         };

@@ -4,7 +4,7 @@
 //! upstream itself, with its connections, its health and its place in the round.
 
 use super::tls::TlsSpec;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 /// One upstream.
@@ -14,6 +14,16 @@ pub struct UpstreamSpec {
     pub name: Arc<str>,
     /// Its servers, at least one.
     pub endpoints: Vec<EndpointSpec>,
+    /// How calls are spread.
+    pub balance: BalanceSpec,
+    /// The gateway's own zone, where it is preferred.
+    pub zone: Option<ZoneSpec>,
+    /// How endpoints that are new or came back begin.
+    pub slow_start: Option<SlowStartSpec>,
+    /// When endpoints whose calls fail are left alone.
+    pub outliers: Option<OutlierSpec>,
+    /// How much is borne at once.
+    pub limits: LimitsSpec,
     /// What is spoken.
     pub protocol: Protocol,
     /// TLS towards the servers; plain text where absent.
@@ -43,6 +53,11 @@ impl UpstreamSpec {
         Self {
             name: name.into(),
             endpoints,
+            balance: BalanceSpec::default(),
+            zone: None,
+            slow_start: None,
+            outliers: None,
+            limits: LimitsSpec::default(),
             protocol: Protocol::default(),
             tls: None,
             host: HostPolicy::default(),
@@ -66,18 +81,132 @@ pub struct EndpointSpec {
     pub port: u16,
     /// Its share of the calls beside the others, 0 (none) to 1000. Each address of a name has it.
     pub weight: u32,
+    /// Those of a greater number get calls when none of a smaller one can.
+    pub priority: u32,
+    /// Where it is.
+    pub zone: Option<Arc<str>>,
 }
 
 impl EndpointSpec {
     /// A server with weight 1.
     #[must_use]
     pub fn new(host: &str, port: u16) -> Self {
-        Self { host: host.to_owned(), port, weight: 1 }
+        Self { host: host.to_owned(), port, weight: 1, priority: 0, zone: None }
     }
 
     /// The address, where the host is one.
     pub(super) fn ip(&self) -> Option<IpAddr> {
         self.host.parse().ok()
+    }
+}
+
+/// How calls are spread.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum BalanceSpec {
+    /// In turn, by weight.
+    #[default]
+    RoundRobin,
+    /// To the endpoint with the fewest calls under way, by weight.
+    LeastConnections,
+    /// Each to the endpoint that its key is assigned to.
+    ConsistentHash(HashBy),
+}
+
+/// What calls are assigned by. A call without it takes its turn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HashBy {
+    /// A header's first value.
+    Header(HeaderName),
+    /// A cookie's value.
+    Cookie(String),
+    /// The value of a parameter of the query, as it was sent.
+    Query(String),
+    /// The client's address.
+    ClientIp,
+    /// The path that is sent to the server.
+    Path,
+    /// The subject that a step has established.
+    Identity,
+}
+
+/// Where the gateway is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ZoneSpec {
+    /// Its zone; endpoints of the same are preferred.
+    pub own: Arc<str>,
+    /// While so many thousandths of the weight there are usable, all calls stay.
+    pub threshold_permille: u32,
+}
+
+/// How an endpoint begins that is new or came back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SlowStartSpec {
+    /// Until it has its whole share.
+    pub duration: Duration,
+    /// The share that it begins with, in thousandths of the whole.
+    pub least_permille: u32,
+}
+
+/// When an endpoint whose calls fail is left alone for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutlierSpec {
+    /// After so many failures in a row.
+    pub failures_in_a_row: Option<u32>,
+    /// When so many thousandths of an interval's attempts have failed.
+    pub failure_permille: Option<u32>,
+    /// Fewer attempts in an interval say nothing.
+    pub minimum_attempts: u32,
+    /// How long attempts are counted together.
+    pub interval: Duration,
+    /// How long it is left alone the first time; so much longer each time after.
+    pub time: Duration,
+    /// The longest of these times.
+    pub time_max: Duration,
+    /// At most so many thousandths of the endpoints are left alone at once, or one.
+    pub share_max_permille: u32,
+    /// Statuses that are failures; 500 to 599 where empty.
+    pub statuses: Vec<StatusCode>,
+}
+
+impl Default for OutlierSpec {
+    fn default() -> Self {
+        Self {
+            failures_in_a_row: Some(5),
+            failure_permille: None,
+            minimum_attempts: 20,
+            interval: Duration::from_secs(10),
+            time: Duration::from_secs(30),
+            time_max: Duration::from_secs(300),
+            share_max_permille: 500,
+            statuses: Vec::new(),
+        }
+    }
+}
+
+/// How much is borne at once. What is absent is not limited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimitsSpec {
+    /// Connections to each endpoint.
+    pub connections: Option<usize>,
+    /// Attempts under way at each endpoint.
+    pub requests: Option<usize>,
+    /// Attempts under way at all endpoints together.
+    pub total_requests: Option<usize>,
+    /// Calls that wait for room.
+    pub pending: usize,
+    /// How long a call waits at most.
+    pub pending_timeout: Duration,
+}
+
+impl Default for LimitsSpec {
+    fn default() -> Self {
+        Self {
+            connections: None,
+            requests: None,
+            total_requests: None,
+            pending: 100,
+            pending_timeout: Duration::from_secs(1),
+        }
     }
 }
 

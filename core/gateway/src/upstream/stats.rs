@@ -75,6 +75,10 @@ counters! {
         turned_unhealthy,
         /// Changes from unhealthy to healthy.
         turned_healthy,
+        /// Times that it was left alone because calls to it failed.
+        ejections,
+        /// Times that it was not, because too few would have been left.
+        ejections_refused,
     }
 }
 
@@ -99,6 +103,12 @@ counters! {
         calls,
         /// Attempts that found no endpoint to use.
         no_endpoint,
+        /// Calls that had to wait for room.
+        queued,
+        /// Calls that were refused for the queue was full.
+        queue_full,
+        /// Calls that were refused for they had waited too long.
+        queue_timeouts,
         /// Repetitions that were allowed.
         retries,
         /// Repetitions that the budget refused.

@@ -4,7 +4,7 @@
 //! spec allow. Only one connection to an endpoint is being opened at a time, so that a burst of calls
 //! shares it; when opening fails, all who waited for it fail with it.
 
-use super::{error, io::Wire, spec::PoolSpec};
+use super::{error, io::Wire, limits, spec::PoolSpec};
 use bytes::Bytes;
 use futures::FutureExt;
 use h2::{
@@ -129,6 +129,14 @@ impl Streams {
         list.iter().for_each(|shared| shared.state.draining.store(true, Relaxed));
     }
 
+    /// Lets go of connections without calls.
+    pub(super) fn close_unused(&self) {
+        self.list.lock().retain(|shared| {
+            let calls = &shared.state.in_flight;
+            calls.compare_exchange(0, CLOSED, Relaxed, Relaxed).is_err()
+        });
+    }
+
     fn forget_closed(&self, list: &mut Vec<Shared>) {
         let max_age = self.spec.max_age;
         list.retain(|shared| {
@@ -182,7 +190,12 @@ impl Streams {
     }
 
     /// Speaks HTTP/2 on a fresh connection, adds it, and takes its first slot.
-    pub(super) async fn add(&self, wire: Wire, spawn: &dyn Spawn) -> Result<Slot, OriginError> {
+    pub(super) async fn add(
+        &self,
+        wire: Wire,
+        counted: Option<limits::Connection>,
+        spawn: &dyn Spawn,
+    ) -> Result<Slot, OriginError> {
         let streams = u32::try_from(self.spec.h2_streams).unwrap_or(u32::MAX).max(1);
         // As large as all streams' windows together: slow readers of some must not stop others.
         let window = STREAM_WINDOW.saturating_mul(streams).min((1 << 31) - 1);
@@ -203,7 +216,12 @@ impl Streams {
             born: Instant::now(),
         });
         if let Some(ping) = connection.ping_pong() {
-            spawn.spawn(Box::pin(drive(connection, ping, Arc::clone(&state), self.spec.idle)));
+            let driven = drive(connection, ping, Arc::clone(&state), self.spec.idle);
+            spawn.spawn(Box::pin(async move {
+                // Counts until the connection is closed.
+                let _counted = counted;
+                driven.await;
+            }));
         }
         let slot = Slot { send: send.clone(), reused: false, state: Arc::clone(&state) };
         self.list.lock().push(Shared { send, state });

@@ -3,6 +3,7 @@
 
 use super::{
     Upstream,
+    balance::Ask,
     call::{
         self,
         head::{Prepared, frame},
@@ -55,12 +56,10 @@ impl Upstream {
         strip_request(fields, &mut head.headers, false);
         fields.take(Field::Expect, &mut head.headers);
         self.stats.calls.count();
-        let Some(endpoint) = self.balance.next(self.common.clock.now(), None) else {
-            self.stats.no_endpoint.count();
-            let known = self.members.lock().all().len();
-            return Err(Endpoint::none_usable(self.name(), known).into());
-        };
-        let mut call = call::open(&endpoint, &head).await?;
+        let key = self.balance.key(&head, None);
+        let ask = Ask { now: self.common.clock.now(), tried: None, key };
+        let mut call = self.open_attempt(&head, ask).await?;
+        let endpoint = call.endpoint_handle();
         let prepared = prepare(head, fields, host, body.len(), &endpoint);
         let started = call.start(prepared).await;
         started.inspect_err(|error| endpoint.stats.failed(error))?;

@@ -135,6 +135,7 @@ impl Run<'_> {
                 event = call.recv() => return event.map_err(Trouble::Origin),
                 inbound = upload.backlog.gate(front.recv()), if read_client => inbound?,
                 () = deadline, if awaiting_head => {
+                    call.overdue();
                     let detail = format!("no response head within {:?}", self.api.limits.timeout);
                     return Err(Trouble::Origin(OriginError::new(
                         error::UPSTREAM_TIMEOUT,

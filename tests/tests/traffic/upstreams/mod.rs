@@ -1,7 +1,9 @@
 //! What the gateway does with upstreams: repeats, balance, probes, deadlines, names.
 
 mod balance;
+mod choice;
 mod health;
+mod limits;
 mod retry;
 mod secure;
 mod timeouts;

@@ -2,14 +2,16 @@
 
 use super::Linker;
 use crate::upstream::{
-    AllUnhealthy, BudgetSpec, ClientCertificate, Deps, DnsSpec, EndpointSpec, Forwarding,
-    HealthCheckSpec, HostPolicy, PoolSpec, Protocol, Timeouts, TlsSpec, UpstreamSpec, Upstreams,
+    AllUnhealthy, BalanceSpec, BudgetSpec, ClientCertificate, Deps, DnsSpec, EndpointSpec,
+    Forwarding, HashBy, HealthCheckSpec, HostPolicy, LimitsSpec, OutlierSpec, PoolSpec, Protocol,
+    SlowStartSpec, Timeouts, TlsSpec, UpstreamSpec, Upstreams, ZoneSpec,
 };
 use http::{HeaderValue, StatusCode};
 use paifang_config::{
     model,
     yaml::{Located, Span},
 };
+use paifang_pipeline::units::Percent;
 use std::collections::HashMap;
 
 /// Builds all upstreams; those whose spec did not change are the ones of `previous`.
@@ -36,6 +38,18 @@ pub(super) fn build(linker: &mut Linker<'_>, previous: &Upstreams, deps: &Deps) 
 fn spec(linker: &mut Linker<'_>, name: &str, upstream: &model::Upstream) -> Option<UpstreamSpec> {
     let endpoints = upstream.endpoints.iter().map(endpoint).collect();
     let mut spec = UpstreamSpec::new(name, endpoints);
+    spec.balance = balance(&upstream.balance)?;
+    let own = linker.snapshot.config().zone.as_str();
+    spec.zone = (!own.is_empty()).then(|| ZoneSpec {
+        own: own.into(),
+        threshold_permille: permille(*upstream.zone_threshold),
+    });
+    spec.slow_start = upstream.slow_start.as_ref().map(|slow| SlowStartSpec {
+        duration: slow.duration.get(),
+        least_permille: permille(*slow.from),
+    });
+    spec.outliers = upstream.outlier_ejection.as_ref().map(outliers);
+    spec.limits = limits(&upstream.limits);
     spec.protocol = match upstream.protocol {
         model::Protocol::Auto => Protocol::Auto,
         model::Protocol::H1 => Protocol::H1,
@@ -45,7 +59,11 @@ fn spec(linker: &mut Linker<'_>, name: &str, upstream: &model::Upstream) -> Opti
         spec.tls = Some(self::tls(linker, tls)?);
     }
     let host = host(linker, upstream.host.as_ref())?;
-    spec.host = host.clone().map_or(HostPolicy::Preserve, HostPolicy::Name);
+    spec.host = match (host.clone(), upstream.host_of) {
+        (Some(host), _) => HostPolicy::Name(host),
+        (None, model::HostOf::Client) => HostPolicy::Preserve,
+        (None, model::HostOf::Endpoint) => HostPolicy::Upstream,
+    };
     spec.forwarding = Forwarding {
         x_forwarded: upstream.forward.x_forwarded,
         forwarded: upstream.forward.forwarded,
@@ -55,19 +73,23 @@ fn spec(linker: &mut Linker<'_>, name: &str, upstream: &model::Upstream) -> Opti
         first_byte: upstream.timeouts.first_byte.get(),
         idle: upstream.timeouts.idle.get(),
         write: upstream.timeouts.write.get(),
-        ..Timeouts::default()
+        tunnel_idle: upstream.timeouts.tunnel_idle.get(),
     };
     spec.pool = PoolSpec {
         size: *upstream.pool.size as usize,
         idle: upstream.pool.idle.get(),
-        ..PoolSpec::default()
+        max_age: upstream.pool.max_age.get(),
+        h2_streams: *upstream.pool.h2_streams as usize,
     };
     spec.dns = DnsSpec { min_ttl: upstream.dns.min_ttl.get(), max_ttl: upstream.dns.max_ttl.get() };
     spec.retry_budget = BudgetSpec {
-        permille: upstream.retry_budget.share.thousandths() / 100,
+        permille: permille(upstream.retry_budget.share),
         minimum: upstream.retry_budget.minimum,
     };
-    spec.when_all_unhealthy = AllUnhealthy::Refuse;
+    spec.when_all_unhealthy = match upstream.when_all_unhealthy {
+        model::WhenAllUnhealthy::Refuse => AllUnhealthy::Refuse,
+        model::WhenAllUnhealthy::UseAll => AllUnhealthy::UseAll,
+    };
     if let Some(check) = &upstream.health_check {
         spec.health_check = Some(health_check(linker, check, host)?);
     }
@@ -79,7 +101,64 @@ fn endpoint(endpoint: &model::Endpoint) -> EndpointSpec {
         model::HostPort::Ip(address) => (address.ip().to_string(), address.port()),
         model::HostPort::Name(name, port) => (name.clone(), *port),
     };
-    EndpointSpec { host, port, weight: *endpoint.weight }
+    EndpointSpec {
+        host,
+        port,
+        weight: *endpoint.weight,
+        priority: *endpoint.priority,
+        zone: endpoint.zone.as_ref().map(|zone| zone.value().as_str().into()),
+    }
+}
+
+fn permille(share: Percent) -> u32 {
+    share.thousandths() / 100
+}
+
+/// `None` for a header that cannot be one, which the config's check has refused.
+fn balance(balance: &model::Balance) -> Option<BalanceSpec> {
+    Some(match balance {
+        model::Balance::RoundRobin => BalanceSpec::RoundRobin,
+        model::Balance::LeastConnections => BalanceSpec::LeastConnections,
+        model::Balance::ConsistentHash(hash) => {
+            BalanceSpec::ConsistentHash(match hash.by.value() {
+                model::HashBy::ClientIp => HashBy::ClientIp,
+                model::HashBy::Path => HashBy::Path,
+                model::HashBy::Identity => HashBy::Identity,
+                model::HashBy::Header(name) => HashBy::Header(name.parse().ok()?),
+                model::HashBy::Cookie(name) => HashBy::Cookie(name.clone()),
+                model::HashBy::Query(name) => HashBy::Query(name.clone()),
+            })
+        }
+    })
+}
+
+fn outliers(rules: &model::OutlierEjection) -> OutlierSpec {
+    OutlierSpec {
+        failures_in_a_row: (*rules.failures > 0).then_some(*rules.failures),
+        failure_permille: rules.failure_share.as_ref().map(|share| permille(**share)),
+        minimum_attempts: *rules.attempts,
+        interval: rules.interval.get(),
+        time: rules.time.get(),
+        time_max: rules.time_max.get(),
+        share_max_permille: permille(*rules.share_max),
+        statuses: statuses(&rules.statuses),
+    }
+}
+
+fn limits(limits: &model::UpstreamLimits) -> LimitsSpec {
+    let count = |limit: &Option<Located<u32>>| limit.as_ref().map(|limit| **limit as usize);
+    LimitsSpec {
+        connections: count(&limits.connections),
+        requests: count(&limits.requests),
+        total_requests: count(&limits.total_requests),
+        pending: *limits.pending as usize,
+        pending_timeout: limits.pending_timeout.get(),
+    }
+}
+
+/// The config's check has refused numbers that are no statuses.
+fn statuses(list: &[Located<u16>]) -> Vec<StatusCode> {
+    list.iter().filter_map(|status| StatusCode::from_u16(**status).ok()).collect()
 }
 
 fn tls(linker: &mut Linker<'_>, tls: &model::UpstreamTls) -> Option<TlsSpec> {
@@ -121,9 +200,7 @@ fn health_check(
     spec.timeout = check.timeout.get();
     spec.healthy_after = *check.healthy_after;
     spec.unhealthy_after = *check.unhealthy_after;
-    // The config's check has refused numbers that are no statuses.
-    spec.statuses =
-        check.status.iter().filter_map(|status| StatusCode::from_u16(**status).ok()).collect();
+    spec.statuses = statuses(&check.status);
     spec.host = host(linker, check.host.as_ref())?.or(upstream_host);
     Some(spec)
 }

@@ -15,6 +15,7 @@ use crate::upstream::{
     endpoint::Endpoint,
     error::{self, Progress},
     io::{IoState, Wire, WriteBehind},
+    limits::Connection,
     pool::Idle,
     timer::Timer,
 };
@@ -43,6 +44,8 @@ pub(super) struct H1Call {
     endpoint: Arc<Endpoint>,
     state: Arc<IoState>,
     timer: Timer,
+    /// After the session, so that the connection is closed before it stops counting.
+    counted: Option<Connection>,
     born: Instant,
     reused: bool,
     /// Of the connection's counters, when this call began.
@@ -56,11 +59,11 @@ pub(super) struct H1Call {
 }
 
 impl H1Call {
-    pub(super) fn fresh(endpoint: &Arc<Endpoint>, wire: Wire) -> Self {
+    pub(super) fn fresh(endpoint: &Arc<Endpoint>, wire: Wire, counted: Option<Connection>) -> Self {
         let state = Arc::new(IoState::default());
         let stream: Stream = Box::new(WriteBehind::new(wire, Arc::clone(&state)));
         let until = Instant::now();
-        let idle = Idle { stream, state, timer: Timer::default(), born: until, until };
+        let idle = Idle { stream, state, timer: Timer::default(), counted, born: until, until };
         Self::new(endpoint, idle, false)
     }
 
@@ -69,13 +72,14 @@ impl H1Call {
     }
 
     fn new(endpoint: &Arc<Endpoint>, idle: Idle, reused: bool) -> Self {
-        let Idle { stream, state, timer, born, until: _ } = idle;
+        let Idle { stream, state, timer, counted, born, until: _ } = idle;
         Self {
             session: HttpSession::new(stream),
             endpoint: Arc::clone(endpoint),
             began_at: (state.sent.load(Relaxed), state.received.load(Relaxed)),
             state,
             timer,
+            counted,
             born,
             reused,
             phase: Phase::Head,
@@ -226,7 +230,8 @@ impl H1Call {
         if let Some(stream) = self.session.reuse().await {
             let (now, born) = (Instant::now(), self.born);
             let until = self.endpoint.common.limits.keep_until(now, born, self.keep);
-            let idle = Idle { stream, state: self.state, timer: self.timer, born, until };
+            let Self { state, timer, counted, .. } = *self;
+            let idle = Idle { stream, state, timer, counted, born, until };
             self.endpoint.idle.put(idle, now);
         }
     }

@@ -5,8 +5,10 @@ mod h2;
 pub(super) mod head;
 
 use super::{
-    endpoint::{Endpoint, InFlight},
+    eject,
+    endpoint::Endpoint,
     hop,
+    limits::{Connection, InFlight},
     streams::Turn,
     timer::Timer,
 };
@@ -28,9 +30,13 @@ use tokio::time::Instant;
 const MAX_INFORMATIONAL: u8 = 16;
 
 /// One attempt on one server.
+///
+/// The session comes first: its connection is given back before its place among the attempts is.
 pub struct UpstreamCall {
     wire: Session,
     in_flight: InFlight,
+    /// The request's end is with the session.
+    request_ended: bool,
 }
 
 /// Boxed: the engine moves a call several times.
@@ -39,42 +45,67 @@ enum Session {
     H2(Box<h2::H2Call>),
 }
 
-/// Opens an attempt on `endpoint`: on a kept connection where there is one.
+/// Opens an attempt at its place: on a kept connection where there is one. `None` where the endpoint
+/// has as many connections as it may and all are full; it is not chosen again until one is freed.
 pub(super) async fn open(
-    endpoint: &Arc<Endpoint>,
+    place: InFlight,
     head: &RequestHead,
-) -> Result<UpstreamCall, OriginError> {
-    let in_flight = InFlight::new(Arc::clone(endpoint));
+) -> Option<Result<UpstreamCall, OriginError>> {
+    let endpoint = &place.endpoint;
     let connector = &endpoint.common.connector;
     // What asks for another protocol needs a connection of its own, unless only HTTP/2 is spoken.
     let only_h1 = connector.may_be_h2()
         && connector.protocol != super::spec::Protocol::H2
         && hop::asks_upgrade(Fields::of(&head.headers), &head.headers);
-    let wire = if connector.may_be_h2() && !only_h1 {
-        open_shared(endpoint).await?
-    } else {
-        match kept(endpoint) {
-            Some(wire) => wire,
-            None => fresh(endpoint, only_h1).await?,
+    let mut opened = session(endpoint, only_h1).await;
+    if opened.is_none() {
+        // What is freed from here on takes this back; what was freed before, the second look finds.
+        endpoint.gate.saturated(true);
+        opened = session(endpoint, only_h1).await;
+        if opened.is_some() {
+            endpoint.gate.saturated(false);
         }
+    }
+    let Some(opened) = opened else {
+        place.give_up();
+        return None;
     };
-    endpoint.stats.calls.count();
-    Ok(UpstreamCall { wire, in_flight })
+    Some(match opened {
+        Ok(wire) => {
+            endpoint.stats.calls.count();
+            Ok(UpstreamCall { wire, in_flight: place, request_ended: false })
+        }
+        Err(error) => {
+            endpoint.went_wrong();
+            Err(error)
+        }
+    })
+}
+
+/// `None` where there is no room for a connection that would be needed.
+async fn session(endpoint: &Arc<Endpoint>, only_h1: bool) -> Option<Result<Session, OriginError>> {
+    if endpoint.common.connector.may_be_h2() && !only_h1 {
+        return open_shared(endpoint).await;
+    }
+    match kept(endpoint) {
+        Some(wire) => Some(Ok(wire)),
+        None => fresh(endpoint, only_h1).await,
+    }
 }
 
 /// Opens an attempt over a connection of its own, as probes do.
 pub(super) async fn open_fresh(endpoint: &Arc<Endpoint>) -> Result<UpstreamCall, OriginError> {
-    let in_flight = InFlight::new(Arc::clone(endpoint));
+    let in_flight = InFlight::uncounted(endpoint);
     let connected = endpoint.connect(false).await?;
     let wire = if connected.h2 {
         // A pool of its own, so that the connection ends with the call.
         let alone = super::streams::Streams::new(endpoint.common.spec.pool);
-        let slot = alone.add(connected.wire, &*endpoint.common.spawn).await?;
+        let slot = alone.add(connected.wire, None, &*endpoint.common.spawn).await?;
         Session::H2(Box::new(h2::H2Call::new(endpoint, slot)))
     } else {
-        Session::H1(Box::new(h1::H1Call::fresh(endpoint, connected.wire)))
+        Session::H1(Box::new(h1::H1Call::fresh(endpoint, connected.wire, None)))
     };
-    Ok(UpstreamCall { wire, in_flight })
+    Ok(UpstreamCall { wire, in_flight, request_ended: false })
 }
 
 /// A kept HTTP/1.1 connection.
@@ -92,31 +123,48 @@ fn shared(endpoint: &Arc<Endpoint>, slot: super::streams::Slot) -> Session {
 }
 
 /// Where HTTP/2 may be spoken: a slot of an open connection, or a kept HTTP/1.1 one, or a new one.
-async fn open_shared(endpoint: &Arc<Endpoint>) -> Result<Session, OriginError> {
+async fn open_shared(endpoint: &Arc<Endpoint>) -> Option<Result<Session, OriginError>> {
     if let Some(slot) = endpoint.streams.take() {
-        return Ok(shared(endpoint, slot));
+        return Some(Ok(shared(endpoint, slot)));
     }
     let only_h2 = endpoint.common.connector.protocol == super::spec::Protocol::H2;
     if !only_h2 && let Some(wire) = kept(endpoint) {
-        return Ok(wire);
+        return Some(Ok(wire));
     }
     if !only_h2 && !endpoint.speaks_h2.load(Relaxed) {
         return fresh(endpoint, false).await;
     }
-    match endpoint.streams.turn().await? {
-        Turn::Slot(slot) => Ok(shared(endpoint, slot)),
-        Turn::Open(opening) => match fresh(endpoint, false).await {
-            Ok(wire) => Ok(wire),
-            Err(error) => {
+    match endpoint.streams.turn().await {
+        Err(error) => Some(Err(error)),
+        Ok(Turn::Slot(slot)) => Some(Ok(shared(endpoint, slot))),
+        Ok(Turn::Open(opening)) => match fresh(endpoint, false).await {
+            Some(Err(error)) => {
                 opening.failed(&error);
-                Err(error)
+                Some(Err(error))
             }
+            opened => opened,
         },
     }
 }
 
-/// A new connection; one that speaks HTTP/2 is shared from here on.
-async fn fresh(endpoint: &Arc<Endpoint>, only_h1: bool) -> Result<Session, OriginError> {
+/// A new connection; one that speaks HTTP/2 is shared from here on. `None` where there may be no
+/// more connections.
+async fn fresh(endpoint: &Arc<Endpoint>, only_h1: bool) -> Option<Result<Session, OriginError>> {
+    let Some(counted) = endpoint.gate.connect() else {
+        if only_h1 {
+            // They are of no use for this call, and closing them makes room.
+            endpoint.streams.close_unused();
+        }
+        return None;
+    };
+    Some(connect(endpoint, only_h1, counted).await)
+}
+
+async fn connect(
+    endpoint: &Arc<Endpoint>,
+    only_h1: bool,
+    counted: Connection,
+) -> Result<Session, OriginError> {
     let connected =
         endpoint.connect(only_h1).await.inspect_err(|error| endpoint.not_connected(error))?;
     endpoint.connected();
@@ -124,15 +172,22 @@ async fn fresh(endpoint: &Arc<Endpoint>, only_h1: bool) -> Result<Session, Origi
         endpoint.speaks_h2.store(connected.h2, Relaxed);
     }
     if connected.h2 {
-        let slot = endpoint.streams.add(connected.wire, &*endpoint.common.spawn).await?;
+        let spawn = &*endpoint.common.spawn;
+        let slot = endpoint.streams.add(connected.wire, Some(counted), spawn).await?;
         return Ok(Session::H2(Box::new(h2::H2Call::new(endpoint, slot))));
     }
-    Ok(Session::H1(Box::new(h1::H1Call::fresh(endpoint, connected.wire))))
+    Ok(Session::H1(Box::new(h1::H1Call::fresh(endpoint, connected.wire, Some(counted)))))
 }
 
 impl UpstreamCall {
+    /// Where it goes to.
+    pub(super) fn endpoint_handle(&self) -> Arc<Endpoint> {
+        Arc::clone(&self.in_flight.endpoint)
+    }
+
     /// Sends a head.
     pub(super) async fn start(&mut self, head: Prepared) -> Result<(), OriginError> {
+        self.request_ended = !head.has_body;
         match &mut self.wire {
             Session::H1(call) => call.start(head).await,
             Session::H2(call) => call.start(head),
@@ -150,7 +205,7 @@ impl UpstreamCall {
 
 impl OriginCall for UpstreamCall {
     fn endpoint(&self) -> Option<SocketAddr> {
-        Some(self.in_flight.0.address)
+        Some(self.in_flight.endpoint.address)
     }
 
     async fn send_head(
@@ -160,9 +215,9 @@ impl OriginCall for UpstreamCall {
         body: BodySize,
     ) -> Result<(), OriginError> {
         let h1 = matches!(self.wire, Session::H1(_));
-        let prepared = head::prepare(call, head, body, &self.in_flight.0, h1);
+        let prepared = head::prepare(call, head, body, &self.in_flight.endpoint, h1);
         let started = self.start(prepared).await;
-        started.inspect_err(|error| self.in_flight.0.stats.failed(error))
+        started.inspect_err(|error| self.in_flight.endpoint.stats.failed(error))
     }
 
     fn backlog(&self) -> Backlog {
@@ -173,6 +228,7 @@ impl OriginCall for UpstreamCall {
     }
 
     async fn send(&mut self, frame: Frame) -> Result<(), OriginError> {
+        self.request_ended |= frame.end;
         match &mut self.wire {
             Session::H1(call) => call.send(frame).await,
             Session::H2(call) => call.send(frame).await,
@@ -181,7 +237,24 @@ impl OriginCall for UpstreamCall {
 
     async fn recv(&mut self) -> Result<OriginEvent, OriginError> {
         let event = self.next().await;
-        event.inspect_err(|error| self.in_flight.0.stats.failed(error))
+        let endpoint = &self.in_flight.endpoint;
+        match &event {
+            Ok(OriginEvent::Head(head, _)) => endpoint.answered(head.status),
+            Ok(_) => {}
+            Err(error) => {
+                endpoint.stats.failed(error);
+                if eject::is_its_fault(error, self.request_ended) {
+                    endpoint.went_wrong();
+                }
+            }
+        }
+        event
+    }
+
+    fn overdue(&mut self) {
+        if self.request_ended {
+            self.in_flight.endpoint.went_wrong();
+        }
     }
 
     async fn finish(self, complete: bool) {

@@ -2,14 +2,19 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod balance;
+mod choose;
 mod dns;
 mod duplex;
 mod h1;
 mod h1_failures;
 mod h2;
+mod hash;
 mod health;
+mod limits;
 mod nginx;
+mod outliers;
 pub(super) mod support;
 mod tls;
 mod tunnel;
 mod whole;
+mod zones;

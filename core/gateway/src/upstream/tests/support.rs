@@ -1,6 +1,9 @@
 //! Servers that follow a script, fronts that count, and upstreams that point at them.
 
-use crate::upstream::{Deps, EndpointSpec, SystemResolver, SystemRoots, Upstream, UpstreamSpec};
+use crate::upstream::{
+    Deps, EndpointSpec, SystemResolver, SystemRoots, Upstream, UpstreamSpec, balance::Ask,
+    endpoint::Endpoint, limits::InFlight,
+};
 use bytes::Bytes;
 use http::HeaderMap;
 use paifang_pipeline::{
@@ -71,6 +74,65 @@ pub(super) fn start_with(spec: UpstreamSpec, deps: &Deps) -> Arc<Upstream> {
     let upstream = Upstream::build(spec, deps).unwrap();
     upstream.start();
     upstream
+}
+
+/// An upstream of so many servers that nobody calls, at 10.0.0.1, 10.0.0.2, …, with these weights.
+pub(super) fn imagined(
+    weights: &[u32],
+    clock: &Arc<TestClock>,
+    change: impl FnOnce(&mut UpstreamSpec),
+) -> Arc<Upstream> {
+    let endpoint = |(index, &weight): (usize, &u32)| {
+        let host = format!("10.0.{}.{}", index / 200, index % 200 + 1);
+        EndpointSpec { weight, ..EndpointSpec::new(&host, 80) }
+    };
+    let mut spec = UpstreamSpec::new("test", weights.iter().enumerate().map(endpoint).collect());
+    change(&mut spec);
+    Upstream::build(spec, &deps_with(Arc::clone(clock) as Arc<dyn Clock>)).unwrap()
+}
+
+/// A call's place at an endpoint of [`imagined`], and the endpoint's number from 0.
+pub(super) fn place(upstream: &Upstream, clock: &TestClock, key: Option<u64>) -> (usize, InFlight) {
+    let ask = Ask { now: clock.now(), tried: None, key };
+    upstream.readmit(ask.now);
+    let place = upstream.balance.choose(&ask).unwrap();
+    (number(&place.endpoint), place)
+}
+
+pub(super) fn number(endpoint: &Endpoint) -> usize {
+    let std::net::IpAddr::V4(ip) = endpoint.address.ip() else {
+        panic!("an address of another kind")
+    };
+    usize::from(ip.octets()[2]) * 200 + usize::from(ip.octets()[3]) - 1
+}
+
+/// How many of so many calls, one after the other, each of so many endpoints gets.
+pub(super) fn shares(
+    upstream: &Upstream,
+    clock: &TestClock,
+    calls: usize,
+    endpoints: usize,
+) -> Vec<usize> {
+    let mut shares = vec![0; endpoints];
+    for _ in 0..calls {
+        shares[place(upstream, clock, None).0] += 1;
+    }
+    shares
+}
+
+/// The endpoint with this number.
+pub(super) fn nth(upstream: &Upstream, wanted: usize) -> Arc<Endpoint> {
+    let all = upstream.members.lock().all();
+    all.into_iter().find(|endpoint| number(endpoint) == wanted).unwrap()
+}
+
+/// Calls to this endpoint fail until it is ejected.
+pub(super) fn eject(upstream: &Upstream, wanted: usize) {
+    let endpoint = nth(upstream, wanted);
+    for _ in 0..5 {
+        endpoint.went_wrong();
+    }
+    assert!(endpoint.outlier.is_out());
 }
 
 pub(super) async fn get(upstream: &Arc<Upstream>) -> Reply {
@@ -319,7 +381,11 @@ pub(super) fn api(limits: CallLimits) -> Api {
     }
 }
 
-pub(super) fn request(method: &str, target: &str, headers: &[(&str, &str)]) -> RequestHead {
+pub(in crate::upstream) fn request(
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+) -> RequestHead {
     let mut builder = http::Request::builder().method(method).uri(target);
     for (name, value) in headers {
         builder = builder.header(*name, *value);

@@ -1,68 +1,13 @@
-//! Whose turn it is: smooth weighted round robin.
+//! The order of a round: smooth weighted round robin, as nginx has it.
 //!
-//! The order of a whole round is worked out when the set of usable endpoints changes, so that a
-//! call only advances a counter. Within a round each endpoint comes as often as its weight says, spread
-//! as evenly as can be (the algorithm of nginx's smooth weighted round robin).
-
-use super::endpoint::Endpoint;
-use arc_swap::ArcSwap;
-use paifang_pipeline::ports::Nanos;
-use std::{
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
-};
+//! Within a round each endpoint comes as often as its weight says, spread as evenly as can be. The
+//! order is worked out when the set of endpoints changes, so that a call only advances a counter.
 
 /// A round is at most so long, unless there are more endpoints; weights are scaled down to fit.
 const ROUND_MAX: u64 = 4096;
 
-#[derive(Default)]
-pub(super) struct Balance {
-    round: ArcSwap<Round>,
-    turn: AtomicUsize,
-}
-
-#[derive(Default)]
-struct Round {
-    endpoints: Vec<Arc<Endpoint>>,
-    order: Vec<u32>,
-}
-
-impl Balance {
-    /// Uses these endpoints from here on.
-    pub(super) fn set(&self, endpoints: Vec<Arc<Endpoint>>) {
-        let weights: Vec<u32> = endpoints.iter().map(|endpoint| endpoint.identity.weight).collect();
-        self.round.store(Arc::new(Round { order: round(&weights), endpoints }));
-    }
-
-    /// The next endpoint. One that could not be connected to a moment ago, or that this call has
-    /// tried already, is taken only where there is no other.
-    pub(super) fn next(&self, now: Nanos, tried: Option<SocketAddr>) -> Option<Arc<Endpoint>> {
-        let round = self.round.load();
-        let length = round.order.len();
-        if length == 0 {
-            return None;
-        }
-        let turn = self.turn.fetch_add(1, Relaxed) % length;
-        let at = |step: usize| &round.endpoints[round.order[(turn + step) % length] as usize];
-        let untried = |endpoint: &&Arc<Endpoint>| Some(endpoint.address) != tried;
-        let first = at(0);
-        if untried(&first) && !first.passed_over(now) {
-            return Some(Arc::clone(first));
-        }
-        (0..length)
-            .map(at)
-            .find(|endpoint| untried(endpoint) && !endpoint.passed_over(now))
-            .or_else(|| (0..length).map(at).find(untried))
-            .or(Some(first))
-            .map(Arc::clone)
-    }
-}
-
 /// The order of one round: indices of `weights`.
-fn round(weights: &[u32]) -> Vec<u32> {
+pub(super) fn round(weights: &[u32]) -> Vec<u32> {
     let divisor = weights.iter().copied().fold(0, gcd).max(1);
     let mut weights: Vec<u64> = weights.iter().map(|&weight| u64::from(weight / divisor)).collect();
     if weights.iter().all(|&weight| weight == 1) {
