@@ -6,7 +6,7 @@
 //!
 //! A [`Set`] is made when endpoints or their health change and swapped as a whole. A call reads it, and
 //! counters of endpoints, without a lock and without allocating. See
-//! `docs/adr/0008-choosing-an-endpoint.md`.
+//! `docs/adr/0010-choosing-an-endpoint.md`.
 
 mod group;
 mod key;
