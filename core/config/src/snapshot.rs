@@ -3,17 +3,17 @@
 //! A gateway holds the current one behind an atomic pointer. A call keeps the API it began with by
 //! its `Arc`; what only an old snapshot holds goes when its last call ends.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use indexmap::IndexMap;
-use paifang_pipeline::ports::Spawn;
+use paifang_pipeline::ports::{HttpOrigin, Spawn};
 use paifang_pipeline::{Api, Apps, Chain, ErrorPages, Handler, Secret};
 use serde::{Deserialize, Serialize};
 
-use crate::compile::{BuiltApps, SecretUse, ServedModule, ServedModules, Stamp, Used};
+use crate::compile::{BuiltApps, SecretUse, ServedModule, ServedModules, Stamp, UpstreamUse, Used};
 use crate::model::{Config, EncodedSlashes};
 use crate::route::{EncodedSlash, PathPolicy, RouteTable};
 use crate::source::{SourceMap, Tree};
@@ -276,6 +276,14 @@ impl Snapshot {
     #[must_use]
     pub const fn built(&self) -> usize {
         self.built
+    }
+
+    /// Origins that handlers call and no upstream of the config stands for.
+    #[must_use]
+    pub fn origins(&self) -> BTreeSet<&HttpOrigin> {
+        let apis = self.apis.iter().chain([&self.fallback]).map(|api| &api.used);
+        let used = apis.chain(self.accept.values().map(|accept| &accept.used));
+        used.flat_map(|used| &used.upstreams).filter_map(UpstreamUse::origin).collect()
     }
 
     /// Files with secrets that steps were built with.

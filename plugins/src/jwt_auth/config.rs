@@ -103,7 +103,7 @@ pub struct Key {
     pub issuer: Option<OneOrMany>,
 }
 
-/// A set of keys. One of `file`, `env` and `upstream` must be given.
+/// A set of keys. One of `file`, `env`, `url` and `upstream` must be given.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Jwks {
@@ -111,6 +111,9 @@ pub struct Jwks {
     pub file: Option<PathBuf>,
     /// An environment variable.
     pub env: Option<String>,
+    /// Where a server publishes the set, which is asked again and again: `https://…`, verified by the
+    /// system's roots. `http://…` of this machine alone.
+    pub url: Option<String>,
     /// The upstream that is asked for the set, again and again.
     pub upstream: Option<String>,
     /// What the upstream is asked for. Default `/.well-known/jwks.json`.

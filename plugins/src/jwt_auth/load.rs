@@ -12,15 +12,17 @@ use super::{
     verifier::{Group, Keys, Verifier},
 };
 use crate::known::Cache;
-use http::uri::PathAndQuery;
+use http::{Uri, uri::PathAndQuery};
 use paifang_pipeline::{
     Apps, BuildContext, ConfigError, Secret, SecretRef,
+    ports::HttpOrigin,
     units::{ByteSize, HumanDuration},
 };
 use parking_lot::Mutex;
 use ring::digest::{Context, SHA256};
 use std::{
     collections::HashMap,
+    net::IpAddr,
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -181,21 +183,41 @@ impl Loading<'_> {
     }
 
     fn set(&mut self, at: &str, jwks: &Jwks) -> Result<Keys, ConfigError> {
-        let reference = match (&jwks.file, &jwks.env, &jwks.upstream) {
-            (Some(file), None, None) => SecretRef::File(file.clone()),
-            (None, Some(name), None) => SecretRef::Env(name.clone()),
-            (None, None, Some(upstream)) => {
-                let source = self.source(at, upstream, jwks)?;
+        let reference = match (&jwks.file, &jwks.env, &jwks.upstream, &jwks.url) {
+            (Some(file), None, None, None) => SecretRef::File(file.clone()),
+            (None, Some(name), None, None) => SecretRef::Env(name.clone()),
+            (None, None, Some(upstream), None) => {
+                self.context.known_upstream(upstream, &format!("{at}/upstream"))?;
+                let path = jwks.path.as_deref().unwrap_or("/.well-known/jwks.json");
+                let is_path = path.len() <= MAX_PATH_BYTES
+                    && path.starts_with('/')
+                    && path.parse::<PathAndQuery>().is_ok_and(|read| read.as_str() == path);
+                if !is_path {
+                    let message =
+                        format!("expected a path that begins with `/`, found `{path:.100}`");
+                    return Err(ConfigError::at(format!("{at}/path"), message));
+                }
+                let source = source(at, upstream.clone(), path.to_owned(), jwks)?;
+                return Ok(Keys::Remote(self.made.remote(source, self.context)));
+            }
+            (None, None, None, Some(url)) => {
+                if jwks.path.is_some() {
+                    let message = "the path stands in the `url`";
+                    return Err(ConfigError::at(format!("{at}/path"), message));
+                }
+                let (upstream, path) = self.url(&format!("{at}/url"), url)?;
+                let source = source(at, upstream, path, jwks)?;
                 return Ok(Keys::Remote(self.made.remote(source, self.context)));
             }
             _ => {
-                let message = "a set has one of `file`, `env` and `upstream`";
+                let message = "a set has one of `file`, `env`, `url` and `upstream`";
                 return Err(ConfigError::at(at, message));
             }
         };
         let Jwks { path, refresh, stale_if_error, timeout, .. } = jwks;
         if path.is_some() || [refresh, stale_if_error, timeout].iter().any(|span| span.is_some()) {
-            let message = "`path`, `refresh`, `stale_if_error` and `timeout` are of an `upstream`";
+            let message =
+                "`path`, `refresh`, `stale_if_error` and `timeout` are of a `url` or an `upstream`";
             return Err(ConfigError::at(at, message));
         }
         let text = self.secret(&reference, at)?;
@@ -207,32 +229,28 @@ impl Loading<'_> {
         Ok(Keys::Fixed(set))
     }
 
-    fn source(&self, at: &str, upstream: &str, jwks: &Jwks) -> Result<Source, ConfigError> {
-        self.context.known_upstream(upstream, &format!("{at}/upstream"))?;
-        let path = jwks.path.as_deref().unwrap_or("/.well-known/jwks.json");
-        let is_path = path.starts_with('/')
-            && path.len() <= MAX_PATH_BYTES
-            && path.parse::<PathAndQuery>().is_ok_and(|read| read.as_str() == path);
-        if !is_path {
-            let message = format!("expected a path that begins with `/`, found `{path:.100}`");
-            return Err(ConfigError::at(format!("{at}/path"), message));
+    /// The upstream and the path that a URL stands for.
+    fn url(&self, at: &str, url: &str) -> Result<(String, String), ConfigError> {
+        let uri = url.parse::<Uri>().ok().filter(|_| url.len() <= MAX_PATH_BYTES);
+        let origin = uri.as_ref().and_then(HttpOrigin::of);
+        let (Some(uri), Some(origin)) = (uri, origin) else {
+            let message = format!("`{url:.100}` is no URL of a server");
+            return Err(
+                ConfigError::at(at, message).help("write `https://idp.example.com/jwks.json`")
+            );
+        };
+        // Whoever stands between could put keys of their own into what is not encrypted.
+        let here = origin.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        if !origin.tls && !here && origin.host != "localhost" {
+            return Err(ConfigError::at(at, "keys are fetched by `https`")
+                .help("for a network that is trusted, name an `upstream`"));
         }
-        let span =
-            |name: &str, given: Option<HumanDuration>, default, least: HumanDuration, most| {
-                let given = given.unwrap_or(HumanDuration::from_secs(default));
-                if (least..=most).contains(&given) {
-                    return Ok(given.get());
-                }
-                let message = format!("expected {least} to {most}, found `{given}`");
-                Err(ConfigError::at(format!("{at}/{name}"), message))
-            };
-        let seconds = HumanDuration::from_secs;
-        let refresh = span("refresh", jwks.refresh, 300, seconds(10), seconds(86_400))?;
-        let stale =
-            span("stale_if_error", jwks.stale_if_error, 3_600, seconds(0), seconds(604_800))?;
-        let least = HumanDuration::new(Duration::from_millis(100));
-        let timeout = span("timeout", jwks.timeout, 5, least, seconds(30))?;
-        Ok(Source { upstream: upstream.to_owned(), path: path.to_owned(), refresh, stale, timeout })
+        let upstream = self.context.http.origin(&origin).ok_or_else(|| {
+            ConfigError::at(at, "this gateway makes no calls by URL")
+                .help("name an `upstream` that leads there")
+        })?;
+        let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+        Ok((upstream, path.to_owned()))
     }
 
     fn secret(&mut self, reference: &SecretRef, at: &str) -> Result<Secret, ConfigError> {
@@ -246,6 +264,23 @@ impl Loading<'_> {
         self.digest.update(&(bytes.len() as u64).to_be_bytes());
         self.digest.update(bytes);
     }
+}
+
+fn source(at: &str, upstream: String, path: String, jwks: &Jwks) -> Result<Source, ConfigError> {
+    let span = |name: &str, given: Option<HumanDuration>, default, least: HumanDuration, most| {
+        let given = given.unwrap_or(HumanDuration::from_secs(default));
+        if (least..=most).contains(&given) {
+            return Ok(given.get());
+        }
+        let message = format!("expected {least} to {most}, found `{given}`");
+        Err(ConfigError::at(format!("{at}/{name}"), message))
+    };
+    let seconds = HumanDuration::from_secs;
+    let refresh = span("refresh", jwks.refresh, 300, seconds(10), seconds(86_400))?;
+    let stale = span("stale_if_error", jwks.stale_if_error, 3_600, seconds(0), seconds(604_800))?;
+    let least = HumanDuration::new(Duration::from_millis(100));
+    let timeout = span("timeout", jwks.timeout, 5, least, seconds(30))?;
+    Ok(Source { upstream, path, refresh, stale, timeout })
 }
 
 fn one(key: Result<Key, String>, at: String) -> Result<KeySet, ConfigError> {

@@ -44,6 +44,7 @@ pub use modules::{Modules, ServedModule};
 use secrets::SecretCache;
 pub use secrets::SecretUse;
 use upstreams::UpstreamNames;
+pub(crate) use upstreams::UpstreamUse;
 pub(crate) use used::Used;
 
 /// What a config is compiled with.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use paifang_pipeline::ports::{BoxFuture, HttpOut, HttpOutError, HttpOutLimits};
+use paifang_pipeline::ports::{BoxFuture, HttpOrigin, HttpOut, HttpOutError, HttpOutLimits};
 
 use crate::model::Config;
 
@@ -18,6 +18,15 @@ use crate::model::Config;
 pub(crate) struct UpstreamUse {
     name: Box<str>,
     there: bool,
+    /// It is none of the config's, but made for this origin.
+    made: Option<HttpOrigin>,
+}
+
+impl UpstreamUse {
+    /// The origin that an upstream is made for.
+    pub(crate) fn origin(&self) -> Option<&HttpOrigin> {
+        self.made.as_ref()
+    }
 }
 
 /// The upstreams of one config.
@@ -45,7 +54,8 @@ impl UpstreamNames {
 
     /// Whether every answer is still what it was.
     pub(super) fn unchanged(&self, used: &[UpstreamUse]) -> bool {
-        used.iter().all(|used| self.names.contains(&*used.name) == used.there)
+        used.iter()
+            .all(|used| used.made.is_some() || self.names.contains(&*used.name) == used.there)
     }
 }
 
@@ -69,8 +79,16 @@ impl HttpOut for Asking {
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(asked) = &mut *asked else { return self.http.has(upstream) };
         let there = self.names.contains(upstream);
-        asked.push(UpstreamUse { name: upstream.into(), there });
+        asked.push(UpstreamUse { name: upstream.into(), there, made: None });
         there
+    }
+
+    fn origin(&self, origin: &HttpOrigin) -> Option<String> {
+        let name = origin.to_string();
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = Some(origin.clone());
+        asked.as_mut()?.push(UpstreamUse { name: name.as_str().into(), there: true, made });
+        Some(name)
     }
 
     fn call(

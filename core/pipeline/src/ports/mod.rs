@@ -10,7 +10,7 @@ mod spawn;
 mod store;
 
 pub use clock::{Clock, Nanos, SystemClock};
-pub use http_out::{HttpOut, HttpOutError, HttpOutLimits, NoHttpOut};
+pub use http_out::{HttpOrigin, HttpOut, HttpOutError, HttpOutLimits, NoHttpOut};
 pub use kv::{Kv, KvError, KvRate, KvSpec};
 pub use spawn::{BoxFuture, Spawn, TokioSpawn};
 pub use store::{

@@ -81,7 +81,7 @@ fn wrong_configs_are_refused_at_their_place() {
             (
                 keys(json!({ "jwks": {} })),
                 "/keys/0/jwks",
-                "a set has one of `file`, `env` and `upstream`",
+                "a set has one of `file`, `env`, `url` and `upstream`",
                 "",
             ),
             (
@@ -93,8 +93,32 @@ fn wrong_configs_are_refused_at_their_place() {
             (
                 keys(json!({ "jwks": { "env": "x", "refresh": "1m" } })),
                 "/keys/0/jwks",
-                "`path`, `refresh`, `stale_if_error` and `timeout` are of an `upstream`",
+                "`path`, `refresh`, `stale_if_error` and `timeout` are of a `url` or an `upstream`",
                 "",
+            ),
+            (
+                keys(json!({ "jwks": { "url": "http://idp.test/keys" } })),
+                "/keys/0/jwks/url",
+                "keys are fetched by `https`",
+                "name an `upstream`",
+            ),
+            (
+                keys(json!({ "jwks": { "url": "https://a@idp.test/keys" } })),
+                "/keys/0/jwks/url",
+                "`https://a@idp.test/keys` is no URL of a server",
+                "write `https://",
+            ),
+            (
+                keys(json!({ "jwks": { "url": "https://idp.test/keys", "path": "/a" } })),
+                "/keys/0/jwks/path",
+                "the path stands in the `url`",
+                "",
+            ),
+            (
+                keys(json!({ "jwks": { "url": "https://idp.test/keys" } })),
+                "/keys/0/jwks/url",
+                "this gateway makes no calls by URL",
+                "name an `upstream`",
             ),
             (
                 keys(json!({ "id": "a", "jwks": { "env": "x" } })),

@@ -326,6 +326,34 @@ async fn a_provider_that_is_slow_or_huge_holds_nobody_up() {
 }
 
 #[tokio::test]
+async fn a_url_needs_no_upstream_in_the_config() {
+    let (upstream, nginx) = (Recorder::start().await, Nginx::start("").await);
+    let (one, two) = (Signer::new("one"), Signer::new("two"));
+    fs::write(nginx.root.path().join("one.json"), set(&[&one])).unwrap();
+    fs::write(nginx.root.path().join("two.json"), set(&[&two])).unwrap();
+    let config = |file: &str, more: &str| {
+        let url = format!("http://{}/{file}", nginx.address);
+        let step = format!(
+            "[ jwt_auth: {{ keys: [ {{ jwks: {{ url: \"{url}\" }} }} ], issuer: https://idp.test, \
+               audience: wallet{more} }} ]"
+        );
+        paifang_tests::harness::one_api(upstream.address(), &step)
+    };
+    let running = Setup::new(config("one.json", "")).start().await;
+    let both = async || (status(&running, &one.good()).await, status(&running, &two.good()).await);
+    assert_eq!(both().await, (200, 401));
+    // Releases that keep the step, that change it, and that go elsewhere.
+    let more = "  - { id: b, match: { path: /b }, upstream: up }\n";
+    running.reload(config("one.json", "") + more).await.unwrap();
+    assert_eq!(both().await, (200, 401));
+    running.reload(config("one.json", ", leeway: 1s")).await.unwrap();
+    assert_eq!(both().await, (200, 401));
+    running.reload(config("two.json", "")).await.unwrap();
+    assert_eq!(both().await, (401, 200));
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn a_release_keeps_the_keys_and_says_what_is_wrong() {
     let upstream = Recorder::start().await;
     let running = with_apps(upstream.address(), "[ respond: { status: 204 } ]").await;

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 
 use http::Request;
-use paifang_pipeline::ports::{HttpOut, HttpOutError, HttpOutLimits};
+use paifang_pipeline::ports::{HttpOrigin, HttpOut, HttpOutError, HttpOutLimits};
 use paifang_pipeline::{BuildContext, Built, ConfigError, Handler, Plugin, Stages};
 
 use crate::testing::{BASE, Workshop};
@@ -19,6 +19,7 @@ struct CallsConfig {
     to: String,
     #[serde(default)]
     insist: bool,
+    url: Option<String>,
 }
 
 impl Plugin for Calls {
@@ -29,6 +30,10 @@ impl Plugin for Calls {
     fn build(&self, config: CallsConfig, with: &BuildContext<'_>) -> Result<Built, ConfigError> {
         if !with.http.has(&config.to) && config.insist {
             return Err(ConfigError::at("/to", format!("no upstream `{}`", config.to)));
+        }
+        if let Some(url) = &config.url {
+            let origin = HttpOrigin::of(&url.parse().unwrap()).unwrap();
+            assert_eq!(with.http.origin(&origin), Some(origin.to_string()));
         }
         self.0.lock().unwrap().push(with.http.clone());
         Ok(Built::new(Idle))
@@ -102,4 +107,25 @@ fn once_built_a_step_has_what_the_gateway_has() {
         panic!("it is known at once")
     };
     assert_eq!(answer.unwrap_err(), HttpOutError::Unknown);
+}
+
+#[test]
+fn a_release_has_the_origins_that_its_steps_ask_for_built_anew_or_not() {
+    let step = |url: &str| config("", &format!("{{ to: orders, url: \"{url}\" }}"));
+    let (mut shop, plugin) = workshop(step("https://Idp.test/keys"));
+    let told = |snapshot: &crate::snapshot::Snapshot| {
+        snapshot.origins().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let first = shop.build(None).unwrap();
+    assert_eq!(told(&first), ["https://idp.test:443"]);
+    let more = "  - { id: more, match: { path: /c }, upstream: orders }\n";
+    shop.files.write("gateway.yaml", step("https://Idp.test/keys") + more);
+    let second = shop.build(Some(&first)).unwrap();
+    assert_eq!((second.built(), told(&second)), (1, told(&first)), "the step is kept");
+    shop.files.write("gateway.yaml", step("http://[::1]:81/"));
+    let third = shop.build(Some(&second)).unwrap();
+    assert_eq!(told(&third), ["http://[::1]:81"]);
+    let http = plugin.0.lock().unwrap()[0].clone();
+    let late = HttpOrigin { tls: true, host: "late.test".to_owned(), port: 443 };
+    assert_eq!(http.origin(&late), None, "what is asked later would have no upstream");
 }

@@ -11,7 +11,7 @@ use paifang_config::{
     model,
     yaml::{Located, Span},
 };
-use paifang_pipeline::units::Percent;
+use paifang_pipeline::{ports::HttpOrigin, units::Percent};
 use std::collections::HashMap;
 
 /// Builds all upstreams; those whose spec did not change are the ones of `previous`.
@@ -23,6 +23,7 @@ pub(super) fn build(linker: &mut Linker<'_>, previous: &Upstreams, deps: &Deps) 
         places.insert(name.to_string(), upstream.span);
         specs.extend(spec(linker, name, &upstream.value));
     }
+    specs.extend(snapshot.origins().into_iter().map(made_for));
     match Upstreams::build(specs, previous, deps) {
         Ok(built) => built,
         Err(wrong) => {
@@ -33,6 +34,15 @@ pub(super) fn build(linker: &mut Linker<'_>, previous: &Upstreams, deps: &Deps) 
             Upstreams::default()
         }
     }
+}
+
+/// An upstream that no config names, for handlers that know a URL.
+fn made_for(origin: &HttpOrigin) -> UpstreamSpec {
+    let endpoint = EndpointSpec::new(&origin.host, origin.port);
+    let mut spec = UpstreamSpec::new(&origin.to_string(), vec![endpoint]);
+    spec.tls = origin.tls.then(TlsSpec::default);
+    spec.host = HostPolicy::Upstream;
+    spec
 }
 
 fn spec(linker: &mut Linker<'_>, name: &str, upstream: &model::Upstream) -> Option<UpstreamSpec> {
