@@ -12,6 +12,7 @@ pub mod answer;
 mod apps;
 pub mod basic_auth;
 pub mod circuit_breaker;
+pub mod compress;
 pub mod cors;
 pub mod errors;
 mod fields;

@@ -14,6 +14,7 @@ pub fn register(registry: &mut Registry) -> Result<(), DuplicatePlugin> {
         Arc::new(crate::acl::Acl),
         Arc::new(crate::basic_auth::BasicAuth::default()),
         Arc::new(crate::circuit_breaker::CircuitBreaker::default()),
+        Arc::new(crate::compress::Compress::default()),
         Arc::new(crate::cors::Cors),
         Arc::new(crate::forward_auth::ForwardAuth),
         Arc::new(crate::headers::Headers),

@@ -13,9 +13,23 @@ use paifang_pipeline::{
     testkit::{TestClock, TestHttpOut, build, build_among},
 };
 use paifang_plugins::{
-    access_log::AccessLog, acl::Acl, basic_auth::BasicAuth, circuit_breaker::CircuitBreaker,
-    headers::Headers, ip_filter::IpFilter, jwt_auth::JwtAuth, key_auth::KeyAuth, mirror::Mirror,
-    request_id::RequestId, signature::Signature, split::Split, throttle::Throttle,
+    access_log::AccessLog,
+    acl::Acl,
+    basic_auth::BasicAuth,
+    circuit_breaker::CircuitBreaker,
+    compress::{
+        codec::{CODECS, Codec},
+        encode::{Encoder, Then},
+    },
+    headers::Headers,
+    ip_filter::IpFilter,
+    jwt_auth::JwtAuth,
+    key_auth::KeyAuth,
+    mirror::Mirror,
+    request_id::RequestId,
+    signature::Signature,
+    split::Split,
+    throttle::Throttle,
 };
 use paifang_state::LocalStore;
 use ring::hmac;
@@ -383,4 +397,35 @@ fn an_allocation_would_be_seen() {
     let empty = Bench::new(Vec::new(), &clock).allocations(with_key);
     let careless = Bench::new(vec![Arc::new(Careless)], &clock).allocations(with_key);
     assert_eq!(careless, empty + 1);
+}
+
+/// What an encoder of this level allocates for a response of this length: at first, and when it is
+/// used again. C code allocates elsewhere.
+fn encoding(codec: Codec, level: u8, length: u32) -> [allocation_counter::AllocationInfo; 2] {
+    let byte = |n: u32| b"lantern street "[(n.wrapping_mul(n) % 15) as usize];
+    let text: Vec<u8> = (0..length).map(byte).collect();
+    let mut encoder = Encoder::new(codec).unwrap();
+    let mut run = || {
+        encoder.begin(level, None).unwrap();
+        for piece in text.chunks(32 << 10) {
+            encoder.feed(piece, Then::Go).unwrap();
+            drop(encoder.take());
+        }
+        encoder.feed(b"", Then::Finish).unwrap();
+        drop(encoder.take());
+    };
+    [(); 2].map(|()| allocation_counter::measure(&mut run))
+}
+
+#[test]
+fn an_encoder_that_is_used_again_allocates_nothing_large() {
+    for codec in CODECS {
+        for level in [1, 4, codec.most()] {
+            let [_, again] = encoding(codec, level, 60_000);
+            // What comes out is memory of its own.
+            assert!(again.bytes_total < 64 << 10, "{codec:?} {level}: {again:?}");
+            let [first, _] = encoding(codec, level, 1 << 20);
+            assert!(first.bytes_max < 12 << 20, "{codec:?} {level}: {first:?}");
+        }
+    }
 }

@@ -6,6 +6,8 @@ use replay::replay;
 
 #[path = "../../fuzz/bodies/canonical.rs"]
 mod canonical;
+#[path = "../../fuzz/bodies/content_coding.rs"]
+mod content_coding;
 #[path = "../../fuzz/bodies/jwt.rs"]
 mod jwt;
 #[path = "../../fuzz/replay.rs"]
@@ -16,6 +18,11 @@ mod template;
 #[test]
 fn canonical_corpus() {
     replay("canonical", canonical::run);
+}
+
+#[test]
+fn content_coding_corpus() {
+    replay("content_coding", content_coding::run);
 }
 
 #[test]

@@ -230,12 +230,13 @@ view! {
     ResponseCall {
         head: &'a mut ResponseHead,
         whole: Option<&'a mut Bytes>,
-        trailers: Option<&'a HeaderMap>
+        trailers: Option<&'a HeaderMap>,
+        length: Option<u64>
     }
 }
 view! {
     /// The call at the `response_body` stage.
-    ResponseBodyCall {}
+    ResponseBodyCall { waited: Option<&'a mut Frame> }
 }
 view! {
     /// The call at the `log` stage.
@@ -279,6 +280,19 @@ impl RequestCall<'_> {
     /// The slots, to hand results on. Declare what you write, so that two writers are noticed.
     pub fn slots_mut(&mut self) -> &mut Slots {
         &mut self.exchange.slots
+    }
+
+    /// Leaves this call's request body alone: `request_body` is not called for this step, and the
+    /// body keeps its length and can be sent again as if the step did not declare the stage.
+    pub fn leave_request_body(&mut self) {
+        let left = &mut self.exchange.states[self.step].left;
+        *left = left.and(Stages::REQUEST_BODY);
+    }
+
+    /// Leaves this call's response body alone; see [`ResponseCall::leave_body`].
+    pub fn leave_response_body(&mut self) {
+        let left = &mut self.exchange.states[self.step].left;
+        *left = left.and(Stages::RESPONSE_BODY);
     }
 }
 
@@ -328,11 +342,33 @@ impl ResponseCall<'_> {
         }
     }
 
+    /// How many bytes the body has as the origin or the answering step gave it, before any
+    /// `response_body` step; `None` where nobody has said. For HEAD what a GET would have had.
+    #[must_use]
+    pub fn length(&self) -> Option<u64> {
+        self.length
+    }
+
+    /// Leaves this response's body alone: `response_body` is not called for this step, and the
+    /// body keeps its length as if the step did not declare the stage.
+    pub fn leave_body(&mut self) {
+        let left = &mut self.exchange.states[self.step].left;
+        *left = left.and(Stages::RESPONSE_BODY);
+    }
+
     /// Builds an answer to replace this one with, keeping nothing of it.
     #[must_use]
     pub fn answer(status: http::StatusCode, body: Bytes) -> Response {
         let mut response = Response::new(body);
         *response.status_mut() = status;
         response
+    }
+}
+
+impl ResponseBodyCall<'_> {
+    /// The frame that this step has waited with, to change on resuming. `None` in
+    /// [`Handler::response_body`], which is given the frame itself.
+    pub fn frame(&mut self) -> Option<&mut Frame> {
+        self.waited.as_deref_mut()
     }
 }

@@ -4,9 +4,9 @@ use super::{Run, Stop, Trouble, origin::Reply, step::Waited, told_length, upload
 use crate::{
     body::{Collector, Frame, TooLarge},
     error,
-    exchange::{Response, ResponseHead},
+    exchange::{Exchange, Response, ResponseHead},
     front::{BodySize, Front},
-    handler::{Handler, ResponseBodyCall},
+    handler::{Handler, ResponseBodyCall, Stages},
     origin::{Never, OriginCall, OriginEvent},
     stats::StepVerdict,
     verdict::{BodyVerdict, Rejection},
@@ -65,6 +65,22 @@ impl<C: OriginCall> Answer<C> {
                 (&mut self.head, Some(data), trailers.as_deref())
             }
             _ => (&mut self.head, None, None),
+        }
+    }
+
+    /// How long the body is, as far as that is known. An answer to HEAD has none: there the head
+    /// says how long it would be.
+    pub(super) fn length(&self, head_only: bool) -> Option<u64> {
+        let told = match &self.body {
+            Body::Whole { data, .. } if !head_only || !data.is_empty() => {
+                return Some(data.len() as u64);
+            }
+            Body::Stream { told: BodySize::Exact(length), .. } => return Some(*length),
+            _ => told_length(&self.head.headers),
+        };
+        match told {
+            BodySize::Exact(length) => Some(length),
+            _ => None,
         }
     }
 }
@@ -134,7 +150,11 @@ impl Run<'_> {
         let bodyless = self.bodyless(head.status);
         match body {
             Body::Whole { data, trailers } if bodyless => {
-                if !data.is_empty() && *self.exchange.method() == Method::HEAD {
+                // A step that would have changed the body leaves its length unknown.
+                if !data.is_empty()
+                    && *self.exchange.method() == Method::HEAD
+                    && !self.response_body_may_change(position)
+                {
                     head.headers.insert(CONTENT_LENGTH, data.len().into());
                 }
                 drop(trailers);
@@ -267,12 +287,14 @@ impl Run<'_> {
         self.tick();
         for &index in &api.chain.response_body {
             let index = usize::from(index);
-            if !range.contains(&index) || !self.sees_response(index) {
+            if !range.contains(&index) || !self.sees_response_body(index) {
                 continue;
             }
             let untouched = frame.clone();
-            let mut verdict =
-                self.run_response_body(index, |handler, call| handler.response_body(call, frame));
+            let mut verdict = self.run_response_body(index, |handler, exchange| {
+                let mut call = ResponseBodyCall { exchange, step: index, waited: None };
+                handler.response_body(&mut call, frame)
+            });
             loop {
                 verdict = match verdict {
                     BodyVerdict::Continue => {
@@ -288,7 +310,10 @@ impl Run<'_> {
                         Waited::Failed(failure) => BodyVerdict::Fail(failure),
                         Waited::Done(resume) => {
                             self.count(index, "response_body", StepVerdict::Wait);
-                            self.run_response_body(index, |_, call| resume(call))
+                            self.run_response_body(index, |_, exchange| {
+                                let waited = Some(&mut *frame);
+                                resume(&mut ResponseBodyCall { exchange, step: index, waited })
+                            })
                         }
                     },
                     BodyVerdict::Fail(failure) => {
@@ -319,19 +344,21 @@ impl Run<'_> {
     fn run_response_body(
         &mut self,
         index: usize,
-        method: impl FnOnce(&dyn Handler, &mut ResponseBodyCall<'_>) -> BodyVerdict,
+        method: impl FnOnce(&dyn Handler, &mut Exchange) -> BodyVerdict,
     ) -> BodyVerdict {
-        self.run_step(index, |handler, exchange| {
-            method(handler, &mut ResponseBodyCall { exchange, step: index })
-        })
-        .unwrap_or_else(BodyVerdict::Fail)
+        self.run_step(index, method).unwrap_or_else(BodyVerdict::Fail)
+    }
+
+    /// Whether the step sees this call's response and has not left its body alone.
+    fn sees_response_body(&mut self, index: usize) -> bool {
+        !self.exchange.states[index].left.has(Stages::RESPONSE_BODY) && self.sees_response(index)
     }
 
     fn response_body_may_change(&mut self, position: usize) -> bool {
         let api = self.api;
         api.chain.response_body.iter().map(|&index| usize::from(index)).any(|index| {
             index < position
-                && self.sees_response(index)
+                && self.sees_response_body(index)
                 && !api.chain.steps()[index].handler.keeps_length()
         })
     }

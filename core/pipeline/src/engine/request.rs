@@ -208,7 +208,7 @@ impl Run<'_> {
         self.tick();
         for &index in &api.chain.request_body {
             let index = usize::from(index);
-            if !range.contains(&index) || !self.takes_part(index) {
+            if !range.contains(&index) || !self.sees_request_body(index) {
                 continue;
             }
             let watches = api.chain.watches(index);
@@ -240,6 +240,11 @@ impl Run<'_> {
             }
         }
         Ok(seen)
+    }
+
+    /// Whether the step takes part in this call and has not left the request body alone.
+    pub(super) fn sees_request_body(&mut self, index: usize) -> bool {
+        !self.exchange.states[index].left.has(Stages::REQUEST_BODY) && self.takes_part(index)
     }
 
     /// A body step failed: break off, or go on with the frame as it was before the step.

@@ -8,7 +8,7 @@ use crate::{
     stats::StepVerdict,
     verdict::{Failure, ResponseVerdict},
 };
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 
 impl Run<'_> {
     /// Whether the step sees this call's response: it was passed on the way down.
@@ -120,9 +120,11 @@ impl Run<'_> {
         with_body: bool,
         method: impl FnOnce(&dyn Handler, &mut ResponseCall<'_>) -> ResponseVerdict,
     ) -> ResponseVerdict {
+        let length = answer.length(*self.exchange.method() == Method::HEAD);
         let (head, whole, trailers) = answer.view(with_body);
         self.run_step(index, |handler, exchange| {
-            method(handler, &mut ResponseCall { exchange, step: index, head, whole, trailers })
+            let mut call = ResponseCall { exchange, step: index, head, whole, trailers, length };
+            method(handler, &mut call)
         })
         .unwrap_or_else(ResponseVerdict::Fail)
     }

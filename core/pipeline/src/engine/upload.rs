@@ -84,7 +84,7 @@ impl Run<'_> {
             .request_body
             .iter()
             .map(|&index| usize::from(index))
-            .any(|index| self.takes_part(index) && api.chain.may_change_length(index))
+            .any(|index| self.sees_request_body(index) && api.chain.may_change_length(index))
     }
 
     /// Sends the head and what is there of the body.

@@ -1,6 +1,6 @@
 //! What one step keeps for one call, between its stages.
 
-use crate::ports::Permit;
+use crate::{handler::Stages, ports::Permit};
 use std::any::Any;
 
 /// A step's memory of one call. Dropped after the `log` stage, whatever became of the call.
@@ -14,6 +14,8 @@ pub(crate) struct StepState {
     pub(crate) kept: Option<Box<dyn Any + Send + Sync>>,
     /// Whether the step's `when` held: decided once, when the walk comes to the step.
     pub(crate) gate: Gate,
+    /// Stages of a body that the step leaves alone in this call, though it declares them.
+    pub(crate) left: Stages,
 }
 
 /// The state of a step's `when` for one call.

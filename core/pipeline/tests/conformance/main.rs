@@ -11,5 +11,6 @@ mod attempts;
 mod bodies;
 mod endings;
 mod failing;
+mod leaving;
 mod order;
 mod response;

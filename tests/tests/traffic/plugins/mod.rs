@@ -6,6 +6,7 @@ mod answers;
 mod basic_auth;
 mod changes;
 mod circuit_breaker;
+mod compress;
 mod cors;
 mod forward_auth;
 mod ip_filter;
