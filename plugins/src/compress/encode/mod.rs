@@ -51,7 +51,22 @@ pub struct Encoder {
 enum Machine {
     Zstd(CCtx<'static>),
     Br(Box<brotli::Brotli>),
-    Gzip(Compress, u8),
+    Gzip(Gzip),
+}
+
+/// zlib-ng's quickest level does not forget an open block when it is reset, so that the next stream
+/// begins in the middle of it: only what has been finished is used again.
+struct Gzip {
+    state: Compress,
+    level: u8,
+    finished: bool,
+}
+
+impl Gzip {
+    fn new(level: u8) -> Self {
+        let state = Compress::new_gzip(Compression::new(u32::from(level)), GZIP_WINDOW);
+        Self { state, level, finished: true }
+    }
 }
 
 impl Encoder {
@@ -66,7 +81,7 @@ impl Encoder {
                 Machine::Zstd(context.ok_or_else(|| EncodeError("zstd", "no memory".to_owned()))?)
             }
             Codec::Br => Machine::Br(Box::default()),
-            Codec::Gzip => Machine::Gzip(gzip(1), 1),
+            Codec::Gzip => Machine::Gzip(Gzip::new(1)),
         };
         Ok(Self { machine, scratch: vec![0; SCRATCH].into(), out: BytesMut::new() })
     }
@@ -77,7 +92,7 @@ impl Encoder {
         match self.machine {
             Machine::Zstd(_) => Codec::Zstd,
             Machine::Br(_) => Codec::Br,
-            Machine::Gzip(..) => Codec::Gzip,
+            Machine::Gzip(_) => Codec::Gzip,
         }
     }
 
@@ -106,8 +121,8 @@ impl Encoder {
                 set(context).map_err(zstd_error)?;
             }
             Machine::Br(state) => state.begin(level, window),
-            Machine::Gzip(state, before) if *before == level => state.reset(),
-            Machine::Gzip(state, before) => (*state, *before) = (gzip(level), level),
+            Machine::Gzip(gzip) if gzip.level == level && gzip.finished => gzip.state.reset(),
+            Machine::Gzip(gzip) => *gzip = Gzip::new(level),
         }
         Ok(())
     }
@@ -128,7 +143,12 @@ impl Encoder {
                 };
                 state.feed(input, op, scratch, out)
             }
-            Machine::Gzip(state, _) => gzip_feed(state, input, then, scratch, out),
+            Machine::Gzip(gzip) => {
+                gzip.finished = false;
+                gzip_feed(&mut gzip.state, input, then, scratch, out)?;
+                gzip.finished = then == Then::Finish;
+                Ok(())
+            }
         }
     }
 
@@ -148,10 +168,6 @@ impl Encoder {
 fn window(length: Option<u64>) -> u8 {
     let needed = |length: u64| (64 - length.saturating_sub(1).leading_zeros()) as u8;
     length.map_or(MAX_WINDOW, |length| needed(length).clamp(MIN_WINDOW, MAX_WINDOW))
-}
-
-fn gzip(level: u8) -> Compress {
-    Compress::new_gzip(Compression::new(u32::from(level)), GZIP_WINDOW)
 }
 
 fn zstd_error(code: usize) -> EncodeError {

@@ -187,3 +187,22 @@ fn a_zstd_encoder_keeps_to_the_memory_that_the_page_tells() {
         }
     }
 }
+
+#[test]
+fn an_encoder_that_broke_off_begins_anew() {
+    for codec in CODECS {
+        for level in 1..=codec.most() {
+            let mut encoder = Encoder::new(codec).unwrap();
+            for length in 1..200 {
+                encoder.begin(level, None).unwrap();
+                encoder.feed(&text(length), Then::Go).unwrap();
+                encoder.begin(level, None).unwrap();
+                for byte in &text(length)[..] {
+                    encoder.feed(&[*byte], Then::Flush).unwrap();
+                }
+                encoder.feed(b"", Then::Finish).unwrap();
+                assert_eq!(decoded(codec, &encoder.take()), text(length), "{codec:?} {level}");
+            }
+        }
+    }
+}
