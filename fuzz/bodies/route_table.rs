@@ -6,8 +6,8 @@ mod route_reference;
 use arbitrary::{Result, Unstructured};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use paifang_config::route::{
-    HeaderCondition, HeaderTest, HostPattern, MethodSet, Outcome, PathPattern, Request, Route,
-    RouteTable, TableBuilder, Verdict,
+    HeaderCondition, HeaderTest, HostPattern, MethodSet, Narrow, Outcome, PathPattern, Request,
+    Route, RouteTable, TableBuilder, Verdict,
 };
 use route_reference::{Answer, Call, Spec, Test, answer, tie};
 
@@ -137,7 +137,15 @@ fn build(specs: &[Spec]) -> std::result::Result<RouteTable<usize, usize>, usize>
         });
         let methods = MethodSet::of(methods).unwrap_or_default();
         let headers = headers.collect();
-        builder.route(Route { hosts, methods, path, headers, value: n, origin: n });
+        builder.route(Route {
+            hosts,
+            methods,
+            path,
+            narrow: Narrow::default(),
+            headers,
+            value: n,
+            origin: n,
+        });
     }
     builder.build().map_err(|errors| errors.len())
 }
@@ -150,7 +158,8 @@ fn compare(specs: &[Spec], table: &RouteTable<usize, usize>, call: &Call) {
         headers.append(name, HeaderValue::from_str(value).unwrap());
     }
     let host = call.host.as_deref();
-    let request = Request { host, method: &method, path: &call.path, headers: &headers };
+    let request =
+        Request { host, method: &method, path: &call.path, listener: None, headers: &headers };
     let outcome = table.lookup(&request);
     let found = match &outcome {
         Outcome::Match(found) => {

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use http::{HeaderMap, Method};
 use paifang_config::route::{
-    HostPattern, MethodSet, Outcome, PathPattern, Request, Route, RouteTable, TableBuilder,
+    HostPattern, MethodSet, Narrow, Outcome, PathPattern, Request, Route, RouteTable, TableBuilder,
 };
 
 /// How many different requests are made in turn.
@@ -52,6 +52,7 @@ fn builder(routes: usize) -> TableBuilder<u32, usize> {
             hosts: vec![host],
             methods: MethodSet::of([Method::GET, Method::POST]).unwrap_or_default(),
             path,
+            narrow: Narrow::default(),
             headers: Vec::new(),
             value: n as u32,
             origin: n,
@@ -76,7 +77,13 @@ fn look_up(table: &RouteTable<u32, usize>, requests: &[(String, String)], lookup
     let headers = HeaderMap::new();
     let mut found = 0;
     for (host, path) in requests.iter().cycle().take(lookups) {
-        let request = Request { host: Some(host), method: &Method::POST, path, headers: &headers };
+        let request = Request {
+            host: Some(host),
+            method: &Method::POST,
+            path,
+            listener: None,
+            headers: &headers,
+        };
         if let Outcome::Match(_) = std::hint::black_box(table.lookup(&request)) {
             found += 1;
         }

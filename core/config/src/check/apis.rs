@@ -64,6 +64,9 @@ fn pattern(matches: &Match, span: Span, whole: bool, problems: &mut Problems) {
         && matches.method.is_empty()
         && matches.path.is_none()
         && matches.path_prefix.is_none()
+        && matches.listener.is_empty()
+        && matches.path_regex.is_empty()
+        && matches.path_not_regex.is_empty()
         && matches.header.is_empty();
     if nothing && whole {
         problems.push(

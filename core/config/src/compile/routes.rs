@@ -5,10 +5,15 @@ use http::{HeaderName, Method};
 use crate::diag::{Problem, Problems};
 use crate::model::{Config, HeaderMatch, Match};
 use crate::route::{
-    BuildError, HeaderCondition, HeaderTest, HostPattern, MethodSet, PathPattern, Route,
-    RouteTable, TableBuilder,
+    BuildError, HeaderCondition, HeaderTest, HostPattern, MethodSet, Narrow, PathPattern,
+    PathRegex, Route, RouteTable, TableBuilder,
 };
-use crate::yaml::Span;
+use crate::yaml::{Located, Span};
+
+/// How many expressions a route may look for in a path.
+const MAX_MATCHING: usize = 16;
+/// How many it may exclude.
+const MAX_EXCLUDING: usize = 64;
 
 /// The table; its values are positions in `config.apis`, its origins where a route is written.
 pub(super) fn build(config: &Config, problems: &mut Problems) -> Option<RouteTable<usize, Span>> {
@@ -19,7 +24,7 @@ pub(super) fn build(config: &Config, problems: &mut Problems) -> Option<RouteTab
             builder.operation(operation, index, operation.span());
         }
         let Some(matches) = &api.matches else { continue };
-        if let Some(route) = route(matches, index, api.id.span(), problems) {
+        if let Some(route) = route(config, matches, index, api.id.span(), problems) {
             builder.route(route);
         }
     }
@@ -44,12 +49,14 @@ pub(super) fn build(config: &Config, problems: &mut Problems) -> Option<RouteTab
 }
 
 fn route(
+    config: &Config,
     matches: &Match,
     value: usize,
     origin: Span,
     problems: &mut Problems,
 ) -> Option<Route<usize, Span>> {
     let before = problems.len();
+    let narrow = narrow(config, matches, problems);
     let mut wrong = |span: Span, message: String| problems.push(Problem::new(span, message));
     let hosts = matches
         .host
@@ -114,10 +121,53 @@ fn route(
         hosts,
         methods,
         path: path?,
+        narrow,
         headers,
         value,
         origin,
     })
+}
+
+/// What a route asks of listener and path beside its patterns.
+fn narrow(config: &Config, matches: &Match, problems: &mut Problems) -> Narrow {
+    let mut listeners = Vec::new();
+    for name in &*matches.listener {
+        if !config
+            .listeners
+            .iter()
+            .any(|listener| *listener.name.as_arc().as_ref() == **name.value())
+        {
+            let known: Vec<_> = config
+                .listeners
+                .iter()
+                .map(|listener| listener.name.as_arc().to_string())
+                .collect();
+            problems.push(
+                Problem::new(name.span(), format!("there is no listener `{}`", name.value()))
+                    .help(format!("listeners are {}", known.join(", "))),
+            );
+        }
+        listeners.push(name.value().as_str().into());
+    }
+    let matching = expressions(&matches.path_regex, MAX_MATCHING, problems);
+    let excluding = expressions(&matches.path_not_regex, MAX_EXCLUDING, problems);
+    Narrow { listeners, matching, excluding }
+}
+
+fn expressions(texts: &[Located<String>], most: usize, problems: &mut Problems) -> Vec<PathRegex> {
+    if let Some(beyond) = texts.get(most) {
+        problems.push(Problem::new(beyond.span(), format!("at most {most} expressions")));
+    }
+    let parse = |text: &Located<String>| match PathRegex::parse(text.value()) {
+        Ok(regex) => Some(regex),
+        Err(error) => {
+            problems.push(Problem::new(text.span(), format!("`{}`: {error}", text.value())).help(
+                "expressions are those of the crate `regex`: no look-around, no back-references",
+            ));
+            None
+        }
+    };
+    texts.iter().take(most).filter_map(parse).collect()
 }
 
 fn conflict<'a>(error: BuildError<Span>, id: &impl Fn(Span) -> &'a str) -> Problem {
@@ -132,7 +182,7 @@ fn conflict<'a>(error: BuildError<Span>, id: &impl Fn(Span) -> &'a str) -> Probl
             ),
         )
         .related(*first, "the other one")
-        .help("let them differ in host, path, method or header"),
+        .help("let them differ in host, path, method, listener or header"),
         BuildError::RepeatedHeader { origin, .. } => Problem::new(*origin, error.to_string()),
         BuildError::RepeatedOperation { first, second, .. } => {
             Problem::new(*second, error.to_string()).related(*first, "first here")

@@ -13,6 +13,8 @@ pub struct Asked<'a> {
     pub method: &'a Method,
     /// A path with or without query, or a whole URL.
     pub target: &'a str,
+    /// The listener that it comes by; the first one of the config where nothing is said.
+    pub listener: Option<&'a str>,
     /// Header fields, `Host` among them unless the target names one.
     pub headers: &'a HeaderMap,
 }
@@ -43,7 +45,14 @@ pub fn request(snapshot: &Snapshot, asked: &Asked<'_>) -> RequestExplained {
     let host = host.as_ref().map(|host| host.name());
     explained.host = host.map(str::to_owned);
     explained.path = Some(target.path().to_owned());
-    let seen = Request { host, method: asked.method, path: target.path(), headers: asked.headers };
+    let first = snapshot.config().listeners.first().map(|listener| listener.name.as_arc());
+    let seen = Request {
+        host,
+        method: asked.method,
+        path: target.path(),
+        listener: asked.listener.or(first.map(|name| &**name)),
+        headers: asked.headers,
+    };
     let table = snapshot.table();
     explained.candidates = table
         .explain(&seen)

@@ -136,7 +136,7 @@ fn a_request_is_told_who_wins_and_who_loses_why() {
     let mut headers = HeaderMap::new();
     headers.insert("host", HeaderValue::from_static("API.example.com:8443"));
     let ask = |method: Method, target: &str| {
-        request(&snapshot, &Asked { method: &method, target, headers: &headers })
+        request(&snapshot, &Asked { method: &method, target, listener: None, headers: &headers })
     };
     let won = ask(Method::POST, "/v1//x/../shop%2e?a=b");
     assert_eq!(won.path.as_deref(), Some("/v1/shop."));
@@ -172,7 +172,8 @@ fn a_method_that_nobody_takes_is_told_with_those_that_are_taken() {
     )
     .build(None)
     .unwrap();
-    let asked = Asked { method: &Method::GET, target: "/a", headers: &HeaderMap::new() };
+    let asked =
+        Asked { method: &Method::GET, target: "/a", listener: None, headers: &HeaderMap::new() };
     let told = request(&snapshot, &asked);
     assert_eq!(told.outcome, Outcome::MethodNotAllowed(vec!["PUT".into()]));
     assert_eq!(told.api.unwrap().id, "-");

@@ -74,6 +74,15 @@ pub struct Match {
     /// The path's beginning, up to the end of a segment; instead of `path`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path_prefix: Option<Located<String>>,
+    /// Listeners by name, any of them. Default: every listener.
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub listener: Many<Located<String>>,
+    /// Regular expressions that must all be found in the path, at most 16 of 1 KiB.
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub path_regex: Many<Located<String>>,
+    /// Regular expressions none of which may be found in the path, at most 64.
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub path_not_regex: Many<Located<String>>,
     /// Headers by name: a value that must be equal, or `{ present: true }`, or `{ prefix: … }`.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub header: IndexMap<String, Located<HeaderMatch>>,

@@ -143,10 +143,13 @@ struct ExplainRequest {
     /// `name: value`, each.
     #[serde(default)]
     headers: Vec<String>,
+    /// The listener that it comes by; the config's first one where absent.
+    #[serde(default)]
+    listener: Option<String>,
 }
 
 async fn explain(control: Control, Json(wanted): Json<ExplainRequest>) -> Response {
-    match control.explain_request(&wanted.request, &wanted.headers) {
+    match control.explain_request(&wanted.request, &wanted.headers, wanted.listener.as_deref()) {
         Ok(explanation) => json(explanation),
         Err(why) => error(StatusCode::BAD_REQUEST, &why, None),
     }

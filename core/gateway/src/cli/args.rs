@@ -288,6 +288,9 @@ pub(super) struct ExplainArguments {
     /// A header of the request.
     #[arg(long, value_name = "'NAME: VALUE'", requires = "request")]
     pub(super) header: Vec<String>,
+    /// The listener that the request comes by. Default: the first one of the config.
+    #[arg(long, value_name = "NAME", requires = "request")]
+    pub(super) listener: Option<String>,
     /// Ask the running gateway instead of reading the files.
     #[arg(long)]
     pub(super) live: bool,

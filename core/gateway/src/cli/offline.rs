@@ -53,24 +53,26 @@ pub(super) fn explain(builder: &Builder, wanted: &ExplainArguments) -> Done {
     let mut compiler = Compiler::new(builder, wanted.secrets);
     let snapshot = compiler.compile(&wanted.gateway.reach.config.origin())?;
     compiler.finish();
-    let answer =
-        match (&wanted.request, &wanted.api) {
-            (Some(request), _) => control::explain_request(&snapshot, request, &wanted.header)
-                .map_err(Failed::Said)?,
-            (None, Some(api)) => match explain::api(&snapshot, api) {
-                Some(explained) if wanted.gateway.json => serde_json::to_value(explained)
-                    .map_err(|error| Failed::Said(error.to_string()))?,
-                Some(explained) => {
-                    say(&explained.to_string());
-                    return Ok(());
-                }
-                None => {
-                    let help = "`paifang explain` without a name lists them all";
-                    return Err(Failed::Said(format!("there is no API `{api}`; {help}")));
-                }
-            },
-            (None, None) => control::list_apis(&snapshot),
-        };
+    let answer = match (&wanted.request, &wanted.api) {
+        (Some(request), _) => {
+            control::explain_request(&snapshot, request, &wanted.header, wanted.listener.as_deref())
+                .map_err(Failed::Said)?
+        }
+        (None, Some(api)) => match explain::api(&snapshot, api) {
+            Some(explained) if wanted.gateway.json => {
+                serde_json::to_value(explained).map_err(|error| Failed::Said(error.to_string()))?
+            }
+            Some(explained) => {
+                say(&explained.to_string());
+                return Ok(());
+            }
+            None => {
+                let help = "`paifang explain` without a name lists them all";
+                return Err(Failed::Said(format!("there is no API `{api}`; {help}")));
+            }
+        },
+        (None, None) => control::list_apis(&snapshot),
+    };
     match answer.get("text").and_then(Value::as_str) {
         Some(text) if !wanted.gateway.json => say(text),
         _ => say(&format!("{answer:#}")),

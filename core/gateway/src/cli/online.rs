@@ -26,7 +26,7 @@ pub(super) fn explain(explain: &ExplainArguments) -> Done {
     let remote = Remote::find(&explain.gateway.reach);
     let answer = match (&explain.request, &explain.api) {
         (Some(request), _) => {
-            let body = json!({ "request": request, "headers": explain.header });
+            let body = json!({ "request": request, "headers": explain.header, "listener": explain.listener });
             remote.post("/v1/explain", &body)?
         }
         (None, Some(api)) => remote.get(&format!("/v1/apis/{}", escape(api)))?,

@@ -178,8 +178,9 @@ impl Controller {
         &self,
         request: &str,
         headers: &[String],
+        listener: Option<&str>,
     ) -> Result<Value, String> {
-        explain_request(&self.live.load().snapshot, request, headers)
+        explain_request(&self.live.load().snapshot, request, headers, listener)
     }
 
     /// All listeners.
@@ -286,6 +287,7 @@ pub(crate) fn explain_request(
     snapshot: &Snapshot,
     request: &str,
     headers: &[String],
+    listener: Option<&str>,
 ) -> Result<Value, String> {
     let (method, target) = request
         .trim()
@@ -304,7 +306,13 @@ pub(crate) fn explain_request(
             .map_err(|_| format!("the value of `{name}` cannot stand in a header"))?;
         map.append(name, value);
     }
-    let asked = Asked { method: &method, target: target.trim(), headers: &map };
+    let listeners = &snapshot.config().listeners;
+    if let Some(name) = listener
+        && !listeners.iter().any(|listener| *listener.name.as_arc().as_ref() == *name)
+    {
+        return Err(format!("there is no listener `{name}`"));
+    }
+    let asked = Asked { method: &method, target: target.trim(), listener, headers: &map };
     let explained = explain::request(snapshot, &asked);
     let text = explained.to_string();
     Ok(told(explained, text))

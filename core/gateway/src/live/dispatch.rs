@@ -163,6 +163,7 @@ fn find(
         host: (!host.is_empty()).then_some(host),
         method: &head.method,
         path: target.path(),
+        listener: Some(&incoming.connection.listener),
         headers,
     };
     let routes = serving.snapshot.table();

@@ -7,7 +7,7 @@ use std::fmt;
 
 use super::{Request, Route, RouteId, RouteTable};
 use crate::route::pattern::{
-    HeaderCondition, HeaderRank, HostPattern, MethodKey, MethodRank, MethodSet,
+    HeaderCondition, HeaderRank, HostPattern, MethodKey, MethodRank, MethodSet, NarrowRank,
 };
 
 /// A route that came close to a request, and its fate.
@@ -37,6 +37,8 @@ pub enum Verdict {
     Method(MethodSet),
     /// Host, path and method match, this header condition does not hold.
     Header(HeaderCondition),
+    /// Host and path match, what it asks of listener or path beside that does not hold; in words.
+    Narrow(String),
     /// The path matches, none of its host patterns does.
     Host,
     /// Only a trailing slash more or less keeps the path from matching.
@@ -52,6 +54,8 @@ pub enum Criterion {
     Path,
     /// Listed method, then HEAD by way of GET, then any method.
     Method,
+    /// For certain listeners, then more expressions on the path.
+    Narrow,
     /// More header conditions, then more exact ones, then longer prefixes.
     Headers,
 }
@@ -100,6 +104,7 @@ struct Rank {
     host: HostPattern,
     shape: Vec<u8>,
     method: MethodRank,
+    narrow: NarrowRank,
     headers: HeaderRank,
 }
 
@@ -111,6 +116,7 @@ impl Rank {
             (other.host.rank().cmp(&self.host.rank()), Criterion::Host),
             (self.shape.cmp(&other.shape), Criterion::Path),
             (other.method.cmp(&self.method), Criterion::Method),
+            (other.narrow.cmp(&self.narrow), Criterion::Narrow),
             (other.headers.cmp(&self.headers), Criterion::Headers),
         ];
         orders.into_iter().find(|(order, _)| order.is_ne())
@@ -137,6 +143,9 @@ fn fate<T, P>(route: &Route<T, P>, request: &Request<'_>, method: MethodKey<'_>)
         };
     }
     let Some(host) = host else { return Fate::Fails(None, Verdict::Host) };
+    if let Some(lack) = route.narrow.lacks(request.listener, request.path) {
+        return Fate::Fails(Some(host), Verdict::Narrow(lack.to_string()));
+    }
     let broken = route.headers.iter().find(|condition| !condition.holds(request.headers));
     match (route.methods.rank(method), broken) {
         (_, Some(condition)) => Fate::Fails(Some(host), Verdict::Header(condition.clone())),
@@ -145,6 +154,7 @@ fn fate<T, P>(route: &Route<T, P>, request: &Request<'_>, method: MethodKey<'_>)
             host,
             shape: route.path.shape().collect(),
             method: rank,
+            narrow: route.narrow.rank(),
             headers: HeaderRank::of(&route.headers),
         }),
     }
@@ -157,6 +167,7 @@ impl fmt::Display for Verdict {
             Verdict::Outranked { on, .. } => write!(f, "outranked: {on}"),
             Verdict::Method(methods) => write!(f, "method: it takes {methods}"),
             Verdict::Header(condition) => write!(f, "header: it asks for {condition}"),
+            Verdict::Narrow(lack) => f.write_str(lack),
             Verdict::Host => f.write_str("host: it is for others"),
             Verdict::TrailingSlash => f.write_str("path: differs by a trailing slash"),
         }
@@ -169,6 +180,7 @@ impl fmt::Display for Criterion {
             Criterion::Host => "another route names the host more exactly",
             Criterion::Path => "another route names the path more exactly",
             Criterion::Method => "another route names the method more exactly",
+            Criterion::Narrow => "another route asks more of listener or path",
             Criterion::Headers => "another route asks more of the headers",
         })
     }

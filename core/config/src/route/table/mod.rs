@@ -1,7 +1,7 @@
 //! The route table: built once per release, then only read.
 //!
 //! Normative: docs/specs/routing.md. A request is matched by host, then path, then method, then
-//! header conditions, each time the most specific first; where a more specific route does not take
+//! listener and expressions on the path, then header conditions, each time the most specific first; where a more specific route does not take
 //! the request, the next is tried, down to routes for any host and prefix `/`.
 
 mod build;
@@ -15,7 +15,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use http::{HeaderMap, Method};
 
-use super::pattern::{HeaderCondition, HostPattern, MethodKey, MethodSet, PathPattern};
+use super::pattern::{HeaderCondition, HostPattern, MethodKey, MethodSet, Narrow, PathPattern};
 pub use build::{BuildError, TableBuilder};
 pub use explain::{Candidate, Criterion, Verdict};
 use slot::{Answer, Slot};
@@ -34,6 +34,8 @@ pub struct Route<T, P> {
     pub methods: MethodSet,
     /// The paths it takes.
     pub path: PathPattern,
+    /// What it asks of listener and path beside that.
+    pub narrow: Narrow,
     /// All of these must hold; one condition per header.
     pub headers: Vec<HeaderCondition>,
     /// What answers: an index, usually.
@@ -62,6 +64,9 @@ pub struct Request<'r> {
     pub method: &'r Method,
     /// [`Target::path`](super::Target::path): in normal form.
     pub path: &'r str,
+    /// The name of the listener that it came by; where there is none, routes for certain listeners do
+    /// not match.
+    pub listener: Option<&'r str>,
     /// The header fields.
     pub headers: &'r HeaderMap,
 }
@@ -123,7 +128,7 @@ impl<T, P> RouteTable<T, P> {
         let mut missed = false;
         let mut found = None;
         self.visit(request, &mut |slot, params| {
-            match self.slots[slot as usize].choose(&self.routes, method, request.headers) {
+            match self.slots[slot as usize].choose(&self.routes, method, request) {
                 Answer::Route(route) => {
                     found = Some(Match { route: RouteId(route), params: std::mem::take(params) });
                 }
@@ -185,7 +190,7 @@ impl<T, P> RouteTable<T, P> {
     fn allowed(&self, request: &Request<'_>) -> Outcome {
         let mut allow = MethodSet::any();
         self.visit(request, &mut |slot, _| {
-            self.slots[slot as usize].allowed(&self.routes, request.headers, &mut allow);
+            self.slots[slot as usize].allowed(&self.routes, request, &mut allow);
             false
         });
         if allow.is_any() { Outcome::NotFound } else { Outcome::MethodNotAllowed(allow) }

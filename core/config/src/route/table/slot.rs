@@ -6,7 +6,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use http::{HeaderMap, HeaderName};
 
-use super::Route;
+use super::{Request, Route};
 use crate::route::pattern::{HeaderRank, HeaderTest, MethodKey, MethodRank, MethodSet, only};
 
 /// From this many routes on that ask for an exact value of one header, its values are hashed:
@@ -14,7 +14,7 @@ use crate::route::pattern::{HeaderRank, HeaderTest, MethodKey, MethodRank, Metho
 const INDEX_FROM: usize = 8;
 
 /// Routes in order of precedence: those that list methods before those that take any, then by
-/// [`HeaderRank`]. The order decides, except that HEAD listed beats HEAD implied.
+/// `NarrowRank` and [`HeaderRank`]. The order decides, except that HEAD listed beats HEAD implied.
 #[derive(Debug)]
 pub(super) struct Slot {
     index: Option<Box<Index>>,
@@ -55,7 +55,8 @@ impl Slot {
     ) -> Self {
         let key = |id: u32| {
             let route = &routes[id as usize];
-            (route.methods.is_any(), std::cmp::Reverse(HeaderRank::of(&route.headers)))
+            let narrow = std::cmp::Reverse(route.narrow.rank());
+            (route.methods.is_any(), narrow, std::cmp::Reverse(HeaderRank::of(&route.headers)))
         };
         members.sort_by_cached_key(|&id| (key(id), id));
         let header = common_header(routes, &members);
@@ -86,15 +87,15 @@ impl Slot {
         &self,
         routes: &[Route<T, P>],
         method: MethodKey<'_>,
-        headers: &HeaderMap,
+        request: &Request<'_>,
     ) -> Answer {
         let mut implied = None;
         let mut missed = false;
-        for id in self.candidates(headers) {
+        for id in self.candidates(request.headers) {
             let route = &routes[id as usize];
             match route.methods.rank(method) {
                 None => missed = true,
-                Some(_) if !holds(route, headers) => {}
+                Some(_) if !holds(route, request) => {}
                 Some(MethodRank::Listed) => return Answer::Route(id),
                 Some(MethodRank::Implied) => implied = implied.or(Some(id)),
                 Some(MethodRank::Any) => return Answer::Route(implied.unwrap_or(id)),
@@ -107,16 +108,16 @@ impl Slot {
         }
     }
 
-    /// Adds the methods of all routes whose header conditions hold; for a request that matched none.
+    /// Adds the methods of all routes whose other conditions hold; for a request that matched none.
     pub(super) fn allowed<T, P>(
         &self,
         routes: &[Route<T, P>],
-        headers: &HeaderMap,
+        request: &Request<'_>,
         allow: &mut MethodSet,
     ) {
-        for id in self.candidates(headers) {
+        for id in self.candidates(request.headers) {
             let route = &routes[id as usize];
-            if holds(route, headers) {
+            if holds(route, request) {
                 allow.add(&route.methods);
             }
         }
@@ -182,12 +183,14 @@ impl Slot {
     }
 }
 
-fn holds<T, P>(route: &Route<T, P>, headers: &HeaderMap) -> bool {
-    route.headers.iter().all(|condition| condition.holds(headers))
+fn holds<T, P>(route: &Route<T, P>, request: &Request<'_>) -> bool {
+    route.headers.iter().all(|condition| condition.holds(request.headers))
+        && route.narrow.lacks(request.listener, request.path).is_none()
 }
 
 fn ties<T, P>(a: &Route<T, P>, b: &Route<T, P>) -> bool {
     a.methods.ties_with(&b.methods)
+        && !a.narrow.excludes(&b.narrow)
         && !a.headers.iter().any(|x| b.headers.iter().any(|y| x.excludes(y)))
 }
 
