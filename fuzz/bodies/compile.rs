@@ -50,7 +50,8 @@ fn explained(snapshot: &Snapshot) {
         assert!(!explained.to_string().is_empty());
     }
     for target in ["/", "/v1/orders/1?a=b", "http://api.example.com/x/y"] {
-        let asked = Asked { method: &Method::GET, target, headers: &HeaderMap::new() };
+        let asked =
+            Asked { method: &Method::GET, target, listener: None, headers: &HeaderMap::new() };
         let _ = explain::request(snapshot, &asked).to_string();
     }
 }

@@ -23,7 +23,8 @@ const DEFAULT_CONFIG: &str = "paifang.yaml";
   paifang reload
   paifang rollback 3
 
-Exit codes: 0 done, 1 refused or failed, 2 wrong use, 3 gateway not reachable."
+Exit codes: 0 done, 1 refused or failed, 2 wrong use, 3 gateway not reachable; 4 and 5 of `import`: taken
+in part, not at all."
 )]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -55,6 +56,15 @@ Example:
   paifang lock paifang.yaml
   paifang lock paifang.yaml --check   exits with 1 where an entry has none, or another one")]
     Lock(LockArguments),
+    /// Tell the config of another gateway in ours, with a report of every line: taken, approximated, or not
+    /// taken and why. What protected and could not be taken leaves its API offline.
+    #[command(after_help = "Examples:
+  paifang import nginx /etc/nginx/nginx.conf > paifang.yaml
+  paifang import nginx nginx.conf --out /etc/paifang/ --report json
+
+Exit codes: 0 all taken, 4 in part, 5 nothing that is online, 1 unreadable or refused by --strict.
+docs/from-nginx.md says what becomes of each directive.")]
+    Import(ImportArguments),
     /// Write handlers in WebAssembly: begin one, build, test and measure it in the host that the gateway
     /// runs them in, and have it reloaded at each change.
     #[command(
@@ -211,6 +221,45 @@ pub(super) struct CheckArguments {
     /// What becomes of secrets that are not on this machine.
     #[arg(long, value_enum, default_value_t = Secrets::Placeholder)]
     pub(super) secrets: Secrets,
+}
+
+/// What to import, and how.
+#[derive(Debug, Args)]
+pub(super) struct ImportArguments {
+    /// Whose config it is.
+    #[arg(value_enum)]
+    pub(super) format: SourceFormat,
+    /// The config; what it includes is read too.
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// A file that is not there yet, or a directory for a paifang.yaml. Default: standard output.
+    #[arg(long, value_name = "FILE|DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// Fail, and write nothing, when anything that changes answers is not taken.
+    #[arg(long)]
+    pub(super) strict: bool,
+    /// Leave APIs online though something that protected them is not taken.
+    #[arg(long)]
+    pub(super) allow_unprotected: bool,
+    /// How the report is written: to standard output beside --out, else to standard error.
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub(super) report: ReportFormat,
+}
+
+/// Whose config it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum SourceFormat {
+    /// nginx, with its `http` block.
+    Nginx,
+}
+
+/// How the report of an import is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ReportFormat {
+    /// For people.
+    Text,
+    /// One JSON document.
+    Json,
 }
 
 /// How to lock.

@@ -1,10 +1,12 @@
 //! The command line: `paifang run`, and everything people ask of a config or a running gateway.
 //!
 //! Exit codes: 0 done; 1 refused or failed, with the reason on standard error; 2 wrong use of the
-//! command line; 3 the running gateway cannot be reached.
+//! command line; 3 the running gateway cannot be reached; 4 and 5 of `import`, taken in part and not
+//! at all.
 
 mod args;
 mod handler;
+mod import;
 mod lock;
 mod log;
 mod offline;
@@ -27,6 +29,8 @@ pub(crate) enum Failed {
     Said(String),
     /// The gateway cannot be reached; exit code 3.
     Unreachable(String),
+    /// With this exit code, which tells more than that it failed.
+    Coded(u8, String),
 }
 
 /// Runs the command line of a gateway built from `builder`: what a binary's `main` calls.
@@ -40,6 +44,7 @@ pub(crate) fn main(builder: Builder) -> ExitCode {
         Command::Run(run) => run::run(builder, run),
         Command::Check(check) => offline::check(&builder, check),
         Command::Lock(lock) => lock::lock(&builder, lock),
+        Command::Import(import) => import::import(&import),
         Command::Handler(command) => handler::handler(&builder, command),
         Command::Schema(wanted) => offline::schema(&builder, wanted.get()),
         Command::Explain(explain) => match explain.live {
@@ -68,6 +73,10 @@ pub(crate) fn main(builder: Builder) -> ExitCode {
         Err(Failed::Unreachable(why)) => {
             terminal::complain(&why);
             ExitCode::from(3)
+        }
+        Err(Failed::Coded(code, why)) => {
+            terminal::complain(&why);
+            ExitCode::from(code)
         }
     }
 }

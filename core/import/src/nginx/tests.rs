@@ -1,0 +1,2 @@
+//! Mappings, one by one.
+#![allow(clippy::unwrap_used, clippy::expect_used)]

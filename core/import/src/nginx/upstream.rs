@@ -1,0 +1,258 @@
+//! Upstreams: `upstream` blocks and the addresses in `proxy_pass`, once for each way they are asked.
+
+use super::Import;
+use super::draft::origin;
+use super::tree::Directive;
+use super::values;
+use crate::out::{Item, Node};
+
+/// Where requests are passed to.
+pub(super) struct Target {
+    /// A name with or without port, or an address.
+    pub(super) authority: String,
+    pub(super) tls: bool,
+}
+
+/// How an upstream is to be asked. Locations that want the same share one of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wanted {
+    /// The `Host`; the client's where there is none.
+    pub(super) host: Option<String>,
+    /// Whether servers are told of the client.
+    pub(super) told: bool,
+    pub(super) grpc: bool,
+    pub(super) tls: Option<Node>,
+    /// Milliseconds, as the next two.
+    pub(super) connect: u64,
+    pub(super) send: u64,
+    pub(super) read: u64,
+    /// As many as there are servers where nothing is said.
+    pub(super) attempts: Option<u32>,
+    pub(super) statuses: Vec<u16>,
+    pub(super) any_method: bool,
+}
+
+impl Default for Wanted {
+    /// nginx's defaults.
+    fn default() -> Self {
+        Self {
+            host: None,
+            told: false,
+            grpc: false,
+            tls: None,
+            connect: 60_000,
+            send: 60_000,
+            read: 60_000,
+            attempts: None,
+            statuses: Vec::new(),
+            any_method: false,
+        }
+    }
+}
+
+/// An upstream of ours.
+pub(super) struct Made {
+    pub(super) name: String,
+    of: String,
+    wanted: Wanted,
+    attempts: u32,
+    pub(super) item: Item,
+}
+
+impl Import<'_> {
+    /// The name of the upstream for a target that is asked so, and how many attempts it makes.
+    ///
+    /// # Errors
+    /// Why there can be none.
+    pub(super) fn upstream(
+        &mut self,
+        target: &Target,
+        wanted: &Wanted,
+        from: &Directive,
+    ) -> Result<(String, u32), String> {
+        let key = format!("{}{}", if target.tls { "https://" } else { "" }, target.authority);
+        if let Some(made) =
+            self.upstreams.iter().find(|made| made.of == key && made.wanted == *wanted)
+        {
+            return Ok((made.name.clone(), made.attempts));
+        }
+        let block = self.blocks.get(target.authority.as_str()).copied();
+        let mut body = Node::map();
+        let count = match block {
+            Some(block) => self.servers_of(block, target.tls, &mut body)?,
+            None => {
+                let port = if target.tls { 443 } else { 80 };
+                let address = with_port(&target.authority, port)?;
+                let endpoint = Node::map().with("address", Node::text(address));
+                body.put("endpoints", Node::List(vec![endpoint.into()]));
+                1
+            }
+        };
+        let attempts = wanted.attempts.unwrap_or(count).clamp(1, 10);
+        if wanted.grpc {
+            body.put("protocol", Node::text("h2"));
+        } else if target.tls {
+            body.put("protocol", Node::text("h1"));
+        }
+        if let Some(tls) = &wanted.tls {
+            body.put("tls", tls.clone());
+        }
+        if let Some(host) = &wanted.host {
+            body.put("host", Node::text(host.clone()));
+        }
+        if !wanted.told {
+            body.put("forward", Node::map().with("x_forwarded", Node::plain("false")));
+        }
+        let time = |ms| Node::plain(values::duration(ms));
+        let timeouts = Node::map()
+            .with("connect", time(wanted.connect))
+            .with("first_byte", time(wanted.read))
+            .with("idle", time(wanted.read))
+            .with("write", time(wanted.send));
+        body.put("timeouts", timeouts);
+        let mut retry = Node::map().with("attempts", Node::plain(attempts));
+        if !wanted.statuses.is_empty() {
+            let statuses = wanted.statuses.iter().map(|status| Node::plain(status).into());
+            retry.put("statuses", Node::List(statuses.collect()));
+        }
+        if wanted.any_method {
+            retry.put("any_method", Node::plain("true"));
+        }
+        body.put("retry", retry);
+        let name = self.upstream_name(&target.authority);
+        let item = body.commented(origin(block.unwrap_or(from)));
+        let made = Made { name: name.clone(), of: key, wanted: wanted.clone(), attempts, item };
+        self.upstreams.push(made);
+        Ok((name, attempts))
+    }
+
+    fn upstream_name(&self, authority: &str) -> String {
+        let base = values::name(&authority.replace(':', "-"));
+        let used = |name: &String| self.upstreams.iter().any(|made| made.name == *name);
+        let mut name = base.clone();
+        let mut number = 2;
+        while used(&name) {
+            name = format!("{base}-{number}");
+            number += 1;
+        }
+        name
+    }
+
+    /// What an `upstream` block says; how many servers it has.
+    fn servers_of(&mut self, block: &Directive, tls: bool, body: &mut Node) -> Result<u32, String> {
+        let mut endpoints = Vec::new();
+        let mut count = 0;
+        let (mut balance, mut pool) = (None, None);
+        for directive in block.inner() {
+            match directive.name.as_str() {
+                "server" => {
+                    if let Some((endpoint, live)) = self.endpoint(directive, tls) {
+                        count += u32::from(live);
+                        endpoints.push(endpoint.commented(origin(directive)));
+                    }
+                }
+                "keepalive" => match directive.arg(0).parse::<u32>() {
+                    Ok(size) => {
+                        let size = size.min(100_000);
+                        pool = Some(Node::map().with("size", Node::plain(size)));
+                        self.notes.near(directive, "pool.size, for all threads together");
+                    }
+                    Err(_) => self.notes.not(directive, "no number"),
+                },
+                "keepalive_timeout" | "keepalive_requests" | "keepalive_time" => {
+                    self.notes.near(
+                        directive,
+                        "pool.idle keeps connections for 60s, and an hour at most",
+                    );
+                }
+                "zone" => self.notes.none(directive, "all threads share an upstream anyway"),
+                "least_conn" | "ip_hash" | "hash" | "random" => balance = Some(directive),
+                _ => {}
+            }
+        }
+        if endpoints.is_empty() {
+            return Err(format!(
+                "the upstream `{}` has no server that can be reached",
+                block.arg(0)
+            ));
+        }
+        self.notes.taken(block, "upstreams");
+        // Single ones stand on their own lines, too, for their comments.
+        body.put("endpoints", Node::List(endpoints));
+        if let Some(directive) = balance {
+            self.balance(directive, body);
+        }
+        if let Some(pool) = pool {
+            body.put("pool", pool);
+        }
+        Ok(count.max(1))
+    }
+
+    fn balance(&mut self, directive: &Directive, _body: &mut Node) {
+        self.notes.near(directive, "round_robin: servers take turns");
+    }
+
+    fn endpoint(&mut self, directive: &Directive, tls: bool) -> Option<(Node, bool)> {
+        let address = directive.arg(0);
+        if address.starts_with("unix:") {
+            self.notes
+                .not(directive, "upstreams are reached by TCP, not by sockets of the file system");
+            return None;
+        }
+        let port = if tls { 443 } else { 80 };
+        let Ok(address) = with_port(address, port) else {
+            self.notes.not(directive, "no host and port");
+            return None;
+        };
+        let mut endpoint = Node::map().with("address", Node::text(address));
+        let (mut near, mut down, mut weight) = (Vec::new(), false, 1u32);
+        for option in directive.words().skip(1) {
+            match option.split_once('=') {
+                Some(("weight", value)) => weight = value.parse().unwrap_or(1).min(1000),
+                Some(("max_fails" | "fail_timeout", _)) => {
+                    near.push(
+                        "a server that cannot be connected to is passed over for 1s, then longer"
+                            .to_owned(),
+                    );
+                }
+                None if option == "down" => down = true,
+                None if option == "resolve" => {}
+                None if option == "backup" => {
+                    self.notes.not(directive, "all servers take calls: a backup is left out");
+                    return None;
+                }
+                _ => near.push(format!("without {option}")),
+            }
+        }
+        if down {
+            weight = 0;
+        }
+        if weight != 1 {
+            endpoint.put("weight", Node::plain(weight));
+        }
+        near.dedup();
+        match near.is_empty() {
+            true => self.notes.taken(directive, "endpoint"),
+            false => self.notes.near(directive, format!("endpoint; {}", near.join("; "))),
+        }
+        Some((endpoint, !down))
+    }
+}
+
+/// An address with a port.
+fn with_port(authority: &str, port: u16) -> Result<String, String> {
+    let bare = authority.starts_with('[') && authority.ends_with(']');
+    let with = match authority.rsplit_once(':') {
+        Some((host, digits)) if !bare && !host.is_empty() => match digits.parse::<u16>() {
+            Ok(1..) => authority.to_owned(),
+            _ => return Err(format!("`{authority}` has no port that can be read")),
+        },
+        _ => format!("{authority}:{port}"),
+    };
+    let host = with.rsplit_once(':').map_or("", |(host, _)| host);
+    let fine = |c: char| c.is_ascii_alphanumeric() || "-._[]:".contains(c);
+    if host.is_empty() || !host.chars().all(fine) {
+        return Err(format!("`{authority}` is no host"));
+    }
+    Ok(with)
+}
