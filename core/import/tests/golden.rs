@@ -63,3 +63,14 @@ fn the_shop_of_nginx() {
     );
     hold("nginx-shop", &imported.unwrap_or_else(|fault| panic!("{fault}")));
 }
+
+#[test]
+fn the_example_of_the_page() {
+    let files = folder("nginx-page", "/etc/nginx", &[]);
+    let imported = paifang_import::nginx::import(
+        Path::new("/etc/nginx/nginx.conf"),
+        &files,
+        Options::default(),
+    );
+    hold("nginx-page", &imported.unwrap_or_else(|fault| panic!("{fault}")));
+}

@@ -16,6 +16,19 @@ pub struct Nginx {
 }
 
 impl Nginx {
+    /// An address for it. nginx takes no port 0, and a port that was free a moment ago may be another's
+    /// by now. So it gets an address of this machine (Linux has all of 127.0.0.0/8) that nobody else uses.
+    ///
+    /// # Panics
+    /// When there is no port.
+    #[must_use]
+    pub fn free_address() -> SocketAddr {
+        let [.., high, low] = std::process::id().to_be_bytes();
+        let ours = std::net::Ipv4Addr::new(127, 77, high, low);
+        let free = std::net::TcpListener::bind((ours, 0)).expect("no port");
+        free.local_addr().expect("an address")
+    }
+
     /// Serves its root and these `location` blocks.
     ///
     /// # Panics
@@ -23,13 +36,7 @@ impl Nginx {
     pub async fn start(locations: &str) -> Self {
         let root = tempfile::tempdir().expect("a directory");
         let dir = root.path().display().to_string();
-        // nginx takes no port 0, and a port that was free a moment ago may be another's by now. So it
-        // gets an address of this machine (Linux has all of 127.0.0.0/8) that nobody else uses.
-        let [.., high, low] = std::process::id().to_be_bytes();
-        let ours = std::net::Ipv4Addr::new(127, 77, high, low);
-        let free = std::net::TcpListener::bind((ours, 0)).expect("no port");
-        let address = free.local_addr().expect("an address");
-        drop(free);
+        let address = Self::free_address();
         let config = format!(
             "daemon off; master_process off; pid {dir}/pid; error_log {dir}/error.log;\n\
              events {{}}\n\
@@ -41,6 +48,16 @@ impl Nginx {
              }}\n"
         );
         std::fs::write(root.path().join("nginx.conf"), config).expect("a file");
+        Self::run(root, address).await
+    }
+
+    /// Runs the `nginx.conf` that lies in `root`, which keeps its process in the foreground and alone and
+    /// listens at `address`.
+    ///
+    /// # Panics
+    /// When nginx is not installed or does not start.
+    pub async fn run(root: TempDir, address: SocketAddr) -> Self {
+        let dir = root.path().display().to_string();
         let mut process = match Command::new("nginx")
             .args(["-p", &dir, "-c", "nginx.conf", "-e", "error.log"])
             .stdin(Stdio::null())

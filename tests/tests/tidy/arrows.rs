@@ -14,9 +14,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("paifang-state", &["paifang-pipeline"]),
     ("paifang-plugins", &["paifang-pipeline", "paifang-state"]),
     ("paifang-wasm", &["paifang-pipeline", "paifang-state"]),
+    ("paifang-import", &["paifang-config"]),
     (
         "paifang",
-        &["paifang-pipeline", "paifang-config", "paifang-state", "paifang-plugins", "paifang-wasm"],
+        &[
+            "paifang-pipeline",
+            "paifang-config",
+            "paifang-import",
+            "paifang-state",
+            "paifang-plugins",
+            "paifang-wasm",
+        ],
     ),
     (
         "paifang-tests",
@@ -24,6 +32,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "paifang",
             "paifang-pipeline",
             "paifang-config",
+            "paifang-import",
             "paifang-state",
             "paifang-plugins",
             "paifang-wasm",

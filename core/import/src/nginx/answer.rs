@@ -129,7 +129,8 @@ impl Import<'_> {
                 .with("to", Node::text(format!("{}{{{{ path }}}}", base.text)))
                 .with("status", Node::plain(rule.status))
                 .with("keep_query", Node::plain(keep));
-            if base.varies {
+            // Nothing but the path stands behind the host, which the redirect holds to be the request's say.
+            if !base.text.is_empty() {
                 config.put("allow_host", Node::plain("true"));
             }
             draft.step(Phase::Return, ("redirect", ""), config, None, rule.directive);

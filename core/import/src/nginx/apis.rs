@@ -251,7 +251,7 @@ impl Import<'_> {
             }
             _ => {
                 let config = Node::map().with("status", Node::plain(404));
-                draft.step(Phase::Return, ("respond", ""), config, None, location.directive);
+                draft.step(Phase::Content, ("respond", ""), config, None, location.directive);
                 draft.answered = true;
             }
         }

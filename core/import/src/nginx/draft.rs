@@ -17,6 +17,7 @@ pub(super) enum Phase {
     Identity,
     Rewrite,
     RequestHeaders,
+    Content,
 }
 
 /// An API in the making.

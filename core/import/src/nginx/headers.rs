@@ -128,9 +128,12 @@ impl Import<'_> {
                                 field,
                                 "headers.request.set and a step request_id: its ids look otherwise",
                             );
+                        } else if may_be_empty(&filled.text) {
+                            self.notes.near(field, "headers.request.set; where the value is empty, the field is sent, empty");
                         } else {
                             self.notes.taken(field, "headers.request.set");
                         }
+                        set.retain(|(known, _)| *known != name);
                         set.push((name.clone(), filled.text));
                     }
                     Err(why) => self.notes.not(field, why),
@@ -218,6 +221,11 @@ impl Import<'_> {
         let config = Node::map().with("response", changes);
         draft.step(Phase::ResponseHeaders, ("headers", "response-headers"), config, None, first);
     }
+}
+
+/// Whether what fills a template may be missing from a request.
+fn may_be_empty(template: &str) -> bool {
+    ["{{ header.", "{{ query", "{{ identity"].iter().any(|source| template.contains(source))
 }
 
 /// A map of values by name; several of one name become a list.

@@ -234,9 +234,14 @@ impl Import<'_> {
             },
             Kind::Regex(expression) => {
                 let made = replacement(uri)?;
-                Node::map()
+                let config = Node::map()
                     .with("pattern", Node::text(expression.spanning()))
-                    .with("replace", Node::text(made.text))
+                    .with("replace", Node::text(made.text));
+                // With groups in it the URI is all that is passed on.
+                match made.varies {
+                    true => config.with("query", Node::map().with("remove", Node::texts(["*"]))),
+                    false => config,
+                }
             }
             Kind::Server => return Ok(()),
         };

@@ -82,7 +82,9 @@ impl Feed {
                 }
                 let next = match ask(&remote, &wish) {
                     Ok(picture) => News::Picture(Box::new(picture)),
-                    Err(Failed::Said(why) | Failed::Unreachable(why)) => News::Trouble(why),
+                    Err(Failed::Said(why) | Failed::Unreachable(why) | Failed::Coded(_, why)) => {
+                        News::Trouble(why)
+                    }
                 };
                 if told.send(next).is_err() {
                     return;

@@ -1,0 +1,6 @@
+//! Moving in: what another gateway answered, the imported config answers too.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod nginx;
+mod peer;
+mod shop;
