@@ -1,7 +1,7 @@
 //! Who may pass: `allow`, `deny`, `auth_basic`, `limit_except`, and what has no counterpart.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::Path;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
@@ -134,7 +134,7 @@ impl Import<'_> {
     }
 
     /// The first user whose hash ours would refuse.
-    fn weak_user(&self, path: &PathBuf) -> Result<Option<String>, String> {
+    fn weak_user(&self, path: &Path) -> Result<Option<String>, String> {
         let bytes = self.files.read(path, HTPASSWD_BYTES).map_err(|error| error.to_string())?;
         let text = String::from_utf8_lossy(&bytes);
         let weak =

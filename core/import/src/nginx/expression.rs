@@ -140,7 +140,7 @@ fn beginning(text: &str) -> (String, Tail) {
 }
 
 /// A text that stands for itself in an expression; readable, so only what must be is escaped.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::new();
     for c in text.chars() {
         if "\\.+*?()|[]{}^$#&~".contains(c) && c != '~' && c != '&' && c != '#' {

@@ -1,7 +1,7 @@
 //! nginx's times, sizes and rates, and ours.
 
 /// A time in milliseconds: `60`, `500ms`, `1h30m`. `M` and `y` are months of 30 and years of 365 days.
-pub(super) fn time(text: &str) -> Option<u64> {
+pub(crate) fn time(text: &str) -> Option<u64> {
     let mut total: u64 = 0;
     let mut rest = text;
     while !rest.is_empty() {
@@ -28,9 +28,9 @@ pub(super) fn time(text: &str) -> Option<u64> {
 }
 
 /// Milliseconds as we write them: `90s`, `500ms`, `1h`.
-pub(super) fn duration(ms: u64) -> String {
+pub(crate) fn duration(ms: u64) -> String {
     for (unit, scale) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)] {
-        if ms >= scale && ms % scale == 0 {
+        if ms >= scale && ms.is_multiple_of(scale) {
             return format!("{}{unit}", ms / scale);
         }
     }
@@ -38,7 +38,7 @@ pub(super) fn duration(ms: u64) -> String {
 }
 
 /// A size in bytes: `8k`, `10m`, `1g`, `512`.
-pub(super) fn size(text: &str) -> Option<u64> {
+pub(crate) fn size(text: &str) -> Option<u64> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let count: u64 = text[..digits].parse().ok()?;
     let scale = match &text[digits..] {
@@ -52,9 +52,9 @@ pub(super) fn size(text: &str) -> Option<u64> {
 }
 
 /// Bytes as we write them: `10MiB`.
-pub(super) fn bytes(count: u64) -> String {
+pub(crate) fn bytes(count: u64) -> String {
     for (unit, scale) in [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)] {
-        if count >= scale && count % scale == 0 {
+        if count >= scale && count.is_multiple_of(scale) {
             return format!("{}{unit}", count / scale);
         }
     }
@@ -62,7 +62,7 @@ pub(super) fn bytes(count: u64) -> String {
 }
 
 /// A name as ours may be: other characters become `-`.
-pub(super) fn name(text: &str) -> String {
+pub(crate) fn name(text: &str) -> String {
     let keep = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
     let mut name: String = text.chars().map(keep).collect();
     while name.contains("--") {

@@ -4,33 +4,33 @@ use std::collections::HashMap;
 
 /// What variables stand for in one server.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Vars {
+pub(crate) struct Vars {
     /// Those with a constant value: `set`, and what the server itself fixes.
-    pub(super) fixed: HashMap<String, String>,
+    pub(crate) fixed: HashMap<String, String>,
     /// Variables of `map` blocks that only say whether a connection is upgraded.
-    pub(super) upgrade: Vec<String>,
+    pub(crate) upgrade: Vec<String>,
 }
 
 /// A text of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Filled {
+pub(crate) struct Filled {
     /// A template.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// Whether it has placeholders.
-    pub(super) varies: bool,
+    pub(crate) varies: bool,
     /// Whether a step must make a request id before it.
-    pub(super) request_id: bool,
+    pub(crate) request_id: bool,
 }
 
 /// A piece of a text of nginx.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Piece<'t> {
+pub(crate) enum Piece<'t> {
     Text(&'t str),
     Variable(&'t str),
 }
 
 /// Parts text and variables, `$name` and `${name}`. A dollar with no name behind it is text.
-pub(super) fn pieces(text: &str) -> Vec<Piece<'_>> {
+pub(crate) fn pieces(text: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let mut from = 0;
     let mut at = 0;
@@ -68,7 +68,7 @@ impl Vars {
     ///
     /// # Errors
     /// Which variable has no counterpart, and why.
-    pub(super) fn fill(&self, text: &str) -> Result<Filled, String> {
+    pub(crate) fn fill(&self, text: &str) -> Result<Filled, String> {
         let mut filled = Filled { text: String::new(), varies: false, request_id: false };
         for piece in pieces(text) {
             match piece {
@@ -89,7 +89,7 @@ impl Vars {
     }
 
     /// The text, where all of it is constant.
-    pub(super) fn constant(&self, text: &str) -> Option<String> {
+    pub(crate) fn constant(&self, text: &str) -> Option<String> {
         let mut all = String::new();
         for piece in pieces(text) {
             match piece {
@@ -102,7 +102,7 @@ impl Vars {
 }
 
 /// Text of a template that stands for itself.
-pub(super) fn literal(text: &str) -> String {
+pub(crate) fn literal(text: &str) -> String {
     text.replace("{{", "{{ \"{{\" }}")
 }
 
