@@ -14,6 +14,8 @@ mod apps;
 pub(crate) mod effective;
 pub(crate) mod expand;
 mod modules;
+#[cfg(test)]
+mod narrow_tests;
 mod routes;
 mod secrets;
 mod shares;

@@ -6,6 +6,8 @@
 
 mod build;
 mod explain;
+#[cfg(test)]
+mod narrow_tests;
 mod slot;
 #[cfg(test)]
 mod tests;
