@@ -14,9 +14,10 @@ use paifang_tests::{
 
 const PAGE: &str = "docs/specs/metrics.md";
 /// Sections of the page, by how the names of their metrics begin. The first that fits has it.
-const SECTIONS: [(&str, &[&str]); 6] = [
+const SECTIONS: [(&str, &[&str]); 7] = [
     ("steps", &["paifang_step_"]),
     ("wasm", &["paifang_wasm_"]),
+    ("cache", &["paifang_cache_"]),
     ("upstreams", &["paifang_upstream_", "paifang_endpoint_"]),
     ("listeners", &["paifang_connection", "paifang_accept_", "paifang_tls_"]),
     (
@@ -54,6 +55,7 @@ apis:
   - id: away
     match: { path: /away }
     handlers: [ split: { to: [ { upstream: away, share: 50% } ] }, circuit_breaker: {}, mirror: { upstream: away } ]
+    cache: {}
     upstream: away
 "#;
 

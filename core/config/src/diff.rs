@@ -119,6 +119,7 @@ fn settings(config: &Config) -> Value {
     put("admin", json(&config.admin));
     put("reload", json(&config.reload));
     put("paths", json(&config.paths));
+    put("cache", json(&config.cache));
     put("releases", json(&config.releases));
     put("log", json(&config.log));
     put("zone", json(&config.zone));

@@ -13,6 +13,7 @@
 
 mod admin;
 mod builder;
+mod cache;
 mod cli;
 mod control;
 pub mod edge;

@@ -87,6 +87,16 @@ pub trait OriginCall: Send {
     /// The endpoint, where there is one.
     fn endpoint(&self) -> Option<SocketAddr>;
 
+    /// Whether the answer is here already, so that nothing is sent and no `upstream` step runs.
+    fn is_kept(&self) -> bool {
+        false
+    }
+
+    /// How it came to its answer, for logs: what a cache has found. Asked once the head is there.
+    fn found(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Sends the head. The origin sets framing headers by `body`, and forwarding headers by what
     /// it knows of the call. For `Empty` and `Exact(0)` the request is complete with it; an empty
     /// last frame may follow and says nothing new. `Declared` without a `Content-Length` in the

@@ -173,6 +173,9 @@ fields! {
     Attempts = "attempts",
     /// The endpoint of the last attempt.
     Endpoint = "endpoint",
+    /// What the cache had found, where the API has one: `hit`, `stale`, `stale_error`,
+    /// `revalidated`, `expired`, `miss`, `bypass`.
+    Cache = "cache",
     /// Bytes of request body.
     RequestBytes = "request_bytes",
     /// Bytes of response body.

@@ -131,6 +131,7 @@ impl Record {
         }
         out.number(Field::Attempts, Some(outcome.attempts.into()).filter(|count| *count > 0));
         out.shown(Field::Endpoint, outcome.endpoint);
+        out.text(Field::Cache, outcome.cache);
         out.number(Field::RequestBytes, Some(outcome.request_bytes));
         out.number(Field::ResponseBytes, Some(outcome.response_bytes));
         out.millis(Field::DurationMs, Some(outcome.total_nanos));

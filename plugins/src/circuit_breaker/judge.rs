@@ -23,6 +23,12 @@ pub(super) fn answer(spec: &Spec, call: &Exchange, status: StatusCode) -> Shown 
     if outcome.answered_by.is_some() || outcome.attempts == 0 {
         return Shown::Nothing;
     }
+    match outcome.cache {
+        // What is kept shows nothing of the upstream, but where it stands in for an error.
+        Some("hit" | "stale") => return Shown::Nothing,
+        Some("stale_error") => return Shown::Answer { failed: true, slow: false },
+        _ => {}
+    }
     let Some(code) = outcome.error else {
         let waited = outcome.origin_wait_nanos.unwrap_or(0);
         let slow = spec.slower_than.is_some_and(|than| waited > than);

@@ -1,6 +1,7 @@
 //! Calls through a whole gateway, on real sockets.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod cache;
 mod conformance;
 mod edge;
 mod plugins;

@@ -4,6 +4,7 @@
 
 mod apis;
 mod balance;
+mod cache;
 mod chains;
 mod edge;
 mod range;
@@ -24,6 +25,7 @@ pub fn check(config: &Config, problems: &mut Problems) {
     wasm::check(config, problems);
     chains::check(config, problems);
     apis::check(config, problems);
+    cache::check(config, problems);
 }
 
 /// A name that is used twice.

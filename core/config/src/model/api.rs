@@ -5,7 +5,7 @@ use paifang_pipeline::units::{ByteSize, HumanDuration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{HeaderMatch, Id, Many, Retry, Steps};
+use super::{Cache, HeaderMatch, Id, Many, Retry, Steps};
 use crate::yaml::Located;
 
 /// One operation.
@@ -41,6 +41,9 @@ pub struct Api {
     /// When attempts are repeated. Default: the upstream's, then that of `defaults`.
     #[serde(default)]
     pub retry: Retry,
+    /// How answers are kept for later calls. Default: they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<Located<Cache>>,
     /// Whether calls that may have been replayed (TLS 1.3 early data) are taken. Default false.
     /// Listeners take no early data in this version, so it changes nothing until they do.
     #[serde(default)]

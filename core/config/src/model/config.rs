@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Admin, Api, App, Defaults, Id, Listener, Log, Paths, Releases, Reload, Shutdown, Steps,
-    Upstream, Wasm,
+    Admin, Api, App, CacheStore, Defaults, Id, Listener, Log, Paths, Releases, Reload, Shutdown,
+    Steps, Upstream, Wasm,
 };
 use crate::diag::{Problem, Problems, did_you_mean};
 use crate::yaml::{Digest, Entry, Kind, Node, Span, read};
@@ -37,6 +37,9 @@ pub struct Config {
     /// How request paths are read.
     #[schemars(default)]
     pub paths: Paths,
+    /// The memory that answers are kept in, for APIs that say `cache`.
+    #[schemars(default)]
+    pub cache: CacheStore,
     /// Tenants by id.
     #[schemars(default)]
     pub apps: IndexMap<Id, Named<App>>,
@@ -105,6 +108,7 @@ pub const KEYS: [&str; 16] = [
     "include",
     "defaults",
     "paths",
+    "cache",
     "apps",
     "zone",
     "upstreams",
@@ -129,6 +133,7 @@ impl Config {
             include: Vec::new(),
             defaults: Defaults::default(),
             paths: Paths::default(),
+            cache: CacheStore::default(),
             apps: IndexMap::new(),
             zone: String::new(),
             upstreams: IndexMap::new(),
@@ -190,6 +195,7 @@ impl Config {
                 self.defaults.handlers.parse(problems);
             }
             "paths" => one(value, &mut self.paths, problems),
+            "cache" => one(value, &mut self.cache, problems),
             "releases" => one(value, &mut self.releases, problems),
             "log" => one(value, &mut self.log, problems),
             "shutdown" => one(value, &mut self.shutdown, problems),

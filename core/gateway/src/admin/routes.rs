@@ -5,6 +5,7 @@ use super::{
     reply::{error, errors_as_json, json},
 };
 use crate::{
+    cache::Purge,
     control::{Cause, Controller, ReleaseError},
     insight::Asked,
     metrics,
@@ -46,6 +47,8 @@ pub(super) fn router(controller: Weak<Controller>, guard: Guard) -> Router {
         .route("/v1/stats/apis/{id}", get(stats_api))
         .route("/v1/upstreams", get(upstreams))
         .route("/v1/listeners", get(listeners))
+        .route("/v1/cache", get(cache))
+        .route("/v1/cache/purge", post(purge))
         .route("/v1/releases", get(releases))
         .route("/v1/releases/{number}/rollback", post(rollback))
         .route("/v1/reload", post(reload))
@@ -181,6 +184,17 @@ async fn upstreams(control: Control) -> Response {
 
 async fn listeners(control: Control) -> Response {
     json(control.listeners())
+}
+
+async fn cache(control: Control) -> Response {
+    json(control.answers().read())
+}
+
+async fn purge(control: Control, Json(order): Json<Purge>) -> Response {
+    match control.answers().purge(&order) {
+        Ok(()) => json(serde_json::json!({ "purged": true })),
+        Err(why) => error(StatusCode::BAD_REQUEST, &why.to_string(), None),
+    }
 }
 
 async fn releases(control: Control) -> Response {

@@ -1,6 +1,6 @@
 //! The command line's words.
 
-use super::handler::HandlerCommand;
+use super::{cache::CacheCommand, handler::HandlerCommand};
 use crate::{Builder, insight::Sort};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use paifang_config::source::Origin;
@@ -123,6 +123,16 @@ Examples:
 Rates and times are those of the last 10 s; the gateway takes them every 2 s."
     )]
     Top(TopArguments),
+    /// See what the running gateway keeps of answers, and end some of it before its time.
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  paifang cache status
+  paifang cache purge --url https://api.example.com/v1/items
+  paifang cache purge --tag shoes --tag hats
+  paifang cache purge --all"
+    )]
+    Cache(CacheCommand),
     /// Show or change how much the running gateway logs.
     #[command(after_help = "Examples:
   paifang log-level

@@ -5,6 +5,7 @@
 //! at all.
 
 mod args;
+mod cache;
 mod handler;
 mod import;
 mod lock;
@@ -61,6 +62,7 @@ pub(crate) fn main(builder: Builder) -> ExitCode {
         Command::Status(gateway) => online::status(&gateway),
         Command::Upstreams(gateway) => online::upstreams(&gateway),
         Command::Top(top) => top::top(&top),
+        Command::Cache(command) => cache::cache(&command),
         Command::LogLevel(level) => online::log_level(&level),
         Command::Trace(trace) => online::trace(&trace),
     };

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     admin::{Admin, AdminChange, AdminError, Token},
     builder::{Sources, StartError},
+    cache::Cache,
     edge::Edge,
     front::HttpFront,
     handlers::Handlers,
@@ -75,6 +76,8 @@ pub(crate) struct Controller {
     pub(super) log: Option<Arc<dyn LogControl>>,
     pub(super) releases: Option<PathBuf>,
     pub(super) handlers: Arc<Handlers>,
+    /// Kept answers.
+    pub(super) answers: Arc<Cache>,
     pub(crate) live: Arc<Live>,
     pub(super) held: Arc<Held>,
     pub(super) edge: Arc<Edge>,
@@ -111,6 +114,7 @@ impl Controller {
             resolver: Arc::new(SystemResolver::new()),
             roots: Arc::new(SystemRoots::default()),
         };
+        let answers = Cache::new(0, clock.clone(), deps.spawn.clone());
         let mut cache = ParseCache::new();
         let outlets = Arc::default();
         let maker = Maker {
@@ -120,6 +124,7 @@ impl Controller {
             deps: &deps,
             outlets: &outlets,
             handlers: &handlers,
+            cache: &answers,
         };
         let First { linked, keeping, pinned, failure } =
             maker.first(&mut cache, releases.as_ref())?;
@@ -134,7 +139,9 @@ impl Controller {
         let counters = Arc::new(ReleaseCounters::default());
         let held: Arc<Held> = Arc::default();
         let controller = Arc::new(Self {
-            metrics: Metrics::new(&live, &held, &edge, &refusals, &counters, &registry, &handlers),
+            metrics: Metrics::new(&live, &held, &edge, &refusals, &counters, &registry, &handlers)
+                .with_cache(&answers),
+            answers,
             handlers,
             registry,
             sources,
@@ -238,6 +245,11 @@ impl Controller {
 
     pub(crate) fn pinned(&self) -> Option<u64> {
         *lock(&self.pinned)
+    }
+
+    /// Kept answers.
+    pub(crate) fn answers(&self) -> &Cache {
+        &self.answers
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     builder::Sources,
+    cache::Cache,
     handlers::Handlers,
     live::Serving,
     outbound::{Outbound, Outlets},
@@ -39,6 +40,7 @@ pub(super) struct Maker<'a> {
     pub(super) deps: &'a Deps,
     pub(super) outlets: &'a Arc<Outlets>,
     pub(super) handlers: &'a Handlers,
+    pub(super) cache: &'a Arc<Cache>,
 }
 
 /// The first release of a process, and what was found beside it.
@@ -159,7 +161,7 @@ impl Maker<'_> {
             previous: previous.map(|serving| &*serving.snapshot),
         };
         let snapshot = Arc::new(compile::compile(loaded, stamp, &context)?);
-        link::link(snapshot, previous, outbound, files, self.deps)
+        link::link(snapshot, previous, outbound, files, (self.deps, self.cache))
     }
 
     /// The directory in which an earlier run has kept its releases.

@@ -216,6 +216,7 @@ impl Controller {
             deps: &self.deps,
             outlets: &self.outlets,
             handlers: &self.handlers,
+            cache: &self.answers,
         };
         let stamp = Stamp { number, time: SystemTime::now(), cause };
         match earlier {
@@ -264,6 +265,7 @@ impl Controller {
         {
             tracing::warn!(%why, "`log` is not taken over");
         }
+        self.answers.resize(snapshot.config().cache.memory.bytes());
         transaction.number = transaction.number.max(snapshot.number());
         // Files are flushed to disk: off the threads that serve.
         let (this, snapshot) = (self.clone(), snapshot.clone());

@@ -4,6 +4,7 @@
 
 use super::{Live, Serving, ServingApi, TRACE_HEADER, TraceKey, facts};
 use crate::{
+    cache::CachedOrigin,
     edge::ConnInfo,
     front::{HttpLimits, Incoming, Service},
 };
@@ -82,7 +83,13 @@ impl Service for Dispatcher {
             }
             Target::Api(serving) => {
                 let recall = Some(&serving.recall);
-                engine.serve_until(recall, &serving.api, &*serving, call, front).await
+                match &serving.cache {
+                    None => engine.serve_until(recall, &serving.api, &*serving, call, front).await,
+                    Some(cache) => {
+                        let origin = CachedOrigin { origin: &serving, cache, api: &serving.api.id };
+                        engine.serve_until(recall, &serving.api, &origin, call, front).await
+                    }
+                }
             }
             Target::Refused(fallback, rejection) => {
                 engine.refuse(&fallback.api, &rejection, call, front).await

@@ -1,6 +1,7 @@
 //! One release as calls see it.
 
 use crate::{
+    cache::ApiCache,
     front::HttpLimits,
     outbound::Outbound,
     upstream::{Upstream, UpstreamCall, Upstreams},
@@ -38,6 +39,8 @@ pub(crate) struct ServingApi {
     pub(crate) upstream: Option<Arc<Upstream>>,
     /// Where its steps may send calls instead, at the places of its chain's routes.
     pub(crate) routes: Box<[Arc<Upstream>]>,
+    /// Its part in the cache, where any API keeps answers.
+    pub(crate) cache: Option<ApiCache>,
     /// It exists and takes no calls.
     pub(crate) offline: bool,
     /// Ends its calls, once a later release has replaced it.

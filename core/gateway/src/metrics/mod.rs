@@ -4,6 +4,7 @@
 //! registry of its own, so that many fit into one process. Names are `paifang_…` with their unit
 //! as a suffix; `docs/specs/metrics.md` lists them all, and a test holds the page to the code.
 
+mod cache;
 mod calls;
 mod family;
 mod gateway;
@@ -15,6 +16,7 @@ mod upstreams;
 pub(crate) use gateway::ReleaseCounters;
 
 use crate::{
+    cache::Cache,
     edge::Edge,
     handlers::Handlers,
     live::{Held, Live, Refusals},
@@ -53,6 +55,12 @@ impl Metrics {
         }));
         registry.register_collector(Box::new(handlers::WasmHandlers(handlers.clone())));
         Self(registry)
+    }
+
+    /// The like, with those of kept answers.
+    pub(crate) fn with_cache(mut self, cache: &Arc<Cache>) -> Self {
+        self.0.register_collector(Box::new(cache::Answers(cache.clone())));
+        self
     }
 
     /// All of them, in the OpenMetrics text format.

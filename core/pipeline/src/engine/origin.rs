@@ -111,7 +111,10 @@ impl<'a> Run<'a> {
             }
         };
         self.exchange.outcome.endpoint = call.endpoint();
-        let head = self.upstream_head(call.endpoint(), attempt).map_err(Trouble::Reject)?;
+        let head = match call.is_kept() {
+            true => None,
+            false => self.upstream_head(call.endpoint(), attempt).map_err(Trouble::Reject)?,
+        };
         self.send_request(&mut call, head, upload).await.map_err(Trouble::Origin)?;
         if upload.complete {
             self.exchange.outcome.request_sent = Some(opened);
@@ -128,6 +131,7 @@ impl<'a> Run<'a> {
                     outcome.origin_head_nanos = Some(now.since(opened));
                     let waited = outcome.request_sent.map_or(0, |sent| now.since(sent));
                     outcome.origin_wait_nanos = Some(waited);
+                    outcome.cache = call.found();
                     return Ok(Reply { call, head, ended });
                 }
                 OriginEvent::Frame(_) => {

@@ -146,6 +146,13 @@ impl Exchange {
         self.now
     }
 
+    /// The like, for a call that is made on behalf of one that steps sent to `route`.
+    #[must_use]
+    pub fn routed(mut self, route: Option<Route>) -> Self {
+        self.route = route;
+        self
+    }
+
     /// Where the steps so far send the call; the API's own upstream where `None`.
     #[must_use]
     pub fn route(&self) -> Option<Route> {

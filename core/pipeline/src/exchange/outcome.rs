@@ -68,6 +68,8 @@ pub struct Outcome {
     /// sent, in nanoseconds: what the origin took, however slowly the client sent its body. Zero
     /// where the head came before that.
     pub origin_wait_nanos: Option<u64>,
+    /// What the cache had found, where the API has one: `hit`, `miss`, and so on.
+    pub cache: Option<&'static str>,
     /// From the arrival of the request head to the end of the call, in nanoseconds.
     pub total_nanos: u64,
     /// Whether the connection was switched to another protocol (101).

@@ -6,6 +6,7 @@ mod upstreams;
 
 use super::level;
 use crate::{
+    cache::{ApiCache, Cache, Rules},
     edge::ListenerSpec,
     live::{Serving, ServingApi},
     outbound::Outbound,
@@ -42,9 +43,9 @@ pub(super) fn link(
     previous: Option<&Serving>,
     outbound: Arc<Outbound>,
     files: &dyn FileSource,
-    deps: &Deps,
+    (deps, cache): (&Deps, &Arc<Cache>),
 ) -> Result<Linked, Diagnostics> {
-    link_noting(snapshot, previous, outbound, files, deps, None)
+    link_noting(snapshot, previous, outbound, files, (deps, cache), None)
 }
 
 /// The like, to be thrown away: whether it could be served. Certificates and keys that are not
@@ -56,7 +57,8 @@ pub(super) fn check(
     absent: Option<&mut BTreeSet<String>>,
 ) -> Result<(), Diagnostics> {
     let outbound = Arc::new(Outbound::new(Arc::default()));
-    link_noting(snapshot, None, outbound, files, deps, absent).map(drop)
+    let cache = Cache::new(0, deps.clock.clone(), deps.spawn.clone());
+    link_noting(snapshot, None, outbound, files, (deps, &cache), absent).map(drop)
 }
 
 fn link_noting(
@@ -64,7 +66,7 @@ fn link_noting(
     previous: Option<&Serving>,
     outbound: Arc<Outbound>,
     files: &dyn FileSource,
-    deps: &Deps,
+    (deps, cache): (&Deps, &Arc<Cache>),
     absent: Option<&mut BTreeSet<String>>,
 ) -> Result<Linked, Diagnostics> {
     let problems = Problems::default();
@@ -82,15 +84,24 @@ fn link_noting(
     let waiting = Waiting::default();
     let before = previous.into_iter().flat_map(Serving::served);
     let before: Before<'_> = before.map(|api| (Arc::as_ptr(&api.api), api)).collect();
+    let configs = &snapshot.config().apis;
+    let any = configs.iter().any(|api| api.cache.is_some());
     let apis = snapshot
         .apis()
         .iter()
-        .map(|served| served_by((&before, &waiting), &served.api, &upstreams, served.offline))
+        .zip(configs)
+        .map(|(served, config)| {
+            let kept = any.then(|| ApiCache {
+                cache: cache.clone(),
+                rules: config.cache.as_ref().map(|config| Rules::new(config, &served.api, cache)),
+            });
+            served_by((&before, &waiting), &served.api, (&upstreams, kept), served.offline)
+        })
         .collect();
     outbound.link(upstreams.clone());
     let serving = Serving {
         apis,
-        fallback: served_by((&before, &waiting), &snapshot.fallback().api, &upstreams, false),
+        fallback: served_by((&before, &waiting), &snapshot.fallback().api, (&upstreams, None), false),
         upstreams,
         outbound,
         paths: snapshot.path_policy(),
@@ -110,7 +121,7 @@ type Before<'a> = HashMap<*const Api, &'a Arc<ServingApi>>;
 fn served_by(
     (before, waiting): (&Before<'_>, &Waiting),
     api: &Arc<Api>,
-    upstreams: &Upstreams,
+    (upstreams, cache): (&Upstreams, Option<ApiCache>),
     offline: bool,
 ) -> Arc<ServingApi> {
     let upstream = api.upstream.as_deref().and_then(|name| upstreams.get(name));
@@ -118,6 +129,8 @@ fn served_by(
     let routes = || api.chain.routes().iter().filter_map(|name| upstreams.get(name));
     let known = before.get(&Arc::as_ptr(api)).filter(|known| {
         known.offline == offline
+            // Its rules are of the API's own config, which is as it was.
+            && known.cache.is_some() == cache.is_some()
             && known.upstream.as_ref().map(Arc::as_ptr) == upstream.map(Arc::as_ptr)
             && known.routes.iter().map(Arc::as_ptr).eq(routes().map(Arc::as_ptr))
     });
@@ -127,6 +140,7 @@ fn served_by(
             api: api.clone(),
             upstream: upstream.cloned(),
             routes: routes().cloned().collect(),
+            cache,
             offline,
             recall: Recall::new(waiting),
         }),
