@@ -21,9 +21,9 @@ pub(super) struct Flights(Mutex<All>);
 
 #[derive(Default)]
 struct All {
-    on_their_way: HashMap<Key, Arc<Notify>>,
+    on_their_way: HashMap<Box<[u8]>, Arc<Notify>>,
     /// Until when keys are not waited for.
-    passed: HashMap<Key, Nanos>,
+    passed: HashMap<Box<[u8]>, Nanos>,
 }
 
 /// Who is to fetch.
@@ -39,7 +39,7 @@ pub(super) enum Turn {
 /// A fetch that others may wait for. Its drop lets them go.
 pub(super) struct Flight {
     cache: Arc<super::Cache>,
-    key: Key,
+    key: Box<[u8]>,
     landed: Arc<Notify>,
 }
 
@@ -47,18 +47,19 @@ impl Flights {
     /// Who is to fetch `key`.
     pub(super) fn board(cache: &Arc<super::Cache>, key: &Key, now: Nanos) -> Turn {
         let mut all = cache.flights.0.lock();
-        match all.passed.get(key) {
+        match all.passed.get(&key[..]) {
             Some(until) if *until > now => return Turn::Alone,
-            Some(_) => drop(all.passed.remove(key)),
+            Some(_) => drop(all.passed.remove(&key[..])),
             None => {}
         }
-        if let Some(landed) = all.on_their_way.get(key) {
+        if let Some(landed) = all.on_their_way.get(&key[..]) {
             // Made within the lock, so that the landing cannot be missed.
             return Turn::Wait(landed.clone().notified_owned());
         }
         let landed = Arc::new(Notify::new());
+        let key: Box<[u8]> = key[..].into();
         all.on_their_way.insert(key.clone(), landed.clone());
-        Turn::First(Flight { cache: cache.clone(), key: key.clone(), landed })
+        Turn::First(Flight { cache: cache.clone(), key, landed })
     }
 }
 
