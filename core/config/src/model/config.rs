@@ -100,7 +100,7 @@ pub(crate) struct Names {
 }
 
 /// The keys of a config file.
-pub const KEYS: [&str; 16] = [
+pub const KEYS: [&str; 17] = [
     "version",
     "listeners",
     "admin",

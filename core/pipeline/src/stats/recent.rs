@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn failures_and_refusals_are_told_apart_and_taken_once() {
         let recent = Recent::default();
-        let mut count = |status: u16, termination| {
+        let count = |status: u16, termination| {
             recent.count(&Outcome {
                 status: StatusCode::from_u16(status).ok(),
                 termination,

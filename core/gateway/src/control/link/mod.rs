@@ -101,7 +101,12 @@ fn link_noting(
     outbound.link(upstreams.clone());
     let serving = Serving {
         apis,
-        fallback: served_by((&before, &waiting), &snapshot.fallback().api, (&upstreams, None), false),
+        fallback: served_by(
+            (&before, &waiting),
+            &snapshot.fallback().api,
+            (&upstreams, None),
+            false,
+        ),
         upstreams,
         outbound,
         paths: snapshot.path_policy(),
