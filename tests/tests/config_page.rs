@@ -149,6 +149,7 @@ impl Schema {
             ("Percent", "share"),
             ("Name", "name"),
             ("ListenAddress", "address"),
+            ("CollectorUrl", "URL"),
             ("HostPort", "host and port"),
             ("Cidr", "network"),
             ("SecretRef", "secret"),

@@ -14,10 +14,11 @@ use paifang_tests::{
 
 const PAGE: &str = "docs/specs/metrics.md";
 /// Sections of the page, by how the names of their metrics begin. The first that fits has it.
-const SECTIONS: [(&str, &[&str]); 7] = [
+const SECTIONS: [(&str, &[&str]); 8] = [
     ("steps", &["paifang_step_"]),
     ("wasm", &["paifang_wasm_"]),
     ("cache", &["paifang_cache_"]),
+    ("traces", &["paifang_span"]),
     ("upstreams", &["paifang_upstream_", "paifang_endpoint_"]),
     ("listeners", &["paifang_connection", "paifang_accept_", "paifang_tls_"]),
     (
@@ -48,6 +49,7 @@ version: 1
 listeners: [ { name: public, address: "127.0.0.1:0" } ]
 admin: { address: "127.0.0.1:0" }
 upstreams: { away: { endpoints: [ { address: "127.0.0.1:1" } ] } }
+tracing: { endpoint: "http://127.0.0.1:1", sample: 0%, errors: false }
 apis:
   - id: fixed
     match: { path: /fixed }

@@ -123,6 +123,7 @@ fn settings(config: &Config) -> Value {
     put("releases", json(&config.releases));
     put("log", json(&config.log));
     put("zone", json(&config.zone));
+    put("tracing", json(&config.tracing));
     put("shutdown", json(&config.shutdown));
     Value::Object(all)
 }

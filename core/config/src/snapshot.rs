@@ -73,6 +73,7 @@ pub struct Snapshot {
     pub(crate) pages: Arc<ErrorPages>,
     pub(crate) pages_key: Digest,
     token: Option<Secret>,
+    tracing_headers: Vec<(String, Secret)>,
     modules: ServedModules,
     table: RouteTable<usize, Span>,
     apis: Vec<Arc<ServedApi>>,
@@ -92,6 +93,7 @@ pub(crate) struct Parts {
     pub(crate) pages: Arc<ErrorPages>,
     pub(crate) pages_key: Digest,
     pub(crate) token: Option<Secret>,
+    pub(crate) tracing_headers: Vec<(String, Secret)>,
     pub(crate) modules: ServedModules,
     pub(crate) table: RouteTable<usize, Span>,
     pub(crate) apis: Vec<Arc<ServedApi>>,
@@ -115,6 +117,7 @@ impl Snapshot {
             pages,
             pages_key,
             token,
+            tracing_headers,
             modules,
             table,
             apis,
@@ -132,6 +135,7 @@ impl Snapshot {
             pages,
             pages_key,
             token,
+            tracing_headers,
             modules,
             table,
             apis,
@@ -201,6 +205,12 @@ impl Snapshot {
     #[must_use]
     pub const fn admin_token(&self) -> Option<&Secret> {
         self.token.as_ref()
+    }
+
+    /// The fields of requests to the collector of traces.
+    #[must_use]
+    pub fn tracing_headers(&self) -> &[(String, Secret)] {
+        &self.tracing_headers
     }
 
     /// The modules of its `wasm` entries, by name, in the order of the config.

@@ -38,6 +38,7 @@ pub fn watched(snapshot: &Snapshot) -> Watched {
     for tls in config.upstreams.values().filter_map(|upstream| upstream.tls.as_ref()) {
         [&tls.ca, &tls.client_cert, &tls.client_key].into_iter().flatten().for_each(&mut path);
     }
+    config.tracing.iter().filter_map(|tracing| tracing.ca.as_ref()).for_each(&mut path);
     let mut secret = |secret: &Located<SecretAt>| {
         if let SecretRef::File(file) = &secret.0 {
             path(&Located::new(file.clone(), secret.span()));
@@ -45,6 +46,7 @@ pub fn watched(snapshot: &Snapshot) -> Watched {
     };
     let tokens = config.admin.iter().filter_map(|admin| admin.token.as_ref());
     tokens.for_each(&mut secret);
+    config.tracing.iter().flat_map(|tracing| tracing.headers.values()).for_each(&mut secret);
     config.apps.values().flat_map(|app| &app.keys).for_each(|key| secret(&key.secret));
     files.extend(snapshot.secret_files());
     files.extend(snapshot.modules().map(|(_, module)| module.file.clone()));

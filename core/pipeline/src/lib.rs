@@ -25,6 +25,7 @@ mod recall;
 mod registry;
 pub mod rules;
 mod secret;
+pub mod spans;
 pub mod stats;
 pub mod units;
 mod verdict;
@@ -36,7 +37,7 @@ pub mod testkit;
 pub use api::{Api, CallLimits, RetryPolicy};
 pub use body::Frame;
 pub use chain::{Chain, ChainError, MAX_ROUTES, MAX_STEPS, OnFailure, StateUse, Step};
-pub use engine::{Engine, Served};
+pub use engine::{Engine, Served, SlowLog};
 pub use error::ErrorCode;
 pub use exchange::{
     App, AppKey, Apps, CallTrace, Exchange, Facts, FrontKind, HostName, Identity, Outcome, Param,

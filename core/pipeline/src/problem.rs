@@ -20,8 +20,8 @@ pub struct ErrorPages {
     pub apps: BTreeMap<String, ErrorTemplate>,
 }
 
-/// A body with placeholders: `{code}`, `{status}`, `{title}`, `{detail}`, `{request_id}`. Values
-/// are escaped for JSON strings, so that a template cannot be broken out of.
+/// A body with placeholders: `{code}`, `{status}`, `{title}`, `{detail}`, `{request_id}`,
+/// `{trace_id}`. Values are escaped for JSON strings, so that a template cannot be broken out of.
 #[derive(Debug, Clone)]
 pub struct ErrorTemplate {
     /// The media type of the body.
@@ -37,6 +37,7 @@ impl ErrorPages {
         let code = rejection.code;
         let app = call.slots().app().map(|app| &*app.id);
         let template = app.and_then(|app| self.apps.get(app)).or(self.default.as_ref());
+        let trace_id = call.span().map(|span| span.trace.to_string());
         let request_id = call.slots().request_id().and_then(|id| id.to_str().ok());
         let (content_type, body) = match template {
             Some(template) => (
@@ -47,11 +48,12 @@ impl ErrorPages {
                     .replace("{status}", code.status.as_str())
                     .replace("{title}", &escape(code.title))
                     .replace("{detail}", &escape(rejection.detail.as_deref().unwrap_or_default()))
-                    .replace("{request_id}", &escape(request_id.unwrap_or_default())),
+                    .replace("{request_id}", &escape(request_id.unwrap_or_default()))
+                    .replace("{trace_id}", &trace_id.unwrap_or_default()),
             ),
             None => (
                 HeaderValue::from_static("application/problem+json"),
-                problem(rejection, request_id),
+                problem(rejection, request_id, trace_id),
             ),
         };
         let mut response = Response::new(Bytes::from(body));
@@ -66,8 +68,8 @@ impl ErrorPages {
     }
 }
 
-/// The problem document of RFC 9457, with `code` and `request_id` as extension members.
-fn problem(rejection: &Rejection, request_id: Option<&str>) -> String {
+/// The problem document of RFC 9457, with `code`, `request_id` and `trace_id` as extension members.
+fn problem(rejection: &Rejection, request_id: Option<&str>, trace_id: Option<String>) -> String {
     let code = rejection.code;
     let mut members = serde_json::Map::new();
     let mut put = |name: &str, value: serde_json::Value| members.insert(name.to_owned(), value);
@@ -80,6 +82,9 @@ fn problem(rejection: &Rejection, request_id: Option<&str>) -> String {
     put("code", code.code().into());
     if let Some(id) = request_id {
         put("request_id", id.into());
+    }
+    if let Some(id) = trace_id {
+        put("trace_id", id.into());
     }
     serde_json::Value::Object(members).to_string()
 }

@@ -1,14 +1,19 @@
 //! Counters of calls and steps. Plain atomics on the hot path; the gateway exports them.
 
+mod exemplar;
 pub mod recent;
+mod told;
 
 use crate::exchange::{Outcome, Termination};
+pub use exemplar::Exemplar;
+use exemplar::Exemplars;
 use recent::Recent;
 use std::{
     collections::BTreeMap,
     sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
     sync::{OnceLock, RwLock},
 };
+pub(crate) use told::Told;
 
 /// How many buckets a [`Histogram`] has, the open last one included.
 pub const BUCKETS: usize = 14;
@@ -38,10 +43,7 @@ impl Histogram {
 
     /// Counts one span.
     pub fn observe(&self, nanos: u64) {
-        // (64 - leading zeros of nanos-1 over 256) halved, rounded up: the fourfold bucket.
-        let bits = 64 - (nanos.saturating_sub(1) >> 8).leading_zeros() as usize;
-        let index = bits.div_ceil(2).min(BUCKETS - 1);
-        self.buckets[index].fetch_add(1, Relaxed);
+        self.buckets[bucket(nanos)].fetch_add(1, Relaxed);
         self.sum_nanos.fetch_add(nanos, Relaxed);
     }
 
@@ -53,6 +55,13 @@ impl Histogram {
             sum_nanos: self.sum_nanos.load(Relaxed),
         }
     }
+}
+
+/// The bucket of a span.
+fn bucket(nanos: u64) -> usize {
+    // (64 - leading zeros of nanos-1 over 256) halved, rounded up: the fourfold bucket.
+    let bits = 64 - (nanos.saturating_sub(1) >> 8).leading_zeros() as usize;
+    bits.div_ceil(2).min(BUCKETS - 1)
 }
 
 /// What a step can be counted under.
@@ -108,6 +117,7 @@ pub struct StepStats {
     verdicts: [AtomicU64; StepVerdict::ALL.len()],
     /// Time spent in the step, all stages, waiting included.
     pub time: Histogram,
+    pub(crate) told: Told,
 }
 
 impl StepStats {
@@ -145,6 +155,9 @@ pub struct ApiStats {
     recent: OnceLock<Box<Recent>>,
     /// Calls that had ended when it was last taken out.
     taken: AtomicU64,
+    pub(crate) told: Told,
+    /// None before the first call whose trace is sampled.
+    exemplars: OnceLock<Box<Exemplars>>,
 }
 
 impl ApiStats {
@@ -181,6 +194,17 @@ impl ApiStats {
         if let Some(error) = outcome.error {
             self.count_error(error.label);
         }
+    }
+
+    /// Takes a call whose trace is sampled as an example of [`Self::total_time`].
+    pub(crate) fn show(&self, exemplar: Exemplar) {
+        self.exemplars.get_or_init(Box::default).show(exemplar);
+    }
+
+    /// Examples of [`Self::total_time`], by bucket.
+    #[must_use]
+    pub fn exemplars(&self) -> [Option<Exemplar>; BUCKETS] {
+        self.exemplars.get().map_or([None; BUCKETS], |all| all.read())
     }
 
     fn count_error(&self, label: &'static str) {

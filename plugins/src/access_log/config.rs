@@ -150,6 +150,8 @@ fields! {
     Query = "query",
     /// The call's id.
     RequestId = "request_id",
+    /// The trace that the call is part of, where there is tracing.
+    TraceId = "trace_id",
     /// The app that calls.
     App = "app",
     /// Who the caller has proven to be.
@@ -197,6 +199,7 @@ impl Field {
         Self::Path,
         Self::Query,
         Self::RequestId,
+        Self::TraceId,
         Self::App,
         Self::Identity,
         Self::Variant,

@@ -115,6 +115,7 @@ impl Record {
         let mut out = Half { fields: self.fields, line };
         let (slots, outcome) = (call.slots(), call.outcome());
         out.text(Field::RequestId, slots.request_id());
+        out.shown(Field::TraceId, call.span().map(|span| span.trace));
         out.text(Field::App, slots.app().map(|app| &*app.id));
         out.text(Field::Identity, slots.identity().map(|who| &*who.subject));
         if let Some(variant) = slots.get(&VARIANT) {

@@ -55,7 +55,9 @@ fn steps_in_documents_load() {
 #[test]
 fn shipped_configs_load() {
     let shipped = sources(&[".yaml", ".yml"]);
-    let shipped: Vec<_> = shipped.iter().filter(|file| file.path.starts_with("conf/")).collect();
+    // Rules for Prometheus are none of ours; `insight_files` reads them.
+    let ours = |path: &str| path.starts_with("conf/") && !path.starts_with("conf/prometheus/");
+    let shipped: Vec<_> = shipped.iter().filter(|file| ours(&file.path)).collect();
     assert!(!shipped.is_empty(), "conf is empty");
     // What one config includes or lays over another is no config by itself.
     let whole = shipped.iter().filter(|file| file.text.contains("\nversion:"));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Seen;
 use super::range::{HOUR, MILLI, number, size, time};
 use crate::diag::{Problem, Problems};
-use crate::model::{Config, ErrorPage, Limits, Listener, ProxyProtocol};
+use crate::model::{Config, ErrorPage, Limits, Listener, ProxyProtocol, Tracing};
 
 pub(super) fn check(config: &Config, problems: &mut Problems) {
     listeners(config, problems);
@@ -26,11 +26,37 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
     time(&config.reload.debounce, Duration::from_millis(10), 60 * second, problems);
     number(&config.reload.keep_old, 0, 1000, problems);
     time(&config.reload.drain, second, 30 * 24 * HOUR, problems);
+    for slow in [&config.log.slow_step, &config.log.slow_call].into_iter().flatten() {
+        time(slow, Duration::from_micros(1), HOUR, problems);
+    }
+    config.tracing.iter().for_each(|tracing| self::tracing(tracing, problems));
     time(&config.shutdown.grace, Duration::ZERO, HOUR, problems);
     time(&config.defaults.timeout, MILLI, HOUR, problems);
     number(&config.releases.keep, 1, 1000, problems);
     number(&config.paths.max_length, 64, 65_536, problems);
     config.defaults.error_page.iter().for_each(|page| error_page(page, problems));
+}
+
+fn tracing(tracing: &Tracing, problems: &mut Problems) {
+    let (least, minute) = (Duration::from_millis(10), Duration::from_secs(60));
+    time(&tracing.slow_step, Duration::ZERO, HOUR, problems);
+    time(&tracing.delay, least, minute, problems);
+    time(&tracing.timeout, least, minute, problems);
+    number(&tracing.queue, 1, 65_536, problems);
+    number(&tracing.batch, 1, 8192, problems);
+    if let Some(ca) = &tracing.ca
+        && !tracing.endpoint.tls
+    {
+        problems.push(
+            Problem::new(ca.span(), "`ca` is of no use without TLS")
+                .help("write the `endpoint` with https://, or leave `ca` out"),
+        );
+    }
+    for (name, value) in &tracing.headers {
+        if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
+            problems.push(Problem::new(value.span(), format!("`{name}` is no header's name")));
+        }
+    }
 }
 
 fn listeners(config: &Config, problems: &mut Problems) {

@@ -103,6 +103,14 @@ pub fn compile(
             .map_err(|message| problems.push(Problem::new(token.span(), message)))
             .ok()
     });
+    let mut tracing_headers = Vec::new();
+    for (name, secret) in config.tracing.iter().flat_map(|tracing| &tracing.value.headers) {
+        let within = cache.within(tree.sources.directory(secret.span()));
+        match within.resolve(&secret.0) {
+            Ok(value) => tracing_headers.push((name.clone(), value)),
+            Err(message) => problems.push(Problem::new(secret.span(), message)),
+        }
+    }
     let previous = context.previous.filter(|previous| previous.apps == built);
     // The same value as before where nothing changed, so that steps built before can stay.
     let apps = previous.map_or_else(|| built.clone(), |previous| previous.apps.clone());
@@ -152,6 +160,7 @@ pub fn compile(
         pages,
         pages_key,
         token,
+        tracing_headers,
         modules,
         table,
         apis,

@@ -28,7 +28,7 @@ pub struct AppKey {
 }
 
 /// A body for error answers, with the placeholders `{code}`, `{status}`, `{title}`, `{detail}`
-/// and `{request_id}`, whose values are escaped for JSON strings.
+/// `{request_id}` and `{trace_id}`, whose values are escaped for JSON strings.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ErrorPage {

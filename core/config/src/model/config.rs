@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Admin, Api, App, CacheStore, Defaults, Id, Listener, Log, Paths, Releases, Reload, Shutdown,
-    Steps, Upstream, Wasm,
+    Steps, Tracing, Upstream, Wasm,
 };
 use crate::diag::{Problem, Problems, did_you_mean};
 use crate::yaml::{Digest, Entry, Kind, Node, Span, read};
@@ -64,6 +64,9 @@ pub struct Config {
     /// The gateway's own log.
     #[schemars(default)]
     pub log: Log,
+    /// Traces of calls for OpenTelemetry; none where absent.
+    #[schemars(default)]
+    pub tracing: Option<Named<Tracing>>,
     /// How the gateway ends.
     #[schemars(default)]
     pub shutdown: Shutdown,
@@ -100,7 +103,7 @@ pub(crate) struct Names {
 }
 
 /// The keys of a config file.
-pub const KEYS: [&str; 17] = [
+pub const KEYS: [&str; 18] = [
     "version",
     "listeners",
     "admin",
@@ -117,6 +120,7 @@ pub const KEYS: [&str; 17] = [
     "apis",
     "releases",
     "log",
+    "tracing",
     "shutdown",
 ];
 
@@ -142,6 +146,7 @@ impl Config {
             apis: Vec::new(),
             releases: Releases::default(),
             log: Log::default(),
+            tracing: None,
             shutdown: Shutdown::default(),
             names: Names::default(),
             root: root.span,
@@ -198,6 +203,11 @@ impl Config {
             "cache" => one(value, &mut self.cache, problems),
             "releases" => one(value, &mut self.releases, problems),
             "log" => one(value, &mut self.log, problems),
+            "tracing" => {
+                if !value.is_null() {
+                    self.tracing = named(value, entry.key.span, problems);
+                }
+            }
             "shutdown" => one(value, &mut self.shutdown, problems),
             unknown => {
                 // Looking for near names is dear, and soon nobody reads them.

@@ -21,6 +21,7 @@ mod secret;
 mod step;
 #[cfg(test)]
 mod tests;
+mod tracing;
 mod upstream;
 mod wasm;
 
@@ -43,6 +44,7 @@ pub use ops::{Admin, EncodedSlashes, Log, LogFormat, Paths, Releases, Reload, Sh
 pub use retry::{Retry, RetryBudget};
 pub use secret::SecretAt;
 pub use step::{RESERVED, Step, StepBody, Steps};
+pub use tracing::{CollectorUrl, Propagate, Tracing};
 pub use upstream::{
     Dns, Endpoint, Forward, HealthCheck, HostOf, Pool, Protocol, Upstream, UpstreamTimeouts,
     UpstreamTls, WhenAllUnhealthy,

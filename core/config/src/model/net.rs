@@ -45,6 +45,7 @@ macro_rules! from_text {
         }
     };
 }
+pub(super) use from_text;
 from_text!(ListenAddress, "an IP address with a port, such as 0.0.0.0:8080 or [::]:8080");
 from_text!(HostPort, "a host with a port, such as orders.internal:7001 or 10.0.0.7:7001");
 from_text!(Cidr, "a network such as 10.0.0.0/8 (no bits set beyond the prefix), or an IP address");

@@ -72,11 +72,24 @@ pub struct Log {
     pub level: Located<String>,
     /// How a line looks.
     pub format: LogFormat,
+    /// Steps that take as long are told of, at one stage of one call, waiting included. 1us to 1h;
+    /// none where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slow_step: Option<Located<HumanDuration>>,
+    /// Calls that take as long are told of, from the request head to the end; tunnels are not. 1us to
+    /// 1h; none where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slow_call: Option<Located<HumanDuration>>,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { level: "info".to_owned().into(), format: LogFormat::default() }
+        Self {
+            level: "info".to_owned().into(),
+            format: LogFormat::default(),
+            slow_step: None,
+            slow_call: None,
+        }
     }
 }
 

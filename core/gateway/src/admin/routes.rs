@@ -14,7 +14,7 @@ use axum::{
     Json, Router,
     body::{Body, to_bytes},
     extract::{DefaultBodyLimit, FromRequestParts, Path, Query, Request},
-    http::{StatusCode, Uri, header, request::Parts},
+    http::{HeaderMap, StatusCode, Uri, header, request::Parts},
     middleware::{Next, from_fn, from_fn_with_state, map_response},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -115,8 +115,13 @@ async fn readyz(control: Control) -> Response {
     }
 }
 
-async fn metrics_text(control: Control) -> Response {
-    match control.metrics().render() {
+async fn metrics_text(control: Control, headers: HeaderMap) -> Response {
+    // Examples are for those who say that they read the format which has them.
+    let mut accepted = headers.get_all(header::ACCEPT).iter();
+    let examples = accepted.any(|accept| {
+        accept.to_str().is_ok_and(|accept| accept.contains("application/openmetrics-text"))
+    });
+    match control.metrics().render(examples) {
         Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
         Err(_) => error(StatusCode::INTERNAL_SERVER_ERROR, "metrics cannot be written", None),
     }

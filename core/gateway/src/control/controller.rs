@@ -23,7 +23,7 @@ use crate::{
 use arc_swap::ArcSwapOption;
 use paifang_config::{snapshot::Snapshot, source::ParseCache};
 use paifang_pipeline::{
-    Engine, Registry,
+    Engine, Registry, SlowLog,
     ports::{Clock, Spawn, Store},
 };
 use std::{
@@ -42,6 +42,9 @@ const ADMIN_MOVES: Duration = Duration::from_secs(10);
 
 /// The like when the gateway ends.
 const ADMIN_ENDS: Duration = Duration::from_secs(1);
+
+/// How long spans that are still queued may take to be sent when the gateway ends.
+const SPANS_END: Duration = Duration::from_secs(2);
 
 /// What a controller is made of.
 pub(crate) struct Parts {
@@ -86,6 +89,8 @@ pub(crate) struct Controller {
     trace_key: Arc<TraceKey>,
     /// What calls have counted of late.
     pub(crate) sampler: Sampler,
+    /// From when on steps and calls are told of as slow.
+    pub(super) slow: Arc<SlowLog>,
     /// Held through a release: two reloads at once come one after the other.
     pub(super) transaction: tokio::sync::Mutex<Transaction>,
     /// The release that was gone back to, until a reload.
@@ -132,8 +137,9 @@ impl Controller {
 
         let live: Arc<Live> = Arc::new(Live::from_pointee(linked.serving));
         let refusals = Arc::new(Refusals::default());
-        let dispatcher =
-            Dispatcher::new(live.clone(), Engine::new(clock), trace_key.clone(), refusals.clone());
+        let engine = Engine::new(clock);
+        let slow = engine.slow().clone();
+        let dispatcher = Dispatcher::new(live.clone(), engine, trace_key.clone(), refusals.clone());
         let front = HttpFront::new(Arc::new(dispatcher));
         let edge = Arc::new(Edge::new(Arc::new(front), tokio::runtime::Handle::current()));
         let counters = Arc::new(ReleaseCounters::default());
@@ -156,6 +162,7 @@ impl Controller {
             counters,
             trace_key,
             sampler: Sampler::default(),
+            slow,
             transaction: tokio::sync::Mutex::new(Transaction { cache, number: 0, keeping }),
             pinned: Mutex::new(pinned),
             last_failure: ArcSwapOption::new(failure.map(Arc::new)),
@@ -221,6 +228,10 @@ impl Controller {
         // A release that was under way has ended; from here on nobody writes releases.
         self.transaction.lock().await.keeping = None;
         self.drain_handlers();
+        let tracer = self.live.load().tracer.clone();
+        if let Some(tracer) = tracer {
+            tracer.flush(SPANS_END).await;
+        }
         let admin = lock(&self.admin).take();
         if let Some(admin) = admin {
             admin.stop(ADMIN_ENDS).await;

@@ -246,6 +246,7 @@ impl Controller {
     /// Starts the upstreams, and gives their names a moment to be looked up.
     pub(super) async fn warm(&self, serving: &Serving) {
         serving.upstreams.start();
+        serving.tracer.iter().for_each(|tracer| tracer.start(&self.deps.spawn));
         if tokio::time::timeout(WARM_UP, serving.upstreams.warmed()).await.is_err() {
             tracing::warn!(
                 "some upstreams' names are not looked up yet; their calls fail until they are"
@@ -260,6 +261,10 @@ impl Controller {
         snapshot: &Arc<Snapshot>,
     ) -> Kept {
         self.counters.released.fetch_add(1, Relaxed);
+        let log = &snapshot.config().log;
+        let [step, call] =
+            [&log.slow_step, &log.slow_call].map(|slow| slow.as_ref().map(|at| at.get()));
+        self.slow.set(step, call);
         if let Some(log) = &self.log
             && let Err(why) = log.configure(&snapshot.config().log)
         {

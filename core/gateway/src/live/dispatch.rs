@@ -75,6 +75,12 @@ impl Service for Dispatcher {
         if traced {
             exchange.enable_trace();
         }
+        if let Some(tracer) = &self.live.load().tracer {
+            let (Target::Api(serving) | Target::Refused(serving, _)) = &target;
+            let (headers, facts) = (exchange.headers(), exchange.facts());
+            let span = tracer.begin(headers, facts, serving.template.as_ref());
+            exchange.begin_span(span);
+        }
         let (engine, call) = (&self.engine, &mut exchange);
         match target {
             Target::Api(serving) if serving.offline => {

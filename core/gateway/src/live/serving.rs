@@ -4,6 +4,7 @@ use crate::{
     cache::ApiCache,
     front::HttpLimits,
     outbound::Outbound,
+    traces::Tracer,
     upstream::{Upstream, UpstreamCall, Upstreams},
 };
 use arc_swap::ArcSwap;
@@ -29,6 +30,8 @@ pub(crate) struct Serving {
     pub(crate) limits: Vec<(Arc<str>, Arc<HttpLimits>)>,
     /// For a listener that has just left the config.
     pub(crate) default_limits: Arc<HttpLimits>,
+    /// Makes spans of its calls, where the config has traces.
+    pub(crate) tracer: Option<Arc<Tracer>>,
     /// Of all certificates and keys.
     pub(crate) pems: Digest,
 }
@@ -41,6 +44,8 @@ pub(crate) struct ServingApi {
     pub(crate) routes: Box<[Arc<Upstream>]>,
     /// Its part in the cache, where any API keeps answers.
     pub(crate) cache: Option<ApiCache>,
+    /// The template of its path, such as `/orders/{id}`.
+    pub(crate) template: Option<Arc<str>>,
     /// It exists and takes no calls.
     pub(crate) offline: bool,
     /// Ends its calls, once a later release has replaced it.
@@ -111,6 +116,7 @@ impl Serving {
             && Arc::ptr_eq(new.fallback(), old.fallback())
             && Arc::ptr_eq(new.apps(), old.apps())
             && new.admin_token() == old.admin_token()
+            && new.tracing_headers() == old.tracing_headers()
             && accepts(new) == accepts(old)
     }
 

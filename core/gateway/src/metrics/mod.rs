@@ -6,11 +6,13 @@
 
 mod cache;
 mod calls;
+mod exemplars;
 mod family;
 mod gateway;
 mod handlers;
 mod listeners;
 mod plugins;
+mod traces;
 mod upstreams;
 
 pub(crate) use gateway::ReleaseCounters;
@@ -29,7 +31,10 @@ use std::sync::Arc;
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// All metrics of one gateway.
-pub(crate) struct Metrics(registry::Registry);
+pub(crate) struct Metrics {
+    registry: registry::Registry,
+    live: Arc<Live>,
+}
 
 impl Metrics {
     /// Metrics over these sources.
@@ -46,6 +51,7 @@ impl Metrics {
         registry.register_collector(Box::new(plugins::Plugins(plugins.clone())));
         registry.register_collector(Box::new(calls::Calls(live.clone())));
         registry.register_collector(Box::new(upstreams::Upstreams(live.clone())));
+        registry.register_collector(Box::new(traces::Traces(live.clone())));
         registry.register_collector(Box::new(listeners::Listeners(edge.clone())));
         registry.register_collector(Box::new(gateway::Gateway {
             live: live.clone(),
@@ -54,22 +60,23 @@ impl Metrics {
             releases: releases.clone(),
         }));
         registry.register_collector(Box::new(handlers::WasmHandlers(handlers.clone())));
-        Self(registry)
+        Self { registry, live: live.clone() }
     }
 
     /// The like, with those of kept answers.
     pub(crate) fn with_cache(mut self, cache: &Arc<Cache>) -> Self {
-        self.0.register_collector(Box::new(cache::Answers(cache.clone())));
+        self.registry.register_collector(Box::new(cache::Answers(cache.clone())));
         self
     }
 
-    /// All of them, in the OpenMetrics text format.
+    /// All of them, in the OpenMetrics text format; with examples of calls where `examples` are
+    /// wanted.
     ///
     /// # Errors
     /// Never in practice: writing into a string cannot fail.
-    pub(crate) fn render(&self) -> Result<String, std::fmt::Error> {
+    pub(crate) fn render(&self, examples: bool) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
-        text::encode(&mut text, &self.0)?;
-        Ok(text)
+        text::encode(&mut text, &self.registry)?;
+        if examples { exemplars::add(&text, &self.live) } else { Ok(text) }
     }
 }

@@ -132,3 +132,35 @@ fn files_that_say_what_is_pinned_are_no_drift() {
     assert!(log.contains("could not be released"), "{log}");
     gateway.stop();
 }
+
+#[test]
+fn slow_steps_and_calls_are_told_of_until_a_reload_says_otherwise() {
+    let slow = "version: 1
+listeners: [ { name: public, address: \"127.0.0.1:0\" } ]
+admin: { address: \"127.0.0.1:0\" }
+log: { slow_step: 20ms, slow_call: 25ms }
+apis:
+  - { id: slow, match: { path: / }, handlers: [ request_id: {}, mock: { cases: [ { status: 200, latency: 40ms } ] } ] }
+  - { id: fast, match: { path: /fast }, handlers: [ respond: { status: 204 } ] }
+";
+    let folder = Folder::new(slow);
+    let gateway = folder.start();
+    gateway.get("/fast");
+    gateway.get("/");
+    let log = gateway.logged("slow call");
+    let line = |what: &str| log.lines().find(|line| line.contains(what)).unwrap().to_owned();
+    let (step, call) = (line("slow step"), line("slow call"));
+    for part in ["paifang::slow", "api=slow", "step=mock", "stage=\"request\"", "verdict=\"wait\""]
+    {
+        assert!(step.contains(part), "{part}: {step}");
+    }
+    assert!(call.contains("api=slow") && call.contains("status=200"), "{call}");
+    assert!(step.contains("request_id=\"") && !step.contains("request_id=\"-\""), "{step}");
+    assert!(!log.contains("api=fast"), "{log}");
+
+    folder.write("paifang.yaml", &slow.replace("20ms, slow_call: 25ms", "1h"));
+    assert_eq!(gateway.ask(&["reload"]).code, 0);
+    let told = gateway.log().matches("slow step").count();
+    gateway.get("/");
+    assert_eq!(gateway.stop().matches("slow step").count(), told);
+}

@@ -4,7 +4,7 @@
 //! runtime that shuts down.
 
 use super::Run;
-use crate::handler::LogCall;
+use crate::{handler::LogCall, stats::Exemplar};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 impl Drop for Run<'_> {
@@ -28,7 +28,16 @@ impl Drop for Run<'_> {
             }
         }
         self.emit_trace();
+        self.note_call();
         api.stats.leave(&self.exchange.outcome);
+        if let Some(span) = self.exchange.span.take() {
+            if span.sampled {
+                let nanos = self.exchange.outcome.total_nanos;
+                let unix = self.exchange.facts.received_unix;
+                api.stats.show(Exemplar { trace: span.trace, nanos, unix });
+            }
+            span.end(self.exchange, api, self.exchange.now);
+        }
     }
 }
 
@@ -37,7 +46,7 @@ impl Run<'_> {
     fn emit_trace(&self) {
         let Some(trace) = &self.exchange.trace else { return };
         let outcome = &self.exchange.outcome;
-        let id = self.exchange.slots.request_id().and_then(|id| id.to_str().ok()).unwrap_or("-");
+        let id = self.request_id();
         for event in &trace.events {
             tracing::info!(
                 target: "paifang::call_trace",

@@ -9,6 +9,7 @@ mod finish;
 mod origin;
 mod request;
 mod response;
+mod slow;
 mod step;
 mod tunnel;
 mod upload;
@@ -23,6 +24,7 @@ use crate::{
     verdict::Rejection,
 };
 use http::{HeaderMap, header::CONTENT_LENGTH};
+pub use slow::SlowLog;
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -30,6 +32,7 @@ use tokio::time::Instant;
 #[derive(Clone)]
 pub struct Engine {
     clock: Arc<dyn Clock>,
+    slow: Arc<SlowLog>,
 }
 
 /// How a served call ended, for its front.
@@ -43,13 +46,19 @@ impl Engine {
     /// An engine that measures with `clock`.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock }
+        Self { clock, slow: Arc::default() }
     }
 
     /// The engine's clock.
     #[must_use]
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
+    }
+
+    /// From when on this engine tells of steps and calls as slow.
+    #[must_use]
+    pub fn slow(&self) -> &Arc<SlowLog> {
+        &self.slow
     }
 
     /// Serves one call. Dropping the future aborts it; the `log` stage runs all the same.
@@ -109,6 +118,9 @@ struct Run<'a> {
     declared: BodySize,
     /// What may end the call once its origin answers.
     recall: Option<&'a Recall>,
+    slow: &'a SlowLog,
+    /// Steps that take so many nanoseconds are noted; see `slow`.
+    notable: u64,
 }
 
 /// Why a call ended before its response was out.
@@ -174,7 +186,10 @@ impl<'a> Run<'a> {
             deadline,
             declared,
             recall: None,
+            slow: &engine.slow,
+            notable: 0,
         };
+        run.notable = run.notable();
         run.tick();
         run
     }

@@ -8,14 +8,19 @@ use crate::{
     handler::UpstreamCall,
     origin::{Origin, OriginCall, OriginError, OriginEvent, Replay},
     recall::Recall,
+    spans::CallSpan,
     stats::StepVerdict,
     verdict::Rejection,
+    when::mix,
 };
 use http::StatusCode;
 use std::{
     future::Future,
     pin::{Pin, pin},
 };
+
+/// Makes ids of attempts other than what else is made of a call's entropy.
+const ATTEMPT_SALT: u64 = 0x6174_7465_6d70_7400;
 
 /// A response head, and the attempt that its body comes from.
 pub(super) struct Reply<C> {
@@ -56,6 +61,7 @@ impl<'a> Run<'a> {
                 Err(Trouble::Origin(failed))
                     if self.repeats(&failed, &upload) && origin.spend_retry(self.exchange) =>
                 {
+                    self.attempt_failed(&failed);
                     tracing::debug!(api = %self.api.id, attempt = self.exchange.outcome.attempts, error = %failed, "trying again");
                     self.tick();
                 }
@@ -79,6 +85,7 @@ impl<'a> Run<'a> {
             Trouble::Gone => Err(Stop::Gone),
             Trouble::Reject(rejection) => self.refuse(front, &rejection).await,
             Trouble::Origin(failed) => {
+                self.attempt_failed(&failed);
                 tracing::info!(
                     api = %self.api.id, code = failed.code.label, endpoint = ?self.exchange.outcome.endpoint,
                     attempts = self.exchange.outcome.attempts, detail = %failed.detail, "no answer from the origin"
@@ -99,6 +106,10 @@ impl<'a> Run<'a> {
         let attempt = self.exchange.outcome.attempts;
         let opened = self.exchange.now;
         self.exchange.outcome.request_sent = None;
+        if let Some(span) = &mut self.exchange.span {
+            let bits = mix(self.exchange.facts.entropy, ATTEMPT_SALT + u64::from(attempt));
+            span.begin_attempt(attempt, opened, bits);
+        }
         let mut call = {
             let deadline = until(self.deadline);
             tokio::select! {
@@ -111,6 +122,9 @@ impl<'a> Run<'a> {
             }
         };
         self.exchange.outcome.endpoint = call.endpoint();
+        if let Some(noted) = self.exchange.span.as_mut().and_then(CallSpan::attempt) {
+            noted.endpoint = call.endpoint();
+        }
         let head = match call.is_kept() {
             true => None,
             false => self.upstream_head(call.endpoint(), attempt).map_err(Trouble::Reject)?,
@@ -132,6 +146,10 @@ impl<'a> Run<'a> {
                     let waited = outcome.request_sent.map_or(0, |sent| now.since(sent));
                     outcome.origin_wait_nanos = Some(waited);
                     outcome.cache = call.found();
+                    if let Some(noted) = self.exchange.span.as_mut().and_then(CallSpan::attempt) {
+                        noted.head = Some(now);
+                        noted.status = Some(head.status);
+                    }
                     return Ok(Reply { call, head, ended });
                 }
                 OriginEvent::Frame(_) => {
@@ -184,6 +202,19 @@ impl<'a> Run<'a> {
             }
         }
         Ok(Some(head))
+    }
+
+    /// Notes why an attempt has failed, where the call is traced.
+    fn attempt_failed(&mut self, failed: &OriginError) {
+        if !self.exchange.span.as_ref().is_some_and(|span| span.sampled) {
+            return;
+        }
+        self.tick();
+        let now = self.exchange.now;
+        if let Some(noted) = self.exchange.span.as_mut().and_then(CallSpan::attempt) {
+            noted.error = Some(failed.code);
+            noted.ended = Some(now);
+        }
     }
 
     /// Whether a failed attempt is made again.

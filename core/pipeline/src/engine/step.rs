@@ -105,6 +105,10 @@ impl Run<'_> {
         let nanos = self.exchange.now.since(began);
         let step = &self.api.chain.steps()[index];
         step.stats.count(verdict, nanos);
+        if nanos >= self.notable {
+            self.note_step(index, stage, verdict, began);
+        }
+        let step = &self.api.chain.steps()[index];
         if let Some(trace) = &mut self.exchange.trace {
             let headers = headers.map(|(before, after)| CallTrace::changes(before, after));
             trace.events.push(TraceEvent {

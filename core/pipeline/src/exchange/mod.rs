@@ -23,7 +23,7 @@ pub use tracing::{CallTrace, TraceEvent};
 
 pub(crate) use state::{Gate, StepState};
 
-use crate::{body::WholeBody, ports::Nanos};
+use crate::{body::WholeBody, ports::Nanos, spans::CallSpan};
 use http::{HeaderMap, HeaderValue, Method};
 use smallvec::SmallVec;
 
@@ -52,6 +52,7 @@ pub struct Exchange {
     /// Where the steps so far send the call; the API's own upstream where `None`.
     pub(crate) route: Option<Route>,
     pub(crate) trace: Option<Box<CallTrace>>,
+    pub(crate) span: Option<CallSpan>,
     /// The engine's latest reading of the monotonic clock.
     pub(crate) now: Nanos,
 }
@@ -71,6 +72,7 @@ impl Exchange {
             outcome: Outcome::default(),
             route: None,
             trace: None,
+            span: None,
             now,
         }
     }
@@ -78,6 +80,17 @@ impl Exchange {
     /// Makes this one call log every step's verdict, time and header changes.
     pub fn enable_trace(&mut self) {
         self.trace = Some(Box::default());
+    }
+
+    /// Gives the call its place in a distributed trace; its spans go to the sink that it names.
+    pub fn begin_span(&mut self, span: CallSpan) {
+        self.span = Some(span);
+    }
+
+    /// Its place in a distributed trace, where there is one.
+    #[must_use]
+    pub fn span(&self) -> Option<&CallSpan> {
+        self.span.as_ref()
     }
 
     /// The request head as the steps so far left it.

@@ -10,6 +10,8 @@ pub struct Percent(u32);
 impl Percent {
     /// All of it.
     pub const ALL: Self = Self(100_000);
+    /// A hundredth of it.
+    pub const ONE: Self = Self(1_000);
 
     /// The share in thousandths of a percent, 0 to 100,000.
     #[must_use]

@@ -2,6 +2,7 @@
 //! starts; everything that can be wrong is found, and told at its place in the config.
 
 mod listeners;
+mod traces;
 mod upstreams;
 
 use super::level;
@@ -75,6 +76,8 @@ fn link_noting(
     let old = previous.map_or(&none, |previous| &previous.upstreams);
     let upstreams = upstreams::build(&mut linker, old, deps);
     let (listeners, limits) = listeners::build(&mut linker, deps);
+    let before = previous.and_then(|previous| previous.tracer.as_ref());
+    let tracer = traces::build(&mut linker, before, deps);
     let level = &snapshot.config().log.level;
     if let Err(why) = level::check(level.value()) {
         linker.wrong(level.span(), why);
@@ -95,7 +98,9 @@ fn link_noting(
                 cache: cache.clone(),
                 rules: config.cache.as_ref().map(|config| Rules::new(config, &served.api, cache)),
             });
-            served_by((&before, &waiting), &served.api, (&upstreams, kept), served.offline)
+            let template = config.matches.as_ref().and_then(|matches| traces::template(matches));
+            let (known, of) = ((&before, &waiting), (served.offline, template));
+            served_by(known, &served.api, (&upstreams, kept), of)
         })
         .collect();
     outbound.link(upstreams.clone());
@@ -105,9 +110,10 @@ fn link_noting(
             (&before, &waiting),
             &snapshot.fallback().api,
             (&upstreams, None),
-            false,
+            (false, None),
         ),
         upstreams,
+        tracer,
         outbound,
         paths: snapshot.path_policy(),
         limits,
@@ -127,7 +133,7 @@ fn served_by(
     (before, waiting): (&Before<'_>, &Waiting),
     api: &Arc<Api>,
     (upstreams, cache): (&Upstreams, Option<ApiCache>),
-    offline: bool,
+    (offline, template): (bool, Option<Arc<str>>),
 ) -> Arc<ServingApi> {
     let upstream = api.upstream.as_deref().and_then(|name| upstreams.get(name));
     // The snapshot was compiled against the same names, so that none is missing.
@@ -146,6 +152,7 @@ fn served_by(
             upstream: upstream.cloned(),
             routes: routes().cloned().collect(),
             cache,
+            template,
             offline,
             recall: Recall::new(waiting),
         }),

@@ -13,8 +13,9 @@ use http::{
 use paifang_pipeline::{BodySize, Exchange, OriginError, RequestHead};
 use std::borrow::Cow;
 
-/// So many fields are added to most requests: `X-Forwarded-*`, and one that frames the body.
-const ADDED: usize = 5;
+/// So many fields are added to most requests: `X-Forwarded-*`, `traceparent`, and one that frames the
+/// body.
+const ADDED: usize = 6;
 
 /// A head that is ready for the wire.
 #[derive(Debug)]
@@ -52,6 +53,9 @@ pub(in crate::upstream) fn prepare(
     let spec = &endpoint.common.spec;
     let asked = asked_host(&headers, &uri, call);
     forwarded::apply(&mut headers, fields, call.facts(), asked.as_ref(), spec.forwarding);
+    if let Some(span) = call.span() {
+        span.inject(&mut headers);
+    }
     let host = match &spec.host {
         HostPolicy::Preserve => asked,
         HostPolicy::Upstream => Some(endpoint.identity.authority.clone()),
