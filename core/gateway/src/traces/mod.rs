@@ -135,7 +135,8 @@ impl Tracer {
 
 impl SpanSink for Tracer {
     fn ended(&self, ended: Ended<'_>) {
-        if !ended.span.sampled && !(self.settings.errors && failed(ended.call.outcome())) {
+        let wanted = ended.span.sampled || self.settings.errors && failed(ended.call.outcome());
+        if !wanted {
             return;
         }
         let spans = spans::of(&ended);

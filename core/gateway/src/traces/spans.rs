@@ -152,7 +152,7 @@ fn attempt(ended: &Ended<'_>, attempt: &Attempt) -> Span {
 
 /// Where the call's attempts went: what a step has chosen, else its API's own upstream.
 fn upstream<'a>(ended: &Ended<'a>) -> Option<&'a str> {
-    let chosen = ended.call.route().and_then(|route| ended.api.chain.routes().get(route.place()));
+    let chosen = ended.call.route().and_then(|route| ended.api.chain.routes().get(route.index()));
     chosen.or(ended.api.upstream.as_ref()).map(|name| &**name)
 }
 
