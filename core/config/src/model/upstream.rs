@@ -95,11 +95,15 @@ pub struct Endpoint {
     #[serde(default = "one")]
     pub weight: Located<u32>,
     /// Those of a greater number get calls when none of a smaller one is usable: 0 to 100. Default 0.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub priority: Located<u32>,
     /// Where it is; those in the gateway's own `zone` are preferred.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<Located<String>>,
+}
+
+fn is_zero(number: &Located<u32>) -> bool {
+    **number == 0
 }
 
 fn seventy() -> Located<Percent> {
