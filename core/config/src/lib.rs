@@ -22,6 +22,7 @@ pub mod diag;
 pub mod diff;
 #[cfg(test)]
 mod diff_tests;
+pub mod endpoints;
 pub mod explain;
 mod load;
 pub mod lock;

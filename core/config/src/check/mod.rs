@@ -18,6 +18,8 @@ use crate::diag::{Problem, Problems, did_you_mean};
 use crate::model::Config;
 use crate::yaml::Span;
 
+pub(crate) use upstreams::listed as listed_endpoints;
+
 /// Checks a config that has been read. All problems are told, each at its place.
 pub fn check(config: &Config, problems: &mut Problems) {
     edge::check(config, problems);

@@ -6,13 +6,15 @@ use std::time::Duration;
 use super::range::{HOUR, MILLI, number, time};
 use super::{balance, pick};
 use crate::diag::{Problem, Problems};
-use crate::model::{Config, Endpoint, HealthCheck, HostOf, Retry, Upstream};
+use crate::model::{Config, Discovery, Endpoint, HealthCheck, HostOf, Protocol, Retry, Upstream};
 use crate::yaml::{Located, Span};
 
 pub(super) fn check(config: &Config, problems: &mut Problems) {
     retry(&config.defaults.retry, problems);
     for (name, upstream) in &config.upstreams {
-        if upstream.whole {
+        if let Some(discovery) = &upstream.endpoints.discovery {
+            discovered(discovery, upstream.span, problems);
+        } else if upstream.whole {
             endpoints(&upstream.endpoints, name, upstream.span, problems);
         }
         alone(upstream, upstream.span, problems);
@@ -24,6 +26,49 @@ fn endpoints(all: &[Endpoint], name: &str, span: Span, problems: &mut Problems) 
         problems.push(Problem::new(span, format!("the upstream `{name}` has no endpoint")));
         return;
     }
+    listed(all, problems);
+    if all.iter().all(|endpoint| *endpoint.weight == 0) {
+        problems.push(Problem::new(
+            span,
+            format!("every endpoint of the upstream `{name}` has weight 0"),
+        ));
+    }
+}
+
+/// How endpoints are found out while the gateway runs.
+fn discovered(discovery: &Discovery, span: Span, problems: &mut Problems) {
+    match (&discovery.dns_srv, &discovery.file) {
+        (Some(_), None) | (None, Some(_)) => {}
+        (Some(name), Some(_)) => problems
+            .push(Problem::new(name.span(), "endpoints come from one place: `dns_srv` or `file`")),
+        (None, None) => problems.push(
+            Problem::new(span, "endpoints are a list, or have `dns_srv` or `file`")
+                .help("write `endpoints: [ { address: host:port } ]`"),
+        ),
+    }
+    if let Some(name) = &discovery.dns_srv
+        && !is_srv_name(name.value())
+    {
+        problems.push(
+            Problem::new(name.span(), format!("`{}` is no name of SRV records", name.value()))
+                .help("such as `_http._tcp.orders.example.com`"),
+        );
+    }
+    time(&discovery.interval, Duration::from_millis(100), HOUR, problems);
+}
+
+/// Labels of letters, digits, hyphens and underscores.
+fn is_srv_name(name: &str) -> bool {
+    let bare = name.strip_suffix('.').unwrap_or(name);
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
+    (1..=253).contains(&bare.len()) && bare.split('.').all(label)
+}
+
+/// A list of endpoints, from wherever it is.
+pub(crate) fn listed(all: &[Endpoint], problems: &mut Problems) {
     let mut seen = HashMap::new();
     for endpoint in all {
         number(&endpoint.weight, 0, 1000, problems);
@@ -36,12 +81,6 @@ fn endpoints(all: &[Endpoint], name: &str, span: Span, problems: &mut Problems) 
                     .help("give one of them a greater `weight` instead"),
             );
         }
-    }
-    if all.iter().all(|endpoint| *endpoint.weight == 0) {
-        problems.push(Problem::new(
-            span,
-            format!("every endpoint of the upstream `{name}` has weight 0"),
-        ));
     }
 }
 
@@ -78,6 +117,15 @@ fn alone(upstream: &Upstream, span: Span, problems: &mut Problems) {
     }
     if let Some(check) = &upstream.health_check {
         health(check, span, problems);
+        speaks_grpc(check, upstream, problems);
+    }
+    for server in &upstream.dns.servers {
+        if server.name().is_some() {
+            problems.push(
+                Problem::new(server.span(), "a name server is an address, not a name")
+                    .help("such as `10.0.0.53:53`"),
+            );
+        }
     }
     if let Some(tls) = &upstream.tls {
         match (&tls.client_cert, &tls.client_key) {
@@ -98,11 +146,33 @@ fn alone(upstream: &Upstream, span: Span, problems: &mut Problems) {
 }
 
 fn health(check: &HealthCheck, span: Span, problems: &mut Problems) {
-    if !check.path.starts_with('/') || check.path.bytes().any(|b| b <= b' ' || b == 0x7f) {
-        problems.push(Problem::new(
-            check.path.span(),
-            format!("`{}` is not a path: it begins with `/` and holds no blanks", check.path),
-        ));
+    match (&check.path, &check.grpc) {
+        (Some(path), None) => {
+            if !path.starts_with('/') || path.bytes().any(|b| b <= b' ' || b == 0x7f) {
+                problems.push(Problem::new(
+                    path.span(),
+                    format!("`{path}` is not a path: it begins with `/` and holds no blanks"),
+                ));
+            }
+        }
+        (None, Some(grpc)) => {
+            let service = &grpc.service;
+            if service.len() > 256 || service.bytes().any(|b| !b.is_ascii_graphic()) {
+                let message = "a service has at most 256 letters, without blanks";
+                problems.push(Problem::new(service.span(), message));
+            }
+            if let Some(status) = check.status.first() {
+                let message = "`status` is for `path`; gRPC has a status of its own";
+                problems.push(Problem::new(status.span(), message));
+            }
+        }
+        (Some(path), Some(_)) => {
+            problems.push(Problem::new(path.span(), "a probe asks for one thing: `path` or `grpc`"))
+        }
+        (None, None) => problems.push(
+            Problem::new(span, "a `health_check` needs `path` or `grpc`")
+                .help("write `health_check: { path: /healthz }`"),
+        ),
     }
     time(&check.interval, Duration::from_millis(100), HOUR, problems);
     time(&check.timeout, Duration::from_millis(10), Duration::from_secs(60), problems);
@@ -121,6 +191,21 @@ fn health(check: &HealthCheck, span: Span, problems: &mut Problems) {
         number(status, 200, 599, problems);
     }
     host(check.host.as_ref(), problems);
+}
+
+/// gRPC is spoken over HTTP/2.
+fn speaks_grpc(check: &HealthCheck, upstream: &Upstream, problems: &mut Problems) {
+    let h2 = match upstream.protocol {
+        Protocol::H1 => false,
+        Protocol::H2 => true,
+        Protocol::Auto => upstream.tls.is_some(),
+    };
+    if let (Some(grpc), false) = (&check.grpc, h2) {
+        problems.push(
+            Problem::new(grpc.service.span(), "gRPC needs HTTP/2, which is not spoken here")
+                .help("set `protocol: h2` on the upstream"),
+        );
+    }
 }
 
 /// What an attempt may be repeated for.

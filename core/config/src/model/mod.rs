@@ -10,6 +10,7 @@ mod breaker;
 mod cache;
 mod config;
 mod defaults;
+mod endpoints;
 mod header;
 mod id;
 mod listener;
@@ -32,6 +33,7 @@ pub use breaker::{Breaker, BreakerRules};
 pub use cache::{Cache, CacheKey, CacheStore};
 pub use config::{Config, KEYS, Named};
 pub use defaults::Defaults;
+pub use endpoints::{Discovery, Endpoints, WhenEmpty};
 pub use header::HeaderMatch;
 pub use id::Id;
 pub use listener::{
@@ -46,7 +48,7 @@ pub use secret::SecretAt;
 pub use step::{RESERVED, Step, StepBody, Steps};
 pub use tracing::{CollectorUrl, Propagate, Tracing};
 pub use upstream::{
-    Dns, Endpoint, Forward, HealthCheck, HostOf, Pool, Protocol, Upstream, UpstreamTimeouts,
-    UpstreamTls, WhenAllUnhealthy,
+    Dns, Endpoint, Forward, GrpcCheck, HealthCheck, HostOf, Pool, Protocol, Upstream,
+    UpstreamTimeouts, UpstreamTls, WhenAllUnhealthy,
 };
 pub use wasm::{Grant, Sha256, Wasm, WasmLimits};

@@ -6,15 +6,18 @@ use paifang_pipeline::units::{HumanDuration, Percent};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Balance, HostPort, OutlierEjection, Retry, RetryBudget, SlowStart, UpstreamLimits};
+use super::{
+    Balance, Endpoints, HostPort, OutlierEjection, Retry, RetryBudget, SlowStart, UpstreamLimits,
+};
 use crate::yaml::Located;
 
 /// A group of servers that answer alike.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Upstream {
-    /// Its servers, at least one. A DNS name stands for all its addresses.
-    pub endpoints: Vec<Endpoint>,
+    /// Its servers, at least one; a DNS name stands for all its addresses. Or where they are found
+    /// out.
+    pub endpoints: Endpoints,
     /// How calls are spread; `{ consistent_hash: { by: client_ip } }` assigns them by a key.
     #[serde(default)]
     pub balance: Balance,
@@ -179,8 +182,12 @@ impl Default for UpstreamTls {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HealthCheck {
-    /// The path that is fetched with GET.
-    pub path: Located<String>,
+    /// The path that is fetched with GET; this or `grpc`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<Located<String>>,
+    /// Asks as `grpc.health.v1.Health` has it; over HTTP/2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grpc: Option<GrpcCheck>,
     /// Time between probes. 100ms to 1h. Default 5s.
     #[serde(default = "five_seconds")]
     pub interval: Located<HumanDuration>,
@@ -199,6 +206,14 @@ pub struct HealthCheck {
     /// The `Host` of the probe. Default: the upstream's `host`, else the endpoint's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<Located<String>>,
+}
+
+/// What a gRPC server is asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct GrpcCheck {
+    /// The service; empty for the server as a whole.
+    pub service: Located<String>,
 }
 
 fn five_seconds() -> Located<HumanDuration> {
@@ -249,6 +264,9 @@ impl Default for UpstreamTimeouts {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Dns {
+    /// The name servers to ask. Default: those of the system.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub servers: Vec<Located<HostPort>>,
     /// At least. 1s to 1h. Default 5s.
     pub min_ttl: Located<HumanDuration>,
     /// At most. 1s to 24h. Default 5m.
@@ -258,6 +276,7 @@ pub struct Dns {
 impl Default for Dns {
     fn default() -> Self {
         Self {
+            servers: Vec::new(),
             min_ttl: HumanDuration::from_secs(5).into(),
             max_ttl: HumanDuration::from_secs(300).into(),
         }

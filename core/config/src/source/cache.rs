@@ -97,6 +97,17 @@ fn settled(stamp: &Stamp) -> bool {
     })
 }
 
+impl SourceMap {
+    /// A file that stands alone.
+    pub(crate) fn alone(path: &Path, bytes: &[u8]) -> Self {
+        let digest = Digest::of_bytes(bytes);
+        let file = source(FileId(0), path, path.to_owned(), bytes.to_vec(), digest);
+        let mut map = Self::default();
+        map.add(Arc::new(file));
+        map
+    }
+}
+
 fn source(
     id: FileId,
     path: &Path,

@@ -41,6 +41,16 @@ impl Controller {
                     "counts": counts(&endpoint.counts.entries()),
                 }));
             }
+            if let Some(discovery) = &reading.discovery {
+                let _ = match &discovery.last_error {
+                    None => writeln!(text, "  found by {} {}", discovery.kind, discovery.source),
+                    Some(why) => writeln!(
+                        text,
+                        "  not found by {} {}: {why}; the last endpoints stay in use",
+                        discovery.kind, discovery.source
+                    ),
+                };
+            }
             for name in &reading.unresolved {
                 let _ = writeln!(text, "  {name}  not looked up yet");
             }
@@ -48,6 +58,12 @@ impl Controller {
                 "name": &*reading.name,
                 "endpoints": endpoints,
                 "unresolved": reading.unresolved,
+                "discovery": reading.discovery.as_ref().map(|discovery| json!({
+                    "kind": discovery.kind,
+                    "source": discovery.source,
+                    "last_error": discovery.last_error,
+                    "found_unix_seconds": discovery.found.map(|found| found.as_secs()),
+                })),
                 "idle_connections": reading.idle_connections,
                 "pending": reading.pending,
                 "counts": counts(&reading.counts.entries()),

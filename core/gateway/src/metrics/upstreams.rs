@@ -86,6 +86,16 @@ impl Collector for Upstreams {
                 (vec![("upstream", &*upstream.name)], pending)
             }),
         )?;
+        gauges(
+            &mut encoder,
+            "paifang_upstream_discovery_good",
+            "Whether the last look for members has found some that could be taken; 1 without discovery.",
+            all.iter().map(|upstream| {
+                let failed =
+                    upstream.discovery.as_ref().is_some_and(|found| found.last_error.is_some());
+                (vec![("upstream", &*upstream.name)], i64::from(!failed))
+            }),
+        )?;
         counters(
             &mut encoder,
             "paifang_upstream_events",

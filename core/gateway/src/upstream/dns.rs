@@ -5,14 +5,24 @@
 //! addresses stay in use; before the first answer there are none, which is no failure of the
 //! release that brings the name. All A and AAAA records are used.
 
-use super::{Upstream, members::Lookup, spec::DnsSpec};
+use super::{
+    Upstream,
+    members::Lookup,
+    spec::DnsSpec,
+    srv::{SrvAnswer, SrvRecord},
+};
 use hickory_resolver::{
     TokioResolver,
-    config::{LookupIpStrategy, ResolverConfig},
+    config::{ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolverConfig},
     net::runtime::TokioRuntimeProvider,
+    proto::rr::{RData, Record, RecordType},
 };
 use paifang_pipeline::ports::BoxFuture;
-use std::{net::IpAddr, sync::Weak, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Weak,
+    time::Duration,
+};
 use tokio::sync::watch;
 
 /// A look-up may take so long, whatever the system's configuration says.
@@ -22,6 +32,12 @@ const LOOKUP_TIMEOUT: Duration = Duration::from_secs(15);
 pub trait Resolve: Send + Sync {
     /// All addresses of a name. Errors are texts for logs.
     fn resolve(&self, name: &str) -> BoxFuture<Result<Resolved, String>>;
+
+    /// The SRV records of a name. An implementation without them says so.
+    fn resolve_srv(&self, name: &str) -> BoxFuture<Result<SrvAnswer, String>> {
+        let why = format!("{name}: this resolver knows no SRV records");
+        Box::pin(std::future::ready(Err(why)))
+    }
 }
 
 /// What a name stands for.
@@ -49,6 +65,20 @@ impl SystemResolver {
             builder.build()
         });
         Self(built.map_err(|error| format!("the system's DNS configuration: {error}")))
+    }
+
+    /// With these name servers, over UDP, and TCP where an answer is too long for it.
+    #[must_use]
+    pub fn with_servers(servers: &[SocketAddr]) -> Self {
+        let server = |address: &SocketAddr| {
+            let transports = [ConnectionConfig::udp(), ConnectionConfig::tcp()];
+            let ported = transports.map(|mut transport| {
+                transport.port = address.port();
+                transport
+            });
+            NameServerConfig::new(address.ip(), true, ported.into())
+        };
+        Self::with_config(ResolverConfig::from_name_servers(servers.iter().map(server).collect()))
     }
 
     /// With these name servers instead of the system's.
@@ -82,6 +112,29 @@ impl Resolve for SystemResolver {
             Ok(Resolved { addresses, ttl: Duration::from_secs(ttl.unwrap_or(0).into()) })
         })
     }
+
+    fn resolve_srv(&self, name: &str) -> BoxFuture<Result<SrvAnswer, String>> {
+        let (resolver, name) = (self.0.clone(), name.to_owned());
+        Box::pin(async move {
+            let found = resolver?.lookup(name, RecordType::SRV).await;
+            let found = found.map_err(|error| error.to_string())?;
+            let of = |record: &Record| match &record.data {
+                RData::SRV(srv) => Some(SrvRecord {
+                    priority: srv.priority,
+                    weight: srv.weight,
+                    port: srv.port,
+                    target: srv.target.to_ascii().trim_end_matches('.').to_ascii_lowercase(),
+                }),
+                _ => None,
+            };
+            let ttl = found.answers().iter().map(|record| record.ttl).min().unwrap_or(0);
+            let records: Vec<SrvRecord> = found.answers().iter().filter_map(of).collect();
+            if records.is_empty() {
+                return Err("no SRV record".to_owned());
+            }
+            Ok(SrvAnswer { records, ttl: Duration::from_secs(ttl.into()) })
+        })
+    }
 }
 
 impl DnsSpec {
@@ -101,7 +154,8 @@ pub(super) async fn watch(
     let Lookup { id, name, mut gone } = lookup;
     let mut failing = false;
     loop {
-        let Some(bounds) = upstream.upgrade().map(|upstream| upstream.common.spec.dns) else {
+        let Some(bounds) = upstream.upgrade().map(|upstream| upstream.common.spec.dns.clone())
+        else {
             return;
         };
         let looked_up = tokio::select! {

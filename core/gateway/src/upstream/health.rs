@@ -9,6 +9,7 @@ use super::{
     Upstream,
     call::{self, head::Prepared},
     endpoint::Endpoint,
+    grpc,
     spec::{HealthCheckSpec, HostPolicy},
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header::HOST, header::USER_AGENT};
@@ -138,6 +139,9 @@ fn note(
 
 /// One probe over a fresh connection.
 async fn probe(endpoint: &Arc<Endpoint>, spec: &HealthCheckSpec) -> Result<(), String> {
+    if let Some(service) = &spec.grpc {
+        return grpc::probe(endpoint, spec, service).await;
+    }
     let mut call = call::open_fresh(endpoint).await.map_err(|error| error.to_string())?;
     call.start(request(endpoint, spec)?).await.map_err(|error| error.to_string())?;
     loop {
@@ -151,15 +155,19 @@ async fn probe(endpoint: &Arc<Endpoint>, spec: &HealthCheckSpec) -> Result<(), S
 }
 
 fn request(endpoint: &Endpoint, spec: &HealthCheckSpec) -> Result<Prepared, String> {
-    let host = match (&spec.host, &endpoint.common.spec.host) {
-        (Some(host), _) | (None, HostPolicy::Name(host)) => host.clone(),
-        _ => endpoint.identity.authority.clone(),
-    };
     let uri: Uri = spec.path.parse().map_err(|_| "the path is not acceptable".to_owned())?;
     let mut headers = HeaderMap::with_capacity(2);
-    headers.insert(HOST, host);
+    headers.insert(HOST, probed_host(endpoint, spec));
     headers.insert(USER_AGENT, HeaderValue::from_static("paifang-health-check"));
     Ok(Prepared { method: Method::GET, uri, headers, has_body: false })
+}
+
+/// The `Host` of a probe.
+pub(super) fn probed_host(endpoint: &Endpoint, spec: &HealthCheckSpec) -> HeaderValue {
+    match (&spec.host, &endpoint.common.spec.host) {
+        (Some(host), _) | (None, HostPolicy::Name(host)) => host.clone(),
+        _ => endpoint.identity.authority.clone(),
+    }
 }
 
 fn is_good(status: StatusCode, spec: &HealthCheckSpec) -> bool {

@@ -10,6 +10,7 @@ use super::{
 };
 use http::HeaderValue;
 use std::{
+    collections::{BTreeSet, HashMap},
     net::{IpAddr, SocketAddr},
     sync::Arc,
 };
@@ -60,11 +61,12 @@ impl Members {
         tls: Option<&TlsClient>,
     ) -> Result<Self, UpstreamError> {
         let mut members = Self::default();
-        members.replace(specs, tls)?;
+        members.replace(specs, tls, &HashMap::new())?;
         Ok(members)
     }
 
-    /// Has these members from here on, keeping those that stay. [`Self::renew`] follows.
+    /// Has these members from here on, keeping those that stay; `addresses` are those of new names as
+    /// far as they are known. [`Self::renew`] follows.
     ///
     /// # Errors
     /// What is wrong with one of them; nothing has changed then.
@@ -72,6 +74,7 @@ impl Members {
         &mut self,
         specs: &[EndpointSpec],
         tls: Option<&TlsClient>,
+        addresses: &HashMap<String, Vec<IpAddr>>,
     ) -> Result<(), UpstreamError> {
         let mut identities = Vec::with_capacity(specs.len());
         for spec in specs {
@@ -88,18 +91,30 @@ impl Members {
                 continue;
             }
             self.made += 1;
-            let ip = spec.ip();
+            let known = match spec.ip() {
+                Some(ip) => Some(vec![ip]),
+                None => addresses.get(&spec.host).cloned(),
+            };
             self.list.push(Member {
                 id: self.made,
                 spec: spec.clone(),
                 identity,
-                asked: ip.is_some(),
-                addresses: ip.into_iter().collect(),
+                asked: known.is_some(),
+                addresses: known.unwrap_or_default(),
                 endpoints: Vec::new(),
                 gone: watch::Sender::new(()),
             });
         }
         Ok(())
+    }
+
+    /// Of these, the names that are not among the members.
+    pub(super) fn new_names(&self, specs: &[EndpointSpec]) -> BTreeSet<String> {
+        let known: BTreeSet<&str> =
+            self.list.iter().map(|member| member.spec.host.as_str()).collect();
+        let names = specs.iter().filter(|spec| spec.ip().is_none());
+        let new = names.filter(|spec| !known.contains(spec.host.as_str()));
+        new.map(|spec| spec.host.clone()).collect()
     }
 
     /// Names that nobody looks up so far.

@@ -17,11 +17,14 @@ mod balance;
 mod budget;
 mod call;
 mod connect;
+mod discover;
 mod dns;
 mod eject;
 mod endpoint;
 mod error;
+mod file;
 mod forwarded;
+mod grpc;
 mod health;
 mod hop;
 mod io;
@@ -33,6 +36,7 @@ mod pool;
 mod set;
 mod slow_start;
 mod spec;
+mod srv;
 mod stats;
 mod streams;
 mod timer;
@@ -43,14 +47,16 @@ mod whole;
 mod tests;
 
 pub use call::UpstreamCall;
+pub use discover::DiscoveryReading;
 pub use dns::{Resolve, Resolved, SystemResolver};
 pub use endpoint::EndpointReading;
 pub use set::{Upstreams, UpstreamsError};
 pub use spec::{
-    AllUnhealthy, BalanceSpec, BudgetSpec, DnsSpec, EndpointSpec, Forwarding, HashBy,
-    HealthCheckSpec, HostPolicy, LimitsSpec, OutlierSpec, PoolSpec, Protocol, SlowStartSpec,
-    Timeouts, UpstreamError, UpstreamSpec, ZoneSpec,
+    AllUnhealthy, BalanceSpec, BudgetSpec, DiscoverySpec, DnsSpec, EndpointSpec, Forwarding,
+    HashBy, HealthCheckSpec, HostPolicy, LimitsSpec, OutlierSpec, PoolSpec, Protocol,
+    SlowStartSpec, SourceSpec, Timeouts, UpstreamError, UpstreamSpec, ZoneSpec,
 };
+pub use srv::{SrvAnswer, SrvRecord};
 pub use stats::{EndpointCounts, UpstreamCounts};
 pub use tls::{ClientCertificate, SystemRoots, TlsSpec};
 pub(crate) use whole::WholeError;
@@ -58,6 +64,7 @@ pub(crate) use whole::WholeError;
 use balance::{Ask, Balance};
 use budget::Budget;
 use connect::Connector;
+use discover::Progress;
 use endpoint::{Common, Endpoint};
 use limits::Queue;
 use members::{Listed, Members};
@@ -102,6 +109,7 @@ pub struct Upstream {
     budget: Budget,
     stats: UpstreamStats,
     members: Mutex<Members>,
+    discovery: Mutex<Progress>,
     /// When the next ejected endpoint comes back, in nanoseconds of the clock.
     next_back: AtomicU64,
     started: AtomicBool,
@@ -120,6 +128,8 @@ pub struct UpstreamReading {
     pub endpoints: Vec<EndpointReading>,
     /// Names without an address yet.
     pub unresolved: Vec<String>,
+    /// How members are found out, where they are.
+    pub discovery: Option<DiscoveryReading>,
     /// Idle HTTP/1.1 connections to all servers.
     pub idle_connections: usize,
     /// Calls that wait for room.
@@ -148,13 +158,18 @@ impl Upstream {
             limits.requests = [limits.requests, limits.connections].into_iter().flatten().min();
         }
         let queue = Arc::new(Queue::new(limits));
+        let resolver: Arc<dyn Resolve> = match &spec.dns.servers[..] {
+            [] => Arc::clone(&deps.resolver),
+            servers => Arc::new(SystemResolver::with_servers(servers)),
+        };
         let upstream = Arc::new_cyclic(|upstream| Self {
-            resolver: Arc::clone(&deps.resolver),
+            resolver,
             balance: Balance::new(spec.balance.clone()),
             next_back: AtomicU64::new(eject::NEVER),
             budget: Budget::new(spec.retry_budget),
             stats: UpstreamStats::default(),
             members: Mutex::new(members),
+            discovery: Mutex::default(),
             started: AtomicBool::new(false),
             stop: watch::Sender::new(()),
             changes: watch::Sender::new(0),
@@ -182,6 +197,11 @@ impl Upstream {
         self.probe(&known);
         let spawn = &self.common.spawn;
         self.look_up();
+        if self.common.spec.discovery.is_some() {
+            let resolver = Arc::clone(&self.resolver);
+            let looking = discover::watch(Arc::downgrade(self), resolver, self.stop.subscribe());
+            spawn.spawn(Box::pin(looking));
+        }
         spawn.spawn(Box::pin(sweep(Arc::downgrade(self), self.stop.subscribe())));
     }
 
@@ -207,6 +227,12 @@ impl Upstream {
             name: Arc::clone(self.name()),
             endpoints: members.listed().map(|listed| listed.endpoint.read(&listed)).collect(),
             unresolved: members.unresolved(),
+            discovery: self
+                .common
+                .spec
+                .discovery
+                .as_ref()
+                .map(|spec| DiscoveryReading::of(spec, self.discovery.lock().clone())),
             idle_connections: self.common.limits.idle(),
             pending: self.common.queue.waiting(),
             counts: self.stats.read(),
@@ -223,10 +249,15 @@ impl Upstream {
     /// for, within a deadline of its own, before it sends calls here.
     pub async fn warmed(&self) {
         let mut changes = self.changes();
-        while !self.members.lock().all_asked() {
+        while !self.is_asked() {
             // The sender is ours, so it cannot be gone.
             let _ = changes.changed().await;
         }
+    }
+
+    fn is_asked(&self) -> bool {
+        let found_out = self.common.spec.discovery.is_none() || self.discovery.lock().asked;
+        found_out && self.members.lock().all_asked()
     }
 
     /// Ends probes, look-ups and idle connections. Calls that still hold it can use it: over

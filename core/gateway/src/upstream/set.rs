@@ -76,16 +76,15 @@ impl Upstreams {
 
 /// What can be told of a spec before anything is built from it.
 pub(super) fn check(spec: &UpstreamSpec) -> Result<(), UpstreamError> {
-    if spec.endpoints.is_empty() {
+    let found_out = spec.discovery.is_some();
+    if spec.endpoints.is_empty() && !found_out {
         return Err(UpstreamError::NoEndpoint);
     }
-    if spec.endpoints.iter().all(|endpoint| endpoint.weight == 0) {
+    if !found_out && spec.endpoints.iter().all(|endpoint| endpoint.weight == 0) {
         return Err(UpstreamError::NoWeight);
     }
     for endpoint in &spec.endpoints {
-        if endpoint.ip().is_none() && !is_dns_name(&endpoint.host) {
-            return Err(UpstreamError::BadHost(endpoint.host.clone()));
-        }
+        check_host(endpoint)?;
     }
     match &spec.health_check {
         Some(check)
@@ -95,6 +94,14 @@ pub(super) fn check(spec: &UpstreamSpec) -> Result<(), UpstreamError> {
         }
         _ => Ok(()),
     }
+}
+
+/// Whether a host is an address or a name.
+pub(super) fn check_host(endpoint: &super::EndpointSpec) -> Result<(), UpstreamError> {
+    if endpoint.ip().is_none() && !is_dns_name(&endpoint.host) {
+        return Err(UpstreamError::BadHost(endpoint.host.clone()));
+    }
+    Ok(())
 }
 
 /// Letters, digits, hyphens and underscores in labels of at most 63, 253 in all, and not all digits

@@ -1,19 +1,25 @@
 //! What an upstream is made of, in plain values: the caller has read files and defaults already.
 //!
-//! Two specs that are equal make the same upstream, so a release that keeps a spec keeps the
-//! upstream itself, with its connections, its health and its place in the round.
+//! Equal specs make the same upstream: a release that keeps one keeps its connections and health.
 
 use super::tls::TlsSpec;
 use http::{HeaderName, HeaderValue, StatusCode};
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 /// One upstream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UpstreamSpec {
     /// Its name in the config.
     pub name: Arc<str>,
-    /// Its servers, at least one.
+    /// Its servers, at least one, unless they are discovered.
     pub endpoints: Vec<EndpointSpec>,
+    /// Where servers are found out.
+    pub discovery: Option<DiscoverySpec>,
     /// How calls are spread.
     pub balance: BalanceSpec,
     /// The gateway's own zone, where it is preferred.
@@ -53,6 +59,7 @@ impl UpstreamSpec {
         Self {
             name: name.into(),
             endpoints,
+            discovery: None,
             balance: BalanceSpec::default(),
             zone: None,
             slow_start: None,
@@ -98,6 +105,29 @@ impl EndpointSpec {
     pub(super) fn ip(&self) -> Option<IpAddr> {
         self.host.parse().ok()
     }
+}
+
+/// Where servers are found out while the gateway runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiscoverySpec {
+    /// What is asked.
+    pub source: SourceSpec,
+    /// An answer without servers is taken; else the last ones stay in use.
+    pub take_empty: bool,
+}
+
+/// What is asked for servers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceSpec {
+    /// The SRV records of this name.
+    Srv(String),
+    /// A file, looked at once in an interval.
+    File {
+        /// Under which the process can open it.
+        path: PathBuf,
+        /// From one look to the next.
+        interval: Duration,
+    },
 }
 
 /// How calls are spread.
@@ -306,6 +336,8 @@ impl Default for PoolSpec {
 pub struct HealthCheckSpec {
     /// Path and query that are fetched with GET.
     pub path: String,
+    /// The gRPC service that is asked for instead; empty for the server as a whole.
+    pub grpc: Option<String>,
     /// Time between probes; each waits up to a tenth more or less, so that gateways spread out.
     pub interval: Duration,
     /// How long a probe may take, connecting included.
@@ -326,6 +358,7 @@ impl HealthCheckSpec {
     pub fn new(path: &str) -> Self {
         Self {
             path: path.to_owned(),
+            grpc: None,
             interval: Duration::from_secs(5),
             timeout: Duration::from_secs(2),
             healthy_after: 2,
@@ -346,9 +379,11 @@ pub enum AllUnhealthy {
     UseAll,
 }
 
-/// How long resolved names are kept: the records' TTL within these bounds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How names are resolved. Answers are kept for the records' TTL within these bounds.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DnsSpec {
+    /// The name servers; those of the system where empty.
+    pub servers: Vec<SocketAddr>,
     /// At least. Also the pause after a failed look-up.
     pub min_ttl: Duration,
     /// At most.
@@ -357,7 +392,11 @@ pub struct DnsSpec {
 
 impl Default for DnsSpec {
     fn default() -> Self {
-        Self { min_ttl: Duration::from_secs(5), max_ttl: Duration::from_secs(300) }
+        Self {
+            servers: Vec::new(),
+            min_ttl: Duration::from_secs(5),
+            max_ttl: Duration::from_secs(300),
+        }
     }
 }
 
@@ -372,7 +411,6 @@ pub struct BudgetSpec {
 
 impl Default for BudgetSpec {
     fn default() -> Self {
-        // A fifth more load at the very most, when everything fails.
         Self { permille: 200, minimum: 3 }
     }
 }

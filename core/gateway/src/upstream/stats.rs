@@ -117,5 +117,9 @@ counters! {
         dns_answers,
         /// Look-ups that failed.
         dns_failures,
+        /// Times that members were found out by discovery.
+        discoveries,
+        /// Times that they were not.
+        discovery_failures,
     }
 }

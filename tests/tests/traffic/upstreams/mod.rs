@@ -2,6 +2,7 @@
 
 mod balance;
 mod choice;
+mod discovery;
 mod health;
 mod limits;
 mod retry;

@@ -2,9 +2,10 @@
 
 use super::Linker;
 use crate::upstream::{
-    AllUnhealthy, BalanceSpec, BudgetSpec, ClientCertificate, Deps, DnsSpec, EndpointSpec,
-    Forwarding, HashBy, HealthCheckSpec, HostPolicy, LimitsSpec, OutlierSpec, PoolSpec, Protocol,
-    SlowStartSpec, Timeouts, TlsSpec, UpstreamSpec, Upstreams, ZoneSpec,
+    AllUnhealthy, BalanceSpec, BudgetSpec, ClientCertificate, Deps, DiscoverySpec, DnsSpec,
+    EndpointSpec, Forwarding, HashBy, HealthCheckSpec, HostPolicy, LimitsSpec, OutlierSpec,
+    PoolSpec, Protocol, SlowStartSpec, SourceSpec, Timeouts, TlsSpec, UpstreamSpec, Upstreams,
+    ZoneSpec,
 };
 use http::{HeaderValue, StatusCode};
 use paifang_config::{
@@ -46,8 +47,11 @@ fn made_for(origin: &HttpOrigin) -> UpstreamSpec {
 }
 
 fn spec(linker: &mut Linker<'_>, name: &str, upstream: &model::Upstream) -> Option<UpstreamSpec> {
-    let endpoints = upstream.endpoints.iter().map(endpoint).collect();
+    let endpoints = upstream.endpoints.iter().map(EndpointSpec::of).collect();
     let mut spec = UpstreamSpec::new(name, endpoints);
+    if let Some(found_out) = &upstream.endpoints.discovery {
+        spec.discovery = Some(discovery(linker, found_out)?);
+    }
     spec.balance = balance(&upstream.balance)?;
     let own = linker.snapshot.config().zone.as_str();
     spec.zone = (!own.is_empty()).then(|| ZoneSpec {
@@ -91,7 +95,16 @@ fn spec(linker: &mut Linker<'_>, name: &str, upstream: &model::Upstream) -> Opti
         max_age: upstream.pool.max_age.get(),
         h2_streams: *upstream.pool.h2_streams as usize,
     };
-    spec.dns = DnsSpec { min_ttl: upstream.dns.min_ttl.get(), max_ttl: upstream.dns.max_ttl.get() };
+    let servers = upstream.dns.servers.iter().filter_map(|server| match server.value() {
+        model::HostPort::Ip(address) => Some(*address),
+        // The config's check has refused it.
+        model::HostPort::Name(..) => None,
+    });
+    spec.dns = DnsSpec {
+        servers: servers.collect(),
+        min_ttl: upstream.dns.min_ttl.get(),
+        max_ttl: upstream.dns.max_ttl.get(),
+    };
     spec.retry_budget = BudgetSpec {
         permille: permille(upstream.retry_budget.share),
         minimum: upstream.retry_budget.minimum,
@@ -106,18 +119,17 @@ fn spec(linker: &mut Linker<'_>, name: &str, upstream: &model::Upstream) -> Opti
     Some(spec)
 }
 
-fn endpoint(endpoint: &model::Endpoint) -> EndpointSpec {
-    let (host, port) = match endpoint.address.value() {
-        model::HostPort::Ip(address) => (address.ip().to_string(), address.port()),
-        model::HostPort::Name(name, port) => (name.clone(), *port),
+fn discovery(linker: &Linker<'_>, discovery: &model::Discovery) -> Option<DiscoverySpec> {
+    let source = match (&discovery.dns_srv, &discovery.file) {
+        (Some(name), _) => SourceSpec::Srv(name.value().clone()),
+        (None, Some(file)) => SourceSpec::File {
+            path: linker.snapshot.resolve(file),
+            interval: discovery.interval.get(),
+        },
+        // The config's check has refused it.
+        (None, None) => return None,
     };
-    EndpointSpec {
-        host,
-        port,
-        weight: *endpoint.weight,
-        priority: *endpoint.priority,
-        zone: endpoint.zone.as_ref().map(|zone| zone.value().as_str().into()),
-    }
+    Some(DiscoverySpec { source, take_empty: discovery.when_empty == model::WhenEmpty::Take })
 }
 
 fn permille(share: Percent) -> u32 {
@@ -205,7 +217,8 @@ fn health_check(
     check: &model::HealthCheck,
     upstream_host: Option<HeaderValue>,
 ) -> Option<HealthCheckSpec> {
-    let mut spec = HealthCheckSpec::new(check.path.value());
+    let mut spec = HealthCheckSpec::new(check.path.as_ref().map_or("/", |path| path.value()));
+    spec.grpc = check.grpc.as_ref().map(|grpc| grpc.service.value().clone());
     spec.interval = check.interval.get();
     spec.timeout = check.timeout.get();
     spec.healthy_after = *check.healthy_after;

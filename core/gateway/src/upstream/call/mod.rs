@@ -185,6 +185,11 @@ impl UpstreamCall {
         Arc::clone(&self.in_flight.endpoint)
     }
 
+    /// Whether HTTP/2 is spoken.
+    pub(super) fn is_h2(&self) -> bool {
+        matches!(self.wire, Session::H2(_))
+    }
+
     /// Sends a head.
     pub(super) async fn start(&mut self, head: Prepared) -> Result<(), OriginError> {
         self.request_ended = !head.has_body;

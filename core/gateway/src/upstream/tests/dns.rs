@@ -104,8 +104,11 @@ fn answer(query: Message, zone: &Zone) -> Option<Message> {
     Some(response)
 }
 
-const FAST: DnsSpec =
-    DnsSpec { min_ttl: Duration::from_millis(5), max_ttl: Duration::from_millis(20) };
+const FAST: DnsSpec = DnsSpec {
+    servers: Vec::new(),
+    min_ttl: Duration::from_millis(5),
+    max_ttl: Duration::from_millis(20),
+};
 
 fn named(port: u16, dns: DnsSpec) -> UpstreamSpec {
     let mut spec = UpstreamSpec::new("named", vec![EndpointSpec::new("orders.test", port)]);
@@ -201,7 +204,11 @@ async fn a_silent_dns_holds_no_call_up() {
 #[tokio::test]
 async fn records_are_asked_for_again_when_they_expire() {
     let dns = Dns::start(Zone::Addresses(vec![local(1)], 3600)).await;
-    let bounds = DnsSpec { min_ttl: Duration::from_millis(1), max_ttl: Duration::from_secs(3600) };
+    let bounds = DnsSpec {
+        servers: Vec::new(),
+        min_ttl: Duration::from_millis(1),
+        max_ttl: Duration::from_secs(3600),
+    };
     let upstream = start_with(named(80, bounds), &dns.deps());
     in_time(upstream.warmed()).await;
     let asked = dns.asked.load(SeqCst);

@@ -149,7 +149,7 @@ proptest! {
         let mut fewer = all.clone();
         fewer.remove(leaves);
         let change = |specs: &[crate::upstream::EndpointSpec]| {
-            upstream.members.lock().replace(specs, None).unwrap();
+            upstream.members.lock().replace(specs, None, &std::collections::HashMap::new()).unwrap();
             upstream.renew();
         };
         change(&fewer);

@@ -3,8 +3,10 @@
 
 mod balance;
 mod choose;
+mod discovery;
 mod dns;
 mod duplex;
+mod grpc;
 mod h1;
 mod h1_failures;
 mod h2;
