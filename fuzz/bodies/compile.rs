@@ -91,6 +91,7 @@ impl Gateway {
         let context = Context {
             registry: &self.registry,
             modules: None,
+            stores: None,
             store: &self.store,
             clock: &self.clock,
             http: &self.http,

@@ -200,7 +200,7 @@ fn spec() -> Spec {
         ..Limits::default()
     };
     let grants = Grants { http: vec!["up".into()], ..Grants::all() };
-    Spec { name: "fuzz".into(), grants, limits, reuse: 0, breaker: None }
+    Spec { name: "fuzz".into(), grants, store: None, limits, reuse: 0, breaker: None }
 }
 
 /// Loads a file, and where it is a handler, configures it and asks each of its stages.
@@ -227,6 +227,7 @@ pub fn tried(file: &[u8]) {
         routes: &[],
         apps: &apps,
         store: &store,
+        stores: &paifang_pipeline::ports::Stores::none(),
         clock: &ticks,
         http: &http,
         secrets: &NoSecrets,

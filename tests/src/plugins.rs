@@ -10,14 +10,14 @@ use std::{
 };
 
 use paifang_config::{
-    compile::{Context, Stamp, compile},
+    compile::{Context, Opening, Stamp, StoreHost, compile},
     schema,
     snapshot::{Cause, Snapshot},
     source::{FileSource, Origin, ParseCache, SecretSources, Stamp as FileStamp},
 };
 use paifang_pipeline::{
     Registry,
-    ports::{Clock, HttpOut, NoHttpOut, SystemClock},
+    ports::{Clock, HttpOut, NoHttpOut, Store, SystemClock},
 };
 use paifang_state::LocalStore;
 
@@ -40,6 +40,15 @@ pub fn standard_schema() -> serde_json::Value {
     schema::with_plugins(&standard())
 }
 
+/// Opens stores that keep everything here: a release asks no server.
+struct NoServers;
+
+impl StoreHost for NoServers {
+    fn open(&self, _: Opening<'_>) -> Arc<dyn Store> {
+        Arc::new(LocalStore::new())
+    }
+}
+
 /// Loads and compiles a config as a gateway does before it goes live. `environment` is all that
 /// variables and secrets can be taken from.
 ///
@@ -60,6 +69,7 @@ pub fn compiled(
     let context = Context {
         registry: &registry,
         modules: None,
+        stores: Some(&NoServers),
         store: &LocalStore::new(),
         clock: &clock,
         http: &http,

@@ -14,8 +14,9 @@ use paifang_tests::{
 
 const PAGE: &str = "docs/specs/metrics.md";
 /// Sections of the page, by how the names of their metrics begin. The first that fits has it.
-const SECTIONS: [(&str, &[&str]); 8] = [
+const SECTIONS: [(&str, &[&str]); 9] = [
     ("steps", &["paifang_step_"]),
+    ("stores", &["paifang_store_"]),
     ("wasm", &["paifang_wasm_"]),
     ("cache", &["paifang_cache_"]),
     ("traces", &["paifang_span"]),
@@ -48,6 +49,7 @@ const CONFIG: &str = r#"
 version: 1
 listeners: [ { name: public, address: "127.0.0.1:0" } ]
 admin: { address: "127.0.0.1:0" }
+stores: { away: { redis: { addresses: [ "127.0.0.1:1" ] } } }
 upstreams: { away: { endpoints: [ { address: "127.0.0.1:1" } ] } }
 tracing: { endpoint: "http://127.0.0.1:1", sample: 0%, errors: false }
 apis:

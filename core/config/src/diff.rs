@@ -27,7 +27,7 @@ pub struct Diff {
 /// One thing that differs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Change {
-    /// `api`, `upstream`, `wasm`, `listener`, `app`, or `settings`.
+    /// `api`, `upstream`, `store`, `wasm`, `listener`, `app`, or `settings`.
     pub section: &'static str,
     /// Its name.
     pub name: String,
@@ -83,6 +83,7 @@ pub fn diff(from: &Snapshot, to: &Snapshot) -> Diff {
     apis(from, to, &mut changes);
     let (old, new) = (from.config(), to.config());
     section("upstream", values(&old.upstreams), values(&new.upstreams), &mut changes);
+    section("store", values(&old.stores), values(&new.stores), &mut changes);
     section("wasm", modules(from), modules(to), &mut changes);
     section("listener", listeners(old), listeners(new), &mut changes);
     section("app", values(&old.apps), values(&new.apps), &mut changes);

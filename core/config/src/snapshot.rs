@@ -13,7 +13,9 @@ use paifang_pipeline::ports::{HttpOrigin, Spawn};
 use paifang_pipeline::{Api, Apps, Chain, ErrorPages, Handler, Secret};
 use serde::{Deserialize, Serialize};
 
-use crate::compile::{BuiltApps, SecretUse, ServedModule, ServedModules, Stamp, UpstreamUse, Used};
+use crate::compile::{
+    BuiltApps, SecretUse, ServedModule, ServedModules, ServedStores, Stamp, UpstreamUse, Used,
+};
 use crate::model::{Config, EncodedSlashes};
 use crate::route::{EncodedSlash, PathPolicy, RouteTable};
 use crate::source::{SourceMap, Tree};
@@ -75,6 +77,7 @@ pub struct Snapshot {
     token: Option<Secret>,
     tracing_headers: Vec<(String, Secret)>,
     modules: ServedModules,
+    pub(crate) stores: ServedStores,
     table: RouteTable<usize, Span>,
     apis: Vec<Arc<ServedApi>>,
     by_id: HashMap<Arc<str>, usize>,
@@ -95,6 +98,7 @@ pub(crate) struct Parts {
     pub(crate) token: Option<Secret>,
     pub(crate) tracing_headers: Vec<(String, Secret)>,
     pub(crate) modules: ServedModules,
+    pub(crate) stores: ServedStores,
     pub(crate) table: RouteTable<usize, Span>,
     pub(crate) apis: Vec<Arc<ServedApi>>,
     pub(crate) by_id: HashMap<Arc<str>, usize>,
@@ -119,6 +123,7 @@ impl Snapshot {
             token,
             tracing_headers,
             modules,
+            stores,
             table,
             apis,
             by_id,
@@ -137,6 +142,7 @@ impl Snapshot {
             token,
             tracing_headers,
             modules,
+            stores,
             table,
             apis,
             by_id,
@@ -300,7 +306,8 @@ impl Snapshot {
     pub(crate) fn secret_files(&self) -> impl Iterator<Item = PathBuf> {
         let apis = self.apis.iter().chain([&self.fallback]).flat_map(|api| &api.used.secrets);
         let accept = self.accept.values().flat_map(|accept| &accept.used.secrets);
-        apis.chain(accept).filter_map(SecretUse::file)
+        let stores = self.stores.values().flat_map(|store| store.secret_files.iter().cloned());
+        apis.chain(accept).filter_map(SecretUse::file).chain(stores)
     }
 
     /// Starts the handlers that `previous` does not have. Called before the snapshot goes live.
@@ -308,6 +315,9 @@ impl Snapshot {
     /// # Errors
     /// The step and its sentence. Handlers that were started before it are drained again.
     pub fn start(&self, previous: Option<&Self>, spawn: &Arc<dyn Spawn>) -> Result<(), String> {
+        for served in self.stores.values() {
+            served.store.start(spawn);
+        }
         let mut known = previous.map(Self::handlers).unwrap_or_default();
         let mut started: Vec<&Arc<dyn Handler>> = Vec::new();
         for (owner, chain) in self.chains() {

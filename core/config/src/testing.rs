@@ -18,7 +18,7 @@ use paifang_pipeline::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::compile::{Context, Modules, Stamp, compile};
+use crate::compile::{Context, Modules, Opening, Stamp, StoreHost, compile};
 use crate::diag::Diagnostics;
 use crate::snapshot::{Cause, Snapshot};
 use crate::source::{FileSource, MemoryFiles, Origin, ParseCache, SecretSources};
@@ -83,6 +83,7 @@ struct Limit;
 pub(crate) struct LimitConfig {
     rate: Rate,
     share: Option<String>,
+    store: Option<String>,
 }
 impl Plugin for Limit {
     type Config = LimitConfig;
@@ -91,6 +92,7 @@ impl Plugin for Limit {
     }
     fn build(&self, config: LimitConfig, with: &BuildContext<'_>) -> Result<Built, ConfigError> {
         let stages = Stages::REQUEST.and(Stages::LOG);
+        with.store(config.store.as_deref(), "/store")?;
         Ok(Built::new(Idle { stages, ..Idle::default() })
             .keeps(with.state_key(config.share.as_deref()), config.rate.to_string()))
     }
@@ -211,6 +213,19 @@ impl Store for NoStore {
     }
 }
 
+/// Opens stores that hold nothing, and notes which, with their passwords.
+#[derive(Default)]
+pub(crate) struct Opener(pub(crate) Mutex<Vec<String>>);
+
+impl StoreHost for Opener {
+    fn open(&self, opening: Opening<'_>) -> Arc<dyn Store> {
+        let password = opening.password.map(|password| password.expose().to_vec());
+        let password = String::from_utf8(password.unwrap_or_default()).unwrap();
+        self.0.lock().unwrap().push(format!("{} {password}", opening.name));
+        Arc::new(NoStore)
+    }
+}
+
 /// Loads and compiles files from memory.
 pub(crate) struct Workshop {
     pub(crate) files: MemoryFiles,
@@ -219,6 +234,8 @@ pub(crate) struct Workshop {
     pub(crate) registry: Registry,
     /// What loads modules; no host where absent.
     pub(crate) host: Option<FakeHost>,
+    /// What opens stores; nothing where absent.
+    pub(crate) opener: Option<Opener>,
     pub(crate) overlays: Vec<&'static str>,
     /// Starts and drains of `probe` steps.
     pub(crate) life: Arc<Mutex<Vec<String>>>,
@@ -250,6 +267,7 @@ impl Workshop {
             cache: ParseCache::new(),
             registry,
             host: Some(FakeHost::default()),
+            opener: Some(Opener::default()),
             overlays: Vec::new(),
             life,
             clock: Arc::new(SystemClock::new()),
@@ -297,6 +315,7 @@ impl Workshop {
             registry: &self.registry,
             modules: self.host.as_ref().map(|host| host as &dyn Modules),
             store: &NoStore,
+            stores: self.opener.as_ref().map(|opener| opener as &dyn StoreHost),
             clock: &self.clock,
             http: &http,
             secrets: SecretSources { env: &env, files },

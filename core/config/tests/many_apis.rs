@@ -119,6 +119,7 @@ chains: { secured: [ { limit: { rate: 200/s, burst: 400 } }, { limit: { rate: 1/
         let context = Context {
             registry: &registry,
             modules: None,
+            stores: None,
             store: &NoStore,
             clock: &clock,
             http: &http,

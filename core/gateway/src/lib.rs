@@ -23,6 +23,7 @@ mod insight;
 mod live;
 mod metrics;
 mod outbound;
+mod stores;
 mod traces;
 pub mod upstream;
 

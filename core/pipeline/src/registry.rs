@@ -5,7 +5,7 @@ use crate::{
     error::ErrorCode,
     exchange::{Apps, Route, Slots},
     handler::Handler,
-    ports::{Clock, HttpOut, StateKey, Store},
+    ports::{Clock, HttpOut, StateKey, Store, Stores},
     secret::{Secret, SecretRef, Secrets},
 };
 use schemars::JsonSchema;
@@ -108,6 +108,8 @@ pub struct BuildContext<'a> {
     pub apps: &'a Arc<Apps>,
     /// State that outlives the snapshot.
     pub store: &'a dyn Store,
+    /// The like, shared with other gateways, by the names that the config gives.
+    pub stores: &'a Stores,
     /// The clocks.
     pub clock: &'a Arc<dyn Clock>,
     /// Calls to the gateway's upstreams.
@@ -140,6 +142,25 @@ impl BuildContext<'_> {
         }
         Err(ConfigError::at(pointer, format!("there is no upstream `{name}`"))
             .help("upstreams stand under `upstreams:` at the top of the config"))
+    }
+
+    /// The store of a name that stands at `pointer` in the step's config; this gateway's own where
+    /// no name is given.
+    ///
+    /// # Errors
+    /// That there is no such store, at `pointer`.
+    pub fn store(&self, name: Option<&str>, pointer: &str) -> Result<&dyn Store, ConfigError> {
+        let Some(name) = name else { return Ok(self.store) };
+        self.stores.get(name).ok_or_else(|| {
+            let known: Vec<String> = self.stores.names().map(|name| format!("`{name}`")).collect();
+            let help = if known.is_empty() {
+                "define it under `stores`, or remove this key: each gateway counts alone then"
+                    .to_owned()
+            } else {
+                format!("the config's stores are {}", known.join(", "))
+            };
+            ConfigError::at(pointer, format!("there is no store `{name}`")).help(help)
+        })
     }
 
     /// The secret behind a reference that stands at `pointer` in the step's config.

@@ -1,4 +1,5 @@
-//! State that outlives a snapshot: the `Store` port of the pipeline, kept in this process.
+//! State that outlives a snapshot: the `Store` port of the pipeline, kept in this process, or
+//! shared between gateways ([`redis`]).
 //!
 //! [`LocalStore`] hands out rate limits, limits on calls in flight, memories of nonces and values. What it
 //! hands out is shared by key and spec and lives as long as somebody holds it, so that counters
@@ -22,6 +23,7 @@ mod gcra;
 mod kv;
 mod limiter;
 mod nonces;
+pub mod redis;
 mod shards;
 mod store;
 mod subject;

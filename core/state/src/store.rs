@@ -81,7 +81,7 @@ impl Store for LocalStore {
 }
 
 /// State of one kind.
-struct Shelf<S, T> {
+pub(crate) struct Shelf<S, T> {
     states: HashMap<(StateKey, S), Weak<T>>,
     /// Look for the dead when there are this many.
     prune_at: usize,
@@ -94,7 +94,7 @@ impl<S, T> Default for Shelf<S, T> {
 }
 
 impl<S: Hash + Eq, T> Shelf<S, T> {
-    fn get_or(&mut self, key: &StateKey, spec: S, make: impl FnOnce() -> T) -> Arc<T> {
+    pub(crate) fn get_or(&mut self, key: &StateKey, spec: S, make: impl FnOnce() -> T) -> Arc<T> {
         if self.states.len() >= self.prune_at {
             self.states.retain(|_, state| state.strong_count() > 0);
             self.prune_at = (2 * self.states.len()).max(64);

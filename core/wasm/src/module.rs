@@ -220,7 +220,7 @@ impl Module {
         }
         let kv = self.spec.grants.kv.then(|| {
             context
-                .store
+                .store(self.spec.store.as_deref(), "")?
                 .kv(&self.state_key(), self.kv_spec())
                 .map_err(|error| ConfigError::at("", error.to_string()))
         });

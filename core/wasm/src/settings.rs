@@ -9,6 +9,8 @@ pub struct Spec {
     pub name: Arc<str>,
     /// What it may call.
     pub grants: Grants,
+    /// The shared store of its values; this gateway's own where absent.
+    pub store: Option<Arc<str>>,
     /// What it may use.
     pub limits: Limits,
     /// How many calls an instance serves before it is replaced; 0 gives each call a fresh one.
@@ -137,6 +139,7 @@ impl Spec {
     pub fn everything(name: &str) -> Self {
         Self {
             name: name.into(),
+            store: None,
             grants: Grants::all(),
             limits: Limits::default(),
             reuse: 0,

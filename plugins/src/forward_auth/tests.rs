@@ -86,6 +86,7 @@ fn built(config: &Value, authz: &Arc<Authz>, clock: &Arc<TestClock>) -> Result<B
         step: "forward_auth",
         apps: &Arc::default(),
         store: &LocalStore::new(),
+        stores: &paifang_pipeline::ports::Stores::none(),
         clock: &clock,
         http: &http,
         secrets: &NoSecrets,

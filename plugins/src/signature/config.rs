@@ -25,8 +25,14 @@ pub struct Config {
     #[serde(default = "capacity")]
     pub capacity: u32,
     /// Remembers nonces together with every other step that names the same share; for APIs that
-    /// one signed request could reach. Steps of one share must agree in `max_skew` and `capacity`.
+    /// one signed request could reach. Steps of one share must agree in `max_skew`, `capacity` and `store`.
     pub share: Option<String>,
+    /// The shared store, one of the config's `stores`, in which all gateways remember nonces
+    /// together. Default: this gateway's own.
+    pub store: Option<String>,
+    /// What becomes of signed requests while the shared store is away: `closed` fails them with
+    /// 503, `local` lets in what this gateway has not seen itself. Default `closed`.
+    pub on_store_failure: Option<OnStoreFailure>,
     /// Ids of the apps that are let in; all where absent.
     pub apps: Option<Vec<String>>,
     /// Takes the signature's header out of the request before it goes on. Default true.
@@ -36,6 +42,16 @@ pub struct Config {
     /// two such steps in one chain are an error.
     #[serde(default, rename = "override")]
     pub overrides: bool,
+}
+
+/// What becomes of signed requests while the shared store is away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnStoreFailure {
+    /// They fail.
+    Closed,
+    /// Each gateway remembers for itself.
+    Local,
 }
 
 fn header() -> String {

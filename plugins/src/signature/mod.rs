@@ -14,14 +14,14 @@ mod tests;
 
 use crate::apps::{Allowed, PerApps};
 use canonical::{Canonical, Signed};
-use config::Config;
+use config::{Config, OnStoreFailure};
 use credentials::{Credentials, CredentialsError, MAX_SIGNED_HEADERS};
 use http::HeaderName;
 use keys::Keys;
 use paifang_pipeline::{
     App, BuildContext, Built, ConfigError, ErrorCode, Exchange, Failure, Handler, Identity, Plugin,
     RequestCall, Slots, Stages, Verdict,
-    ports::{Answer, NonceSpec, NonceVerdict, Nonces},
+    ports::{Answer, NonceSpec, NonceVerdict, Nonces, WhenAway},
 };
 use refusal::Refusal;
 use ring::digest::{SHA256, digest};
@@ -81,9 +81,17 @@ impl Plugin for Signature {
             .ok_or_else(|| ConfigError::at("/capacity", "expected 1 to 4294967295, found `0`"))?;
         let spec = NonceSpec { ttl, capacity };
         let key = context.state_key(config.share.as_deref()).part("nonces");
+        let away = match config.on_store_failure {
+            Some(_) if config.store.is_none() => {
+                return Err(ConfigError::at("/on_store_failure", "there is no `store` to fail")
+                    .help("name one of the config's `stores` in `store`, or remove this key"));
+            }
+            None | Some(OnStoreFailure::Closed) => WhenAway::Closed,
+            Some(OnStoreFailure::Local) => WhenAway::Local,
+        };
         let nonces = context
-            .store
-            .nonces(&key, spec)
+            .store(config.store.as_deref(), "/store")?
+            .nonces_when_away(&key, spec, away)
             .map_err(|error| ConfigError::at("", error.to_string()))?;
 
         let step = Step {
@@ -95,7 +103,9 @@ impl Plugin for Signature {
             max_skew,
             hide: config.hide,
         };
-        let fingerprint = format!("{capacity} nonces for {}s", ttl.as_secs_f64());
+        let of_store = config.store.as_ref().map(|name| format!(", in the store {name}"));
+        let of_store = of_store.unwrap_or_default();
+        let fingerprint = format!("{capacity} nonces for {}s{of_store}", ttl.as_secs_f64());
         let built = Built::new(step).writes(Slots::IDENTITY).writes(Slots::APP);
         let mut built = built.keeps(key, fingerprint);
         built.overrides = config.overrides;

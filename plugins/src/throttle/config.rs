@@ -30,8 +30,15 @@ pub struct Config {
     #[serde(default = "ipv6_prefix")]
     pub ipv6_prefix: u8,
     /// Counts together with every other step that names the same share. Steps of one share must
-    /// agree in `rate`, `burst`, `concurrency`, `by`, `ipv6_prefix` and `subjects`.
+    /// agree in `rate`, `burst`, `concurrency`, `by`, `ipv6_prefix`, `subjects` and `store`.
     pub share: Option<String>,
+    /// The shared store, one of the config's `stores`, in which all gateways count together by
+    /// `rate`. Calls in flight are counted by each gateway alone. Default: this gateway's own.
+    pub store: Option<String>,
+    /// What becomes of calls while the shared store is away: `local_share` counts by an equal share
+    /// of the rate and the burst, `open` lets all pass, `closed` fails them with 503. Default
+    /// `local_share`.
+    pub on_store_failure: Option<OnStoreFailure>,
     /// How many subjects are remembered: 1 to 4294967295, about 60 bytes each, taken as they come.
     /// When all of them are active, newcomers are refused. Default 100000.
     #[serde(default = "subjects")]
@@ -48,6 +55,18 @@ const fn ipv6_prefix() -> u8 {
 
 const fn subjects() -> u32 {
     100_000
+}
+
+/// What becomes of calls while the shared store is away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnStoreFailure {
+    /// Each gateway has an equal share.
+    LocalShare,
+    /// All pass.
+    Open,
+    /// All fail.
+    Closed,
 }
 
 /// Which answers tell about the limit.

@@ -11,13 +11,14 @@ mod subject;
 #[cfg(test)]
 mod tests;
 
-use config::{Config, Fields};
+use config::{Config, Fields, OnStoreFailure};
 use fields::{Policy, Standing, retry_after};
 use paifang_pipeline::{
     BuildContext, Built, ConfigError, Connection, ErrorCode, Failure, Handler, Plugin, Rejection,
     RequestCall, ResponseCall, ResponseVerdict, Stages, Verdict,
     ports::{
-        Answer, Concurrency, ConcurrencySpec, LimitDecision, LimitSpec, Limiter, Permit, StoreError,
+        Answer, Concurrency, ConcurrencySpec, LimitDecision, LimitSpec, Limiter, Permit, Store,
+        StoreError, WhenAway,
     },
 };
 use std::{
@@ -52,16 +53,24 @@ impl Plugin for Throttle {
         let store = |error: StoreError| ConfigError::at("", error.to_string());
         // `by` is part of the name in the store: counters of one kind of subject are none of another.
         let named = |kind: &str| key.part(kind).part(&subject.to_string());
+        let home = shared_store(&config, context)?;
+        let of_store = config.store.as_ref().map(|name| format!(", in the store {name}"));
+        let of_store = of_store.unwrap_or_default();
         let subjects = within(u64::from(config.subjects), "/subjects", u64::from(u32::MAX))?;
         let subjects = NonZeroU32::try_from(subjects).unwrap_or(NonZeroU32::MAX);
         let rate = match limit(&config, subjects)? {
             None => None,
             Some(spec) => {
-                let limiter = context.store.limiter(&named("rate"), spec).map_err(store)?;
+                let away = match config.on_store_failure {
+                    None | Some(OnStoreFailure::LocalShare) => WhenAway::Local,
+                    Some(OnStoreFailure::Open) => WhenAway::Open,
+                    Some(OnStoreFailure::Closed) => WhenAway::Closed,
+                };
+                let limiter = home.limiter_when_away(&named("rate"), spec, away).map_err(store)?;
                 let LimitSpec { count, period_nanos, burst, subjects } = spec;
                 states.push((
                     key.part("rate"),
-                    format!("{count} in {period_nanos}ns, {burst} at once, by {subject}, {subjects} subjects"),
+                    format!("{count} in {period_nanos}ns, {burst} at once, by {subject}, {subjects} subjects{of_store}"),
                 ));
                 let interval = period_nanos.get().div_ceil(count.get());
                 let policy = Policy::new(context.step, burst.get(), interval);
@@ -90,6 +99,31 @@ impl Plugin for Throttle {
             .into_iter()
             .fold(built, |built, (key, fingerprint)| built.keeps(key, fingerprint)))
     }
+}
+
+/// Where rates are counted.
+fn shared_store<'a>(
+    config: &Config,
+    context: &'a BuildContext<'_>,
+) -> Result<&'a dyn Store, ConfigError> {
+    let Some(name) = &config.store else {
+        return match config.on_store_failure {
+            None => Ok(context.store),
+            Some(_) => Err(ConfigError::at("/on_store_failure", "there is no `store` to fail")
+                .help("name one of the config's `stores` in `store`, or remove this key")),
+        };
+    };
+    let store = context.store(Some(name), "/store")?;
+    if config.rate.is_none() {
+        return Err(ConfigError::at("/store", "calls in flight are counted by each gateway alone")
+            .help("give a `rate`, or remove `store`"));
+    }
+    // Ids of APIs hold no slash; this is how the accept steps of a listener are called.
+    if context.api.starts_with("listener/") {
+        return Err(ConfigError::at("/store", "connections cannot wait for a shared store")
+            .help("count them by each gateway alone, or throttle calls instead"));
+    }
+    Ok(store)
 }
 
 /// The rate as the store wants it.

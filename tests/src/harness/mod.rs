@@ -16,6 +16,9 @@ mod message;
 mod nginx;
 mod pki;
 mod probe;
+// Beside the tests of the store, which cannot depend on this crate.
+#[path = "../../../core/state/tests/redis/server.rs"]
+mod redis;
 mod time;
 mod upstream;
 mod upstream_h2;
@@ -28,6 +31,7 @@ pub use message::Message;
 pub use nginx::Nginx;
 pub use pki::{Pair, Pki, TlsClient};
 pub use probe::{Probe, Probes, Recorded};
+pub use redis::{RedisCluster, RedisServer};
 pub use time::{soon, until};
 pub use upstream::{Recorder, Server, refused_address};
 pub use upstream_h2::{H2Call, H2Server};

@@ -6,5 +6,6 @@ mod calls;
 mod faults;
 mod held;
 mod reload;
+mod shared;
 mod shipped;
 mod support;

@@ -67,6 +67,18 @@ pub(crate) const TOOLS: &[Tool] = &[
         renamed: &[],
     },
     Tool {
+        program: "redis-server",
+        why: "the shared store of the tests",
+        uses: &[Use::Test],
+        renamed: &[
+            (Manager::Dnf, "redis"),
+            (Manager::Apk, "redis"),
+            (Manager::Pacman, "redis"),
+            (Manager::Zypper, "redis"),
+            (Manager::Brew, "redis"),
+        ],
+    },
+    Tool {
         program: "wrk",
         why: "makes the load of the measures",
         uses: &[Use::Bench],

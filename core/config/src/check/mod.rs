@@ -8,6 +8,7 @@ mod cache;
 mod chains;
 mod edge;
 mod range;
+mod stores;
 mod upstreams;
 mod wasm;
 
@@ -24,6 +25,7 @@ pub(crate) use upstreams::listed as listed_endpoints;
 pub fn check(config: &Config, problems: &mut Problems) {
     edge::check(config, problems);
     upstreams::check(config, problems);
+    stores::check(config, problems);
     wasm::check(config, problems);
     chains::check(config, problems);
     apis::check(config, problems);

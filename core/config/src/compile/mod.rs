@@ -20,6 +20,7 @@ mod routes;
 mod secrets;
 mod shares;
 mod step;
+mod stores;
 #[cfg(test)]
 mod targets_tests;
 #[cfg(test)]
@@ -45,6 +46,8 @@ pub(crate) use modules::ServedModules;
 pub use modules::{Modules, ServedModule};
 use secrets::SecretCache;
 pub use secrets::SecretUse;
+pub(crate) use stores::ServedStores;
+pub use stores::{Opening, StoreHost};
 use upstreams::UpstreamNames;
 pub(crate) use upstreams::UpstreamUse;
 pub(crate) use used::Used;
@@ -58,6 +61,8 @@ pub struct Context<'a> {
     pub modules: Option<&'a dyn Modules>,
     /// State that outlives snapshots.
     pub store: &'a dyn Store,
+    /// Opens stores that gateways share; without it an entry is an error.
+    pub stores: Option<&'a dyn StoreHost>,
     /// The clocks that handlers use.
     pub clock: &'a Arc<dyn Clock>,
     /// Calls of handlers to the upstreams of this config.
@@ -95,7 +100,8 @@ pub fn compile(
     let mut problems = Problems::default();
     let built = apps::build(&config, &tree.sources, &cache, &mut problems);
     let pages = apps::error_pages(&config);
-    let modules = modules::build(&config, modules, context, &mut problems);
+    let stores = stores::build(&config, &tree.sources, &cache, context, &mut problems);
+    let modules = modules::build(&config, modules, &stores, context, &mut problems);
     let token = config.admin.as_ref().and_then(|admin| admin.token.as_ref()).and_then(|token| {
         let within = cache.within(tree.sources.directory(token.span()));
         within
@@ -119,6 +125,7 @@ pub fn compile(
         sources: &tree.sources,
         context,
         modules: &modules,
+        stores: &stores::by_name(&stores),
         apps: &apps.0,
         pages: &previous
             .filter(|previous| previous.pages_key == pages.1)
@@ -126,7 +133,12 @@ pub fn compile(
         cache: &cache,
         upstreams: UpstreamNames::of(&config, context.http),
         reuse: previous.is_some(),
-        common: Digest::all([&Digest::of_bytes(b"api"), &apps.1, &pages.1]),
+        common: Digest::all([
+            &Digest::of_bytes(b"api"),
+            &apps.1,
+            &pages.1,
+            &stores::digest(&stores),
+        ]),
         chains: std::cell::RefCell::default(),
         values: std::cell::RefCell::default(),
     };
@@ -162,6 +174,7 @@ pub fn compile(
         token,
         tracing_headers,
         modules,
+        stores,
         table,
         apis,
         by_id,
@@ -186,6 +199,7 @@ struct Job<'a> {
     sources: &'a crate::source::SourceMap,
     context: &'a Context<'a>,
     modules: &'a ServedModules,
+    stores: &'a paifang_pipeline::ports::Stores,
     apps: &'a Arc<paifang_pipeline::Apps>,
     pages: &'a Arc<paifang_pipeline::ErrorPages>,
     cache: &'a SecretCache<'a>,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use paifang_pipeline::{ConfigError, DynPlugin};
 
-use super::{Context, words};
+use super::{Context, ServedStores, words};
 use crate::diag::{Problem, Problems};
 use crate::model::{Config, Named, Wasm};
 use crate::module::{ModuleFile, ModuleFiles, unlocked};
@@ -56,12 +56,13 @@ pub(crate) type ServedModules = IndexMap<Arc<str>, Arc<ServedModule>>;
 pub(super) fn build(
     config: &Config,
     files: ModuleFiles,
+    stores: &ServedStores,
     context: &Context<'_>,
     problems: &mut Problems,
 ) -> ServedModules {
     let mut all = ServedModules::with_capacity(config.wasm.len());
     for ((name, entry), file) in config.wasm.iter().zip(files) {
-        match one(name, entry, file, context) {
+        match one(name, entry, file, stores, context) {
             Ok(module) => {
                 all.insert(name.as_arc().clone(), Arc::new(module));
             }
@@ -75,6 +76,7 @@ fn one(
     name: &str,
     entry: &Named<Wasm>,
     file: Result<ModuleFile, Problem>,
+    stores: &ServedStores,
     context: &Context<'_>,
 ) -> Result<ServedModule, Problem> {
     if context.registry.get(name).is_some() {
@@ -90,7 +92,7 @@ fn one(
     if let Some(problem) = unlocked(entry, &file) {
         return Err(problem);
     }
-    let key = key(entry, &file);
+    let key = key(entry, &file, stores);
     let before = context.previous.and_then(|previous| previous.module(name));
     let plugin = match before.filter(|before| before.key == key) {
         Some(before) => before.plugin.clone(),
@@ -106,11 +108,14 @@ fn one(
 
 /// What the plugin is made of: the file's content, and the keys that a host reads. Where the file
 /// is, and whether it is locked, makes no other handler.
-fn key(entry: &Wasm, file: &ModuleFile) -> Digest {
-    let Wasm { file: _, sha256: _, reuse, grants, limits, breaker } = entry;
+fn key(entry: &Wasm, file: &ModuleFile, stores: &ServedStores) -> Digest {
+    let Wasm { file: _, sha256: _, reuse, grants, store, limits, breaker } = entry;
     // Maps with text keys and numbers always have a text.
-    let text = serde_json::to_vec(&(reuse, grants, limits, breaker)).unwrap_or_default();
-    Digest::all([&Digest::of_bytes(b"wasm"), &Digest::of_bytes(&text), &file.sha256])
+    let text = serde_json::to_vec(&(reuse, grants, store, limits, breaker)).unwrap_or_default();
+    // Another connection to the store makes other values of it.
+    let store = store.as_ref().and_then(|name| stores.get(&***name)).map(|served| served.key);
+    let store = store.unwrap_or_default();
+    Digest::all([&Digest::of_bytes(b"wasm"), &Digest::of_bytes(&text), &file.sha256, &store])
 }
 
 impl fmt::Debug for ServedModule {

@@ -97,6 +97,7 @@ fn handler(
         routes: owner.routes,
         apps: job.apps,
         store: job.context.store,
+        stores: job.stores,
         clock: job.context.clock,
         http: &http,
         secrets: &secrets,

@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Admin, Api, App, CacheStore, Defaults, Id, Listener, Log, Paths, Releases, Reload, Shutdown,
-    Steps, Tracing, Upstream, Wasm,
+    Admin, Api, App, CacheStore, Defaults, Id, Listener, Log, Paths, Releases, Reload, SharedStore,
+    Shutdown, Steps, Tracing, Upstream, Wasm,
 };
 use crate::diag::{Problem, Problems, did_you_mean};
 use crate::yaml::{Digest, Entry, Kind, Node, Span, read};
@@ -49,6 +49,9 @@ pub struct Config {
     /// What answers calls, by name.
     #[schemars(default)]
     pub upstreams: IndexMap<Id, Named<Upstream>>,
+    /// Stores that gateways share, by name.
+    #[schemars(default)]
+    pub stores: IndexMap<Id, Named<SharedStore>>,
     /// Handlers in WebAssembly by name, which is a kind of step then.
     #[schemars(default)]
     pub wasm: IndexMap<Id, Named<Wasm>>,
@@ -97,13 +100,14 @@ pub struct Named<T> {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Names {
     pub(crate) upstreams: HashMap<Arc<str>, Span>,
+    pub(crate) stores: HashMap<Arc<str>, Span>,
     pub(crate) chains: HashMap<Arc<str>, Span>,
     /// There was something under `listeners`.
     pub(crate) listeners: bool,
 }
 
 /// The keys of a config file.
-pub const KEYS: [&str; 18] = [
+pub const KEYS: [&str; 19] = [
     "version",
     "listeners",
     "admin",
@@ -115,6 +119,7 @@ pub const KEYS: [&str; 18] = [
     "apps",
     "zone",
     "upstreams",
+    "stores",
     "wasm",
     "chains",
     "apis",
@@ -141,6 +146,7 @@ impl Config {
             apps: IndexMap::new(),
             zone: String::new(),
             upstreams: IndexMap::new(),
+            stores: IndexMap::new(),
             wasm: IndexMap::new(),
             chains: IndexMap::new(),
             apis: Vec::new(),
@@ -182,6 +188,7 @@ impl Config {
             "apps" => self.apps = map(value, &mut HashMap::new(), problems),
             "zone" => one(value, &mut self.zone, problems),
             "upstreams" => self.upstreams = map(value, &mut self.names.upstreams, problems),
+            "stores" => self.stores = map(value, &mut self.names.stores, problems),
             "wasm" => self.wasm = map(value, &mut HashMap::new(), problems),
             "chains" => {
                 self.chains = map(value, &mut self.names.chains, problems);

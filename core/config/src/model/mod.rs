@@ -20,6 +20,7 @@ mod ops;
 mod retry;
 mod secret;
 mod step;
+mod store;
 #[cfg(test)]
 mod tests;
 mod tracing;
@@ -46,6 +47,7 @@ pub use ops::{Admin, EncodedSlashes, Log, LogFormat, Paths, Releases, Reload, Sh
 pub use retry::{Retry, RetryBudget};
 pub use secret::SecretAt;
 pub use step::{RESERVED, Step, StepBody, Steps};
+pub use store::{Redis, RedisTls, SharedStore};
 pub use tracing::{CollectorUrl, Propagate, Tracing};
 pub use upstream::{
     Dns, Endpoint, Forward, GrpcCheck, HealthCheck, HostOf, Pool, Protocol, Upstream,

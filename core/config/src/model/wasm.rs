@@ -30,6 +30,9 @@ pub struct Wasm {
     /// for it.
     #[serde(default)]
     pub grants: Vec<Located<Grant>>,
+    /// The store that `kv` keeps its values in, one of `stores`. Default: this gateway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<Located<Id>>,
     /// How much of everything it may use.
     #[serde(default)]
     pub limits: WasmLimits,

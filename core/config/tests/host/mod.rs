@@ -31,6 +31,7 @@ pub(crate) fn compiled(
     let context = Context {
         registry: &registry,
         modules: hosted.then_some(&Host),
+        stores: None,
         store: &NoStore,
         clock: &clock,
         http: &http,

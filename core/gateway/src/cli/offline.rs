@@ -6,7 +6,7 @@ use super::{
     secrets::{Placeholders, note},
     terminal::{complain, say},
 };
-use crate::{Builder, control};
+use crate::{Builder, control, stores::SharedStores};
 use paifang_config::{
     compile::{self, Context, Stamp},
     diag::Diagnostics,
@@ -124,10 +124,12 @@ impl<'a> Compiler<'a> {
             Secrets::Placeholder => SecretSources { env: made_up, files: &placeholders },
         };
         let http: Arc<dyn HttpOut> = Arc::new(NoHttpOut);
+        let stores = SharedStores::new(clock.clone(), store.clone());
         let context = Context {
             registry: &registry,
             modules: Some(&**self.builder.handlers()),
             store: &**store,
+            stores: Some(&stores),
             clock,
             http: &http,
             secrets,

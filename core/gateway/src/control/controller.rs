@@ -18,6 +18,7 @@ use crate::{
     live::{Dispatcher, Held, Live, Refusals, TraceKey},
     metrics::{Metrics, ReleaseCounters},
     outbound::Outlets,
+    stores::SharedStores,
     upstream::{Deps, SystemResolver, SystemRoots},
 };
 use arc_swap::ArcSwapOption;
@@ -74,6 +75,7 @@ pub(crate) struct Controller {
     pub(super) registry: Registry,
     pub(super) sources: Sources,
     pub(super) store: Arc<dyn Store>,
+    pub(super) stores: Arc<SharedStores>,
     pub(crate) deps: Deps,
     pub(super) outlets: Arc<Outlets>,
     pub(super) log: Option<Arc<dyn LogControl>>,
@@ -122,10 +124,12 @@ impl Controller {
         let answers = Cache::new(0, clock.clone(), deps.spawn.clone());
         let mut cache = ParseCache::new();
         let outlets = Arc::default();
+        let stores = Arc::new(SharedStores::new(deps.clock.clone(), store.clone()));
         let maker = Maker {
             registry: &registry,
             sources: &sources,
             store: &*store,
+            stores: &stores,
             deps: &deps,
             outlets: &outlets,
             handlers: &handlers,
@@ -145,13 +149,16 @@ impl Controller {
         let counters = Arc::new(ReleaseCounters::default());
         let held: Arc<Held> = Arc::default();
         let controller = Arc::new(Self {
-            metrics: Metrics::new(&live, &held, &edge, &refusals, &counters, &registry, &handlers)
-                .with_cache(&answers),
+            metrics: Metrics::new(
+                &live, &held, &edge, &refusals, &counters, &registry, &handlers, &stores,
+            )
+            .with_cache(&answers),
             answers,
             handlers,
             registry,
             sources,
             store,
+            stores,
             deps,
             outlets,
             log,

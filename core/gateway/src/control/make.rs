@@ -11,6 +11,7 @@ use crate::{
     handlers::Handlers,
     live::Serving,
     outbound::{Outbound, Outlets},
+    stores::SharedStores,
     upstream::Deps,
 };
 use paifang_config::{
@@ -37,6 +38,7 @@ pub(super) struct Maker<'a> {
     pub(super) registry: &'a Registry,
     pub(super) sources: &'a Sources,
     pub(super) store: &'a dyn Store,
+    pub(super) stores: &'a SharedStores,
     pub(super) deps: &'a Deps,
     pub(super) outlets: &'a Arc<Outlets>,
     pub(super) handlers: &'a Handlers,
@@ -155,6 +157,7 @@ impl Maker<'_> {
             registry: self.registry,
             modules: Some(self.handlers),
             store: self.store,
+            stores: Some(self.stores),
             clock: &self.deps.clock,
             http: &http,
             secrets: SecretSources { env, files },

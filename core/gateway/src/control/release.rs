@@ -213,6 +213,7 @@ impl Controller {
             registry: &self.registry,
             sources: &self.sources,
             store: &*self.store,
+            stores: &self.stores,
             deps: &self.deps,
             outlets: &self.outlets,
             handlers: &self.handlers,

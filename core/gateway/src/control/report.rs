@@ -9,6 +9,7 @@ use paifang_config::{
     release::Listed,
     snapshot::{Cause, Snapshot},
 };
+use paifang_state::redis::StoreReading;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::{fmt::Write, sync::Arc, time::Duration};
@@ -135,6 +136,10 @@ impl Controller {
                 old.calls
             );
         }
+        let stores = self.stores.read();
+        for store in &stores {
+            let _ = writeln!(text, "{}", store_line(store));
+        }
         let not_kept = self.not_kept.load_full();
         if let Some(why) = &not_kept {
             let _ = writeln!(text, "WARNING: this release is not kept on disk: {why}");
@@ -153,6 +158,7 @@ impl Controller {
                 "pinned": self.pinned(),
                 "connections": connections,
                 "uptime_seconds": uptime,
+                "stores": stores.iter().map(store_status).collect::<Vec<_>>(),
                 "held": held.iter().map(held_release).collect::<Vec<_>>(),
                 "last_failure": failure.as_deref(),
                 "not_kept": not_kept.as_deref(),
@@ -249,6 +255,32 @@ impl Controller {
         let text = diff.to_string();
         Ok(told(diff, text))
     }
+}
+
+/// A shared store, for people.
+fn store_line(store: &StoreReading) -> String {
+    let gateways = match store.gateways {
+        Some(1) => "1 gateway".to_owned(),
+        Some(count) => format!("{count} gateways"),
+        None => "an unknown number of gateways".to_owned(),
+    };
+    let how = match (store.lanes_up, store.lanes) {
+        (up, all) if up == all => "up".to_owned(),
+        (0, _) => "AWAY".to_owned(),
+        (up, all) => format!("PARTLY AWAY, {up} of {all} ranges of slots are up"),
+    };
+    let trouble = store.trouble.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+    format!("store {}: {how}, shared by {gateways}{trouble}", store.name)
+}
+
+fn store_status(store: &StoreReading) -> Value {
+    json!({
+        "name": store.name,
+        "ranges": store.lanes,
+        "ranges_up": store.lanes_up,
+        "gateways": store.gateways,
+        "trouble": store.trouble,
+    })
 }
 
 fn held_release(old: &HeldRelease) -> Value {

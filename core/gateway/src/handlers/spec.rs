@@ -11,6 +11,7 @@ pub(crate) fn spec(name: &str, entry: &Wasm) -> Spec {
     Spec {
         name: name.into(),
         grants: grants(entry),
+        store: entry.store.as_ref().map(|name| name.value().as_arc().clone()),
         limits: Limits {
             memory_bytes: limits.memory.value().as_usize(),
             table_elements: *limits.table.value() as usize,

@@ -12,6 +12,7 @@ mod gateway;
 mod handlers;
 mod listeners;
 mod plugins;
+mod stores;
 mod traces;
 mod upstreams;
 
@@ -22,6 +23,7 @@ use crate::{
     edge::Edge,
     handlers::Handlers,
     live::{Held, Live, Refusals},
+    stores::SharedStores,
 };
 use paifang_pipeline::Registry;
 use prometheus_client::{encoding::text, registry};
@@ -46,6 +48,7 @@ impl Metrics {
         releases: &Arc<ReleaseCounters>,
         plugins: &Registry,
         handlers: &Arc<Handlers>,
+        shared: &Arc<SharedStores>,
     ) -> Self {
         let mut registry = registry::Registry::default();
         registry.register_collector(Box::new(plugins::Plugins(plugins.clone())));
@@ -60,6 +63,7 @@ impl Metrics {
             releases: releases.clone(),
         }));
         registry.register_collector(Box::new(handlers::WasmHandlers(handlers.clone())));
+        registry.register_collector(Box::new(stores::Stores(shared.clone())));
         Self { registry, live: live.clone() }
     }
 

@@ -15,5 +15,5 @@ pub use kv::{Kv, KvError, KvRate, KvSpec};
 pub use spawn::{BoxFuture, Spawn, TokioSpawn};
 pub use store::{
     Answer, Concurrency, ConcurrencySpec, LimitDecision, LimitSpec, Limiter, NonceSpec,
-    NonceVerdict, Nonces, Permit, ReleasePermit, StateKey, Store, StoreError,
+    NonceVerdict, Nonces, Permit, ReleasePermit, StateKey, Store, StoreError, Stores, WhenAway,
 };

@@ -5,8 +5,10 @@
 //! An implementation answers at once where it can (`Answer::Now`) and with a future only where it
 //! must ask elsewhere.
 
-use super::{BoxFuture, Kv, KvSpec, Nanos};
-use std::{fmt, num::NonZeroU32, num::NonZeroU64, sync::Arc, time::Duration};
+use super::{BoxFuture, Kv, KvSpec, Nanos, Spawn};
+use std::{
+    collections::BTreeMap, fmt, num::NonZeroU32, num::NonZeroU64, sync::Arc, time::Duration,
+};
 
 /// Names a piece of state: `<api id>/<step id>`, or `share/<name>`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,18 +55,35 @@ pub enum Answer<T> {
 }
 
 /// Why state cannot be had. The step that asked fails by its `on_failure`.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("state store: {0}")]
 pub struct StoreError(pub String);
 
 /// State that handlers keep between calls. Asking twice for the same key and spec gives the same
 /// state; another spec under the same key starts afresh, [`Store::kv`] apart.
 pub trait Store: Send + Sync {
+    /// Begins what the store does in the background, once; later calls do nothing. It ends with the
+    /// store and all that it has handed out.
+    fn start(&self, _spawn: &Arc<dyn Spawn>) {}
+
     /// A rate limit by subject.
     ///
     /// # Errors
     /// When the store cannot hold another limiter.
     fn limiter(&self, key: &StateKey, spec: LimitSpec) -> Result<Arc<dyn Limiter>, StoreError>;
+
+    /// The like, with what to do while it cannot be asked. A store in this process always can.
+    ///
+    /// # Errors
+    /// When the store cannot hold another limiter.
+    fn limiter_when_away(
+        &self,
+        key: &StateKey,
+        spec: LimitSpec,
+        _away: WhenAway,
+    ) -> Result<Arc<dyn Limiter>, StoreError> {
+        self.limiter(key, spec)
+    }
 
     /// A limit on calls in flight by subject.
     ///
@@ -82,6 +101,19 @@ pub trait Store: Send + Sync {
     /// When the store cannot hold another one.
     fn nonces(&self, key: &StateKey, spec: NonceSpec) -> Result<Arc<dyn Nonces>, StoreError>;
 
+    /// The like, with what to do while it cannot be asked. A store in this process always can.
+    ///
+    /// # Errors
+    /// When the store cannot hold another one.
+    fn nonces_when_away(
+        &self,
+        key: &StateKey,
+        spec: NonceSpec,
+        _away: WhenAway,
+    ) -> Result<Arc<dyn Nonces>, StoreError> {
+        self.nonces(key, spec)
+    }
+
     /// Values by key. Another spec under the same key finds the same values, so that they survive
     /// a reload that changes a limit: each holder is held to the limits that it has asked for, and
     /// asking changes nothing for another. Limits below what is there drop nothing; they refuse
@@ -90,6 +122,46 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// When the store cannot hold more of them.
     fn kv(&self, key: &StateKey, spec: KvSpec) -> Result<Arc<dyn Kv>, StoreError>;
+}
+
+/// Stores that gateways share, by name.
+#[derive(Default)]
+pub struct Stores(BTreeMap<Arc<str>, Arc<dyn Store>>);
+
+impl Stores {
+    /// None at all.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self(BTreeMap::new())
+    }
+
+    /// These.
+    #[must_use]
+    pub fn new(stores: impl IntoIterator<Item = (Arc<str>, Arc<dyn Store>)>) -> Self {
+        Self(stores.into_iter().collect())
+    }
+
+    /// The store of that name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&dyn Store> {
+        self.0.get(name).map(|store| &**store)
+    }
+
+    /// All names, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(|name| &**name)
+    }
+}
+
+/// What to do while a store across the network cannot be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum WhenAway {
+    /// Decide by what this gateway knows alone; of a rate, by its equal share.
+    Local,
+    /// Let everything pass.
+    Open,
+    /// Answer with an error.
+    Closed,
 }
 
 /// A rate limit by the generic cell rate algorithm (ITU-T I.371).

@@ -13,7 +13,7 @@ use crate::{
     front::BodySize,
     handler::{Handler, LogCall, Stages},
     origin::Origin,
-    ports::{Clock, HttpOut, NoHttpOut, Store},
+    ports::{Clock, HttpOut, NoHttpOut, Store, Stores},
     problem::ErrorPages,
     recall::{Recall, Waiting},
     registry::{BuildContext, Built, ConfigError, DynPlugin},
@@ -416,12 +416,16 @@ pub fn build_among(
         routes: &[],
         apps,
         store,
+        stores: &NO_STORES,
         clock: &clock,
         http,
         secrets: &NamedSecrets,
     };
     plugin.build(config, &context)
 }
+
+/// Nothing is shared.
+static NO_STORES: Stores = Stores::none();
 
 /// Secrets that are their own names: `{ env: abc }` is the secret `abc`.
 struct NamedSecrets;

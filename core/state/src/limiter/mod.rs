@@ -48,7 +48,7 @@ impl LocalLimiter {
         }
     }
 
-    fn decide(&self, subject: &[u8], now: u64) -> LimitDecision {
+    pub(crate) fn decide(&self, subject: &[u8], now: u64) -> LimitDecision {
         if subject.is_empty() {
             return self.gcra.take(&self.together, now);
         }

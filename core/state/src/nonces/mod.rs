@@ -54,7 +54,7 @@ impl LocalNonces {
         }
     }
 
-    fn remember(&self, nonce: &[u8], now: u64) -> NonceVerdict {
+    pub(crate) fn remember(&self, nonce: &[u8], now: u64) -> NonceVerdict {
         let key = self.hash.of(nonce);
         let shard = &self.shards[key.shard(self.shards.len() - 1)].0;
         if let Some(verdict) = self.try_remember(&mut shard.lock(), key, now) {
@@ -65,6 +65,17 @@ impl LocalNonces {
             self.advance(&mut shard.0.lock(), now);
         }
         self.try_remember(&mut shard.lock(), key, now).unwrap_or(NonceVerdict::Full)
+    }
+
+    /// Forgets `nonce`, so that it is fresh again.
+    pub(crate) fn forget(&self, nonce: &[u8]) {
+        let key = self.hash.of(nonce);
+        let mut memory = self.shards[key.shard(self.shards.len() - 1)].0.lock();
+        for generation in &mut memory.generations {
+            if generation.remove(&key).is_some() {
+                self.room.give(1);
+            }
+        }
     }
 
     /// `None` where there is no room.

@@ -141,6 +141,7 @@ impl Gateway {
             step: "jwt_auth",
             apps: &Arc::default(),
             store: &LocalStore::new(),
+            stores: &paifang_pipeline::ports::Stores::none(),
             clock: &self.clock,
             http: &http,
             secrets: &NoSecrets,

@@ -13,6 +13,7 @@ mod ip_filter;
 mod jwt_auth;
 mod key_auth;
 mod mirror;
+mod shared;
 mod signature;
 mod split;
 mod throttle;

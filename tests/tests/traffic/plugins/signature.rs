@@ -10,7 +10,7 @@ use std::{
 
 /// A request to be signed by the canonical form of `docs/plugins/signature.md`.
 #[derive(Clone)]
-struct Signed {
+pub(super) struct Signed {
     method: &'static str,
     path: &'static str,
     query: Vec<&'static str>,
@@ -23,7 +23,7 @@ struct Signed {
 }
 
 impl Signed {
-    fn post(body: impl Into<Vec<u8>>) -> Self {
+    pub(super) fn post(body: impl Into<Vec<u8>>) -> Self {
         static NONCES: AtomicU64 = AtomicU64::new(0);
         Self {
             method: "POST",
@@ -65,7 +65,7 @@ impl Signed {
     }
 
     /// The request as it was signed.
-    fn ask(&self) -> Ask {
+    pub(super) fn ask(&self) -> Ask {
         self.sent(self.path, &self.query, &self.body)
     }
 

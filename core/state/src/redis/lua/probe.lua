@@ -1,0 +1,2 @@
+redis.call('SET', KEYS[1], '1', 'PX', '10000')
+return 1
