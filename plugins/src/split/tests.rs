@@ -190,7 +190,7 @@ async fn the_rest_stays_where_a_split_above_has_sent_it() {
     let lower = build(&plugin, &lower).unwrap();
     assert!(lower.overrides && !upper.overrides);
     assert!(upper.writes.iter().any(|slot| slot == Slots::UPSTREAM));
-    assert_eq!(upper.routes, ["v2".into()]);
+    assert_eq!(upper.routes, [std::sync::Arc::<str>::from("v2")]);
     let call = TestCall::get("/").shared_step("upper", upper.handler);
     assert_eq!(place(&lower.handler, call).await, Some(0));
 }
