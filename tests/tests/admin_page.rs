@@ -77,11 +77,13 @@ async fn every_path_answers_as_its_method_says() {
         );
         let answer = send(admin, &request).await;
         let expected: &[u16] = match &*path {
-            // Nothing is kept, nothing is asked, and this process has no log of the gateway's.
+            // Nothing is kept, nothing is asked, and this process has no log of the gateway's and is none
+            // of its own.
             "/v1/releases/7/rollback" => &[404],
             "/v1/cache/purge" => &[400],
             "/v1/explain" => &[422],
             "/v1/log-level" => &[501, 422],
+            "/v1/upgrade" => &[501],
             _ => &[200],
         };
         assert!(

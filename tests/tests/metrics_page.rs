@@ -30,6 +30,8 @@ const SECTIONS: [(&str, &[&str]); 9] = [
             "paifang_reloads",
             "paifang_requests_refused",
             "paifang_snapshots_",
+            "paifang_upgrades_",
+            "paifang_predecessor_",
         ],
     ),
     (

@@ -17,6 +17,7 @@ mod demo;
 mod failure;
 mod fuzz;
 mod handlers;
+mod package;
 mod run;
 mod say;
 mod server;
@@ -46,6 +47,7 @@ enum Task {
     Fuzz(fuzz::Args),
     Check(check::Args),
     Handlers(handlers::Args),
+    Package(package::Args),
     Setup(setup::Args),
 }
 
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         Task::Fuzz(args) => fuzz::task(&args),
         Task::Check(args) => check::task(&args),
         Task::Handlers(args) => handlers::task(&args),
+        Task::Package(args) => package::task(&args),
         Task::Setup(args) => setup::task(&args),
     };
     match done {

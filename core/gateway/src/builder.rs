@@ -1,7 +1,7 @@
 //! Building a gateway: in a binary's `main`, or inside a test on port 0, many in one process.
 
 use crate::{
-    control::{Controller, LogControl, Parts, ReleaseError, recall, watch},
+    control::{Controller, LogControl, Parts, Process, ReleaseError, recall, watch},
     edge::{Edge, ListenerStatus},
     handlers::Handlers,
     insight,
@@ -45,6 +45,7 @@ pub struct Builder {
     log: Option<Arc<dyn LogControl>>,
     releases: Option<PathBuf>,
     handlers: Arc<Handlers>,
+    process: Process,
 }
 
 /// The path under which [`Builder::yaml`] puts its text.
@@ -64,6 +65,7 @@ impl Default for Builder {
             log: None,
             releases: None,
             handlers: Arc::new(Handlers::new(None)),
+            process: Process::default(),
         }
     }
 }
@@ -153,6 +155,12 @@ impl Builder {
         self
     }
 
+    /// Tells the gateway of the process that is there for it alone.
+    pub(crate) fn process(mut self, process: Process) -> Self {
+        self.process = process;
+        self
+    }
+
     /// Starts the gateway on the runtime that this is awaited on.
     ///
     /// When the config is broken, the last good release that was kept is served instead, loudly.
@@ -170,6 +178,7 @@ impl Builder {
             log: self.log,
             releases: self.releases,
             handlers: self.handlers,
+            process: self.process,
         };
         let controller = Controller::start(parts).await?;
         tokio::spawn(watch(Arc::downgrade(&controller), controller.gone_live()));
@@ -221,6 +230,9 @@ pub enum StartError {
     /// The admin API cannot listen.
     #[error(transparent)]
     Admin(#[from] crate::admin::AdminError),
+    /// The process whose place should be taken has given up.
+    #[error("no place to take: {0}")]
+    TakeOver(std::io::Error),
     /// The system gives no randomness.
     #[error("the system gives no randomness for keys")]
     NoRandomness,
@@ -269,6 +281,12 @@ impl Gateway {
     /// how many connections were cut.
     pub async fn stop(self, grace: Duration) -> u64 {
         self.controller.stop(grace).await
+    }
+
+    /// Another process serves: this one's connections end by themselves, within `patience`; the rest is
+    /// cut. Returns how many connections were cut.
+    pub(crate) async fn leave(&self, patience: Duration) -> u64 {
+        self.controller.leave(patience).await
     }
 
     /// How long the config gives calls in flight when the gateway stops.

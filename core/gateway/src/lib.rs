@@ -25,6 +25,7 @@ mod metrics;
 mod outbound;
 mod stores;
 mod traces;
+mod upgrade;
 pub mod upstream;
 
 /// What plugins are written against.

@@ -31,6 +31,7 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
     }
     config.tracing.iter().for_each(|tracing| self::tracing(tracing, problems));
     time(&config.shutdown.grace, Duration::ZERO, HOUR, problems);
+    time(&config.shutdown.after_upgrade, Duration::ZERO, HOUR * 24, problems);
     time(&config.defaults.timeout, MILLI, HOUR, problems);
     number(&config.releases.keep, 1, 1000, problems);
     number(&config.paths.max_length, 64, 65_536, problems);

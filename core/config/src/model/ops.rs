@@ -110,11 +110,16 @@ pub enum LogFormat {
 pub struct Shutdown {
     /// How long calls in flight may take to end. 0s to 1h. Default 30s.
     pub grace: Located<HumanDuration>,
+    /// How long the old process may keep its connections after an upgrade. 0s to 24h. Default 10m.
+    pub after_upgrade: Located<HumanDuration>,
 }
 
 impl Default for Shutdown {
     fn default() -> Self {
-        Self { grace: HumanDuration::from_secs(30).into() }
+        Self {
+            grace: HumanDuration::from_secs(30).into(),
+            after_upgrade: HumanDuration::from_secs(600).into(),
+        }
     }
 }
 

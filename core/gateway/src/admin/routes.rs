@@ -9,6 +9,7 @@ use crate::{
     control::{Cause, Controller, ReleaseError},
     insight::Asked,
     metrics,
+    upgrade::UpgradeError,
 };
 use axum::{
     Json, Router,
@@ -52,6 +53,7 @@ pub(super) fn router(controller: Weak<Controller>, guard: Guard) -> Router {
         .route("/v1/releases", get(releases))
         .route("/v1/releases/{number}/rollback", post(rollback))
         .route("/v1/reload", post(reload))
+        .route("/v1/upgrade", post(upgrade))
         .route("/v1/diff", get(diff))
         .route("/v1/log-level", get(log_level).put(set_log_level))
         .route("/v1/traces", post(trace))
@@ -214,6 +216,21 @@ async fn reload(control: Control) -> Response {
         Ok(report) => json(report),
         Err(failed) => refusal(&failed),
     }
+}
+
+async fn upgrade(control: Control) -> Response {
+    let failed = match control.upgrade().await {
+        Ok(report) => return json(report),
+        Err(failed) => failed,
+    };
+    let status = match &failed {
+        UpgradeError::UnderWay | UpgradeError::FirstProcess => StatusCode::CONFLICT,
+        UpgradeError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+        UpgradeError::NoProcess => StatusCode::NOT_IMPLEMENTED,
+        UpgradeError::Refused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    error(status, &failed.to_string(), failed.details())
 }
 
 async fn rollback(control: Control, Path(number): Path<u64>) -> Response {

@@ -2,9 +2,18 @@
 //! next one that names another address.
 
 use super::{Token, auth::Guard, routes};
-use crate::control::Controller;
+use crate::{
+    control::Controller,
+    edge::{Handed, Role, Sockets},
+};
 use arc_swap::ArcSwap;
-use axum::Router;
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{HeaderValue, header},
+    middleware::{Next, from_fn_with_state},
+    response::Response,
+};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -37,9 +46,19 @@ pub(crate) struct Admin {
     wished: SocketAddr,
     address: SocketAddr,
     token: Arc<ArcSwap<Token>>,
-    /// Told how long requests in flight may take; its end means now.
-    stop: watch::Sender<Option<Duration>>,
+    socket: Arc<TcpListener>,
+    /// Told how it ends; its own end means now.
+    stop: watch::Sender<Option<Ending>>,
     task: JoinHandle<()>,
+}
+
+/// How an admin API ends.
+#[derive(Debug, Clone, Copy)]
+struct Ending {
+    /// How long requests in flight may take.
+    grace: Duration,
+    /// Whether idle connections close at once, or after one more request.
+    at_once: bool,
 }
 
 /// Why the admin API cannot be had.
@@ -83,19 +102,23 @@ impl AdminChange {
     pub(crate) async fn prepare(
         now: Option<SocketAddr>,
         wished: Option<SocketAddr>,
+        sockets: &Sockets,
     ) -> Result<Self, AdminError> {
         match wished {
             None => Ok(Self::End),
             Some(wished) if now == Some(wished) => Ok(Self::Keep),
-            Some(wished) => Bound::bind(wished).await.map(Self::Begin),
+            Some(wished) => Bound::bind(wished, sockets).await.map(Self::Begin),
         }
     }
 }
 
 impl Bound {
-    async fn bind(wished: SocketAddr) -> Result<Self, AdminError> {
+    async fn bind(wished: SocketAddr, sockets: &Sockets) -> Result<Self, AdminError> {
         let failed = |source| AdminError { address: wished, source };
-        let listener = TcpListener::bind(wished).await.map_err(failed)?;
+        let listener = match sockets.take(&Role::Admin, wished).map_err(failed)? {
+            Some(listens) => listens,
+            None => TcpListener::bind(wished).await.map_err(failed)?,
+        };
         let address = listener.local_addr().map_err(failed)?;
         Ok(Self { wished, address, listener })
     }
@@ -107,8 +130,11 @@ impl Bound {
         let guard = Guard { token: token.clone(), loopback: address.ip().is_loopback() };
         let router = routes::router(controller, guard);
         let (stop, stopped) = watch::channel(None);
+        let router = router.layer(from_fn_with_state(stopped.clone(), close_when_ending));
         tracing::info!(%address, "admin API");
-        Admin { wished, address, token, stop, task: tokio::spawn(run(listener, router, stopped)) }
+        let socket = Arc::new(listener);
+        let task = tokio::spawn(run(Arc::clone(&socket), router, stopped));
+        Admin { wished, address, token, socket, stop, task }
     }
 }
 
@@ -128,16 +154,39 @@ impl Admin {
         self.token.store(Arc::new(token));
     }
 
+    /// The socket, for another process.
+    ///
+    /// # Errors
+    /// Where the system gives no more descriptors.
+    pub(crate) fn hand_over(&self) -> io::Result<Handed> {
+        Handed::of(Role::Admin, self.wished, &self.socket)
+    }
+
     /// Ends it: no new connections; requests in flight have `grace`.
     pub(crate) async fn stop(self, grace: Duration) {
-        self.stop.send_replace(Some(grace));
+        self.end(Ending { grace, at_once: true }).await;
+    }
+
+    /// Ends it gently, for another process has its socket: a connection may ask once more.
+    pub(crate) async fn leave(self, grace: Duration) {
+        self.end(Ending { grace, at_once: false }).await;
+    }
+
+    async fn end(self, how: Ending) {
+        let Self { socket, stop, task, .. } = self;
+        drop(socket);
+        stop.send_replace(Some(how));
         // A panic in there has ended it as well.
-        let _ = self.task.await;
+        let _ = task.await;
     }
 }
 
 /// Accepts until told to stop, then waits for what is in flight.
-async fn run(listener: TcpListener, router: Router, mut stop: watch::Receiver<Option<Duration>>) {
+async fn run(
+    listener: Arc<TcpListener>,
+    router: Router,
+    mut stop: watch::Receiver<Option<Ending>>,
+) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -160,18 +209,14 @@ async fn run(listener: TcpListener, router: Router, mut stop: watch::Receiver<Op
         }
     }
     drop(listener);
-    let grace = stop.borrow().unwrap_or_default();
+    let grace = stop.borrow().map_or(Duration::ZERO, |how| how.grace);
     let ended = async { while connections.join_next().await.is_some() {} };
     // What is left is cut with the set.
     let _ = tokio::time::timeout(grace, ended).await;
 }
 
 /// One connection to its end.
-async fn connection(
-    stream: TcpStream,
-    router: Router,
-    mut stop: watch::Receiver<Option<Duration>>,
-) {
+async fn connection(stream: TcpStream, router: Router, mut stop: watch::Receiver<Option<Ending>>) {
     let service = TowerToHyperService::new(router);
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -181,7 +226,22 @@ async fn connection(
     tokio::select! {
         // How a client goes away is its own business.
         _ = &mut served => return,
-        _ = stop.wait_for(Option::is_some) => served.as_mut().graceful_shutdown(),
+        _ = stop.wait_for(|how| how.is_some_and(|how| how.at_once)) => {
+            served.as_mut().graceful_shutdown();
+        }
     }
     let _ = served.await;
+}
+
+/// The answer that a connection gets while the API ends is its last.
+async fn close_when_ending(
+    State(stop): State<watch::Receiver<Option<Ending>>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let mut response = next.run(request).await;
+    if stop.borrow().is_some() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }

@@ -1,6 +1,10 @@
 //! The command line's words.
 
-use super::{cache::CacheCommand, handler::HandlerCommand};
+use super::{
+    about::{self, CompletionsArguments, ManArguments},
+    cache::CacheCommand,
+    handler::HandlerCommand,
+};
 use crate::{Builder, insight::Sort};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use paifang_config::source::Origin;
@@ -16,6 +20,7 @@ const DEFAULT_CONFIG: &str = "paifang.yaml";
 #[command(
     name = "paifang",
     version,
+    long_version = about::VERSION.as_str(),
     after_help = "Examples:
   paifang check conf/demo.yaml
   paifang run conf/demo.yaml
@@ -37,6 +42,7 @@ pub(super) enum Command {
     /// Run the gateway until it is told to stop.
     #[command(after_help = "Signals:
   SIGHUP                    reload the config
+  SIGUSR2                   upgrade: see `paifang upgrade --help`
   SIGTERM, SIGQUIT, SIGINT  stop gracefully: no new connections, calls in flight finish within
                             `shutdown.grace`; a second one of them stops at once
 
@@ -99,6 +105,17 @@ docs/tutorial-handler.md goes that way step by step."
     #[command(after_help = "Example:
   paifang reload --admin 127.0.0.1:9900")]
     Reload(GatewayArguments),
+    /// Have another process take the running gateway's place, without a lost request: the program at
+    /// the path that it was started by, with the same arguments, and the files as they are.
+    #[command(
+        after_help = "The new process checks and compiles everything before it takes the listening sockets over. Whatever
+fails on the way leaves the running one serving, and is told. SIGUSR2 does the same.
+
+Example:
+  apt-get install paifang    which does this itself
+  paifang upgrade"
+    )]
+    Upgrade(GatewayArguments),
     /// List the releases that are kept.
     Releases(GatewayArguments),
     /// Make an earlier release live again. It stays until an explicit reload.
@@ -143,6 +160,11 @@ Rates and times are those of the last 10 s; the gateway takes them every 2 s."
     #[command(after_help = "Example:
   curl -H \"$(paifang trace --seconds 60)\" http://127.0.0.1:8080/v1/orders/7")]
     Trace(TraceArguments),
+    /// Print what a shell completes.
+    Completions(CompletionsArguments),
+    /// Write the manual, a page for each command.
+    #[command(hide = true)]
+    Man(ManArguments),
 }
 
 /// Which config.

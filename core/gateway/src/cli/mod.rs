@@ -4,6 +4,7 @@
 //! command line; 3 the running gateway cannot be reached; 4 and 5 of `import`, taken in part and not
 //! at all.
 
+mod about;
 mod args;
 mod cache;
 mod handler;
@@ -15,6 +16,7 @@ mod online;
 mod remote;
 mod run;
 mod secrets;
+mod service;
 mod terminal;
 mod top;
 
@@ -57,6 +59,7 @@ pub(crate) fn main(builder: Builder) -> ExitCode {
             None => online::diff(&diff.gateway),
         },
         Command::Reload(gateway) => online::reload(&gateway),
+        Command::Upgrade(gateway) => online::upgrade(&gateway),
         Command::Releases(gateway) => online::releases(&gateway),
         Command::Rollback(rollback) => online::rollback(&rollback),
         Command::Status(gateway) => online::status(&gateway),
@@ -65,6 +68,8 @@ pub(crate) fn main(builder: Builder) -> ExitCode {
         Command::Cache(command) => cache::cache(&command),
         Command::LogLevel(level) => online::log_level(&level),
         Command::Trace(trace) => online::trace(&trace),
+        Command::Completions(shell) => about::completions(&shell),
+        Command::Man(man) => about::man(&man),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -9,7 +9,10 @@ use super::{
     terminal::say,
 };
 use serde_json::{Value, json};
-use std::fmt::Write;
+use std::{fmt::Write, time::Duration};
+
+/// How long an upgrade is waited for: longer than the gateway itself waits for the new process.
+const UPGRADES: Duration = Duration::from_secs(400);
 
 type Done = Result<(), Failed>;
 
@@ -42,6 +45,12 @@ pub(super) fn diff(gateway: &GatewayArguments) -> Done {
 
 pub(super) fn reload(gateway: &GatewayArguments) -> Done {
     let answer = Remote::find(&gateway.reach).post("/v1/reload", &Value::Null)?;
+    show(gateway, &answer)
+}
+
+pub(super) fn upgrade(gateway: &GatewayArguments) -> Done {
+    let remote = Remote::find(&gateway.reach);
+    let answer = remote.post_within(UPGRADES, "/v1/upgrade", &Value::Null)?;
     show(gateway, &answer)
 }
 

@@ -45,6 +45,18 @@ impl Remote {
         self.read(request.header("content-type", "application/json").send(body.to_string()))
     }
 
+    /// [`Self::post`] of what may take longer than all else.
+    pub(super) fn post_within(
+        &self,
+        limit: Duration,
+        path: &str,
+        body: &Value,
+    ) -> Result<Value, Failed> {
+        let request = self.agent.post(self.url(path)).header("authorization", self.bearer());
+        let request = request.config().timeout_global(Some(limit)).build();
+        self.read(request.header("content-type", "application/json").send(body.to_string()))
+    }
+
     pub(super) fn put(&self, path: &str, body: &Value) -> Result<Value, Failed> {
         let request = self.agent.put(self.url(path)).header("authorization", self.bearer());
         self.read(request.header("content-type", "application/json").send(body.to_string()))

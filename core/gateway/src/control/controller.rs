@@ -11,7 +11,7 @@ use crate::{
     admin::{Admin, AdminChange, AdminError, Token},
     builder::{Sources, StartError},
     cache::Cache,
-    edge::Edge,
+    edge::{Edge, Sockets},
     front::HttpFront,
     handlers::Handlers,
     insight::Sampler,
@@ -19,6 +19,7 @@ use crate::{
     metrics::{Metrics, ReleaseCounters},
     outbound::Outlets,
     stores::SharedStores,
+    upgrade::{Program, Successor, Takeover},
     upstream::{Deps, SystemResolver, SystemRoots},
 };
 use arc_swap::ArcSwapOption;
@@ -58,6 +59,18 @@ pub(crate) struct Parts {
     /// Where releases are kept, whatever the config says.
     pub(crate) releases: Option<PathBuf>,
     pub(crate) handlers: Arc<Handlers>,
+    pub(crate) process: Process,
+}
+
+/// What the gateway is to the process around it.
+#[derive(Debug, Default)]
+pub(crate) struct Process {
+    /// What runs in this process's place when it is upgraded; `None` where the process is another's.
+    pub(crate) program: Option<Program>,
+    /// The process whose place is taken.
+    pub(crate) takeover: Option<Takeover>,
+    /// Sockets that listen already.
+    pub(crate) sockets: Arc<Sockets>,
 }
 
 /// What only one release at a time may touch.
@@ -106,14 +119,24 @@ pub(crate) struct Controller {
     ready: AtomicBool,
     /// Handlers have been started, and not been told yet that they end.
     undrained: AtomicBool,
-    admin: Mutex<Option<Admin>>,
+    pub(super) admin: Mutex<Option<Admin>>,
+    pub(super) sockets: Arc<Sockets>,
+    pub(super) program: Option<Program>,
+    /// An upgrade under way.
+    pub(super) upgrade: Mutex<Option<tokio::task::AbortHandle>>,
+    /// Why the last upgrade failed.
+    pub(super) upgrade_failure: ArcSwapOption<String>,
+    /// The process that has taken our place.
+    pub(super) successor: watch::Sender<Option<Arc<Successor>>>,
     pub(super) started: SystemTime,
 }
 
 impl Controller {
     /// Makes the first release and serves it.
     pub(crate) async fn start(parts: Parts) -> Result<Arc<Self>, StartError> {
-        let Parts { registry, sources, clock, store, spawn, log, releases, handlers } = parts;
+        let Parts { registry, sources, clock, store, spawn, log, releases, handlers, process } =
+            parts;
+        let Process { program, takeover, sockets } = process;
         let trace_key = Arc::new(TraceKey::generate().map_err(|_| StartError::NoRandomness)?);
         let deps = Deps {
             spawn,
@@ -136,7 +159,7 @@ impl Controller {
             cache: &answers,
         };
         let First { linked, keeping, pinned, failure } =
-            maker.first(&mut cache, releases.as_ref())?;
+            maker.first(&mut cache, releases.as_ref(), takeover.as_ref())?;
         let snapshot = linked.serving.snapshot.clone();
 
         let live: Arc<Live> = Arc::new(Live::from_pointee(linked.serving));
@@ -145,7 +168,8 @@ impl Controller {
         let slow = engine.slow().clone();
         let dispatcher = Dispatcher::new(live.clone(), engine, trace_key.clone(), refusals.clone());
         let front = HttpFront::new(Arc::new(dispatcher));
-        let edge = Arc::new(Edge::new(Arc::new(front), tokio::runtime::Handle::current()));
+        let edge = Edge::new(Arc::new(front), tokio::runtime::Handle::current());
+        let edge = Arc::new(edge.with_sockets(sockets.clone()));
         let counters = Arc::new(ReleaseCounters::default());
         let held: Arc<Held> = Arc::default();
         let controller = Arc::new(Self {
@@ -178,6 +202,11 @@ impl Controller {
             ready: AtomicBool::new(false),
             undrained: AtomicBool::new(false),
             admin: Mutex::new(None),
+            sockets,
+            program,
+            upgrade: Mutex::default(),
+            upgrade_failure: ArcSwapOption::empty(),
+            successor: watch::Sender::new(None),
             started: SystemTime::now(),
         });
         let mut transaction = controller.transaction.lock().await;
@@ -189,12 +218,20 @@ impl Controller {
         controller.undrained.store(true, Relaxed);
         let serving = controller.live.load_full();
         controller.warm(&serving).await;
+        if let Some(takeover) = &takeover {
+            takeover.ready(snapshot.number()).await.map_err(StartError::TakeOver)?;
+        }
         serving.outbound.go_live();
         prepared.commit(Duration::ZERO).await;
         controller.went_live(&mut transaction, &snapshot).await;
         drop(transaction);
         controller.ready.store(true, Relaxed);
         controller.commit_admin(admin, &snapshot);
+        if let Some(takeover) = takeover {
+            let predecessor = takeover.serving().map_err(StartError::TakeOver)?;
+            tracing::info!(pid = predecessor.pid, "upgrade: this process has taken the place of");
+            let _ = controller.counters.predecessor.set(predecessor);
+        }
         Ok(controller)
     }
 
@@ -205,7 +242,7 @@ impl Controller {
     ) -> Result<AdminChange, AdminError> {
         let now = lock(&self.admin).as_ref().map(Admin::wished);
         let wished = snapshot.config().admin.as_ref().map(|admin| admin.value.address.0);
-        AdminChange::prepare(now, wished).await
+        AdminChange::prepare(now, wished, &self.sockets).await
     }
 
     /// Makes it so. The admin API that was there before finishes what it is asked.
@@ -231,6 +268,9 @@ impl Controller {
     /// Stops; see [`crate::Gateway::stop`].
     pub(crate) async fn stop(&self, grace: Duration) -> u64 {
         self.ready.store(false, Relaxed);
+        if let Some(upgrade) = lock(&self.upgrade).take() {
+            upgrade.abort();
+        }
         let cut = self.edge.drain(grace).await;
         // A release that was under way has ended; from here on nobody writes releases.
         self.transaction.lock().await.keeping = None;
@@ -243,6 +283,20 @@ impl Controller {
         if let Some(admin) = admin {
             admin.stop(ADMIN_ENDS).await;
         }
+        cut
+    }
+
+    /// Ends what this process still has when another one serves; see [`crate::Gateway::leave`].
+    pub(crate) async fn leave(&self, patience: Duration) -> u64 {
+        let admin = lock(&self.admin).take();
+        // What asked for this is answered.
+        let admin = async {
+            if let Some(admin) = admin {
+                admin.leave(ADMIN_MOVES).await;
+            }
+        };
+        let (cut, ()) = tokio::join!(self.edge.leave(patience), admin);
+        self.drain_handlers();
         cut
     }
 
@@ -259,6 +313,11 @@ impl Controller {
 
     pub(crate) fn is_ready(&self) -> bool {
         self.ready.load(Relaxed)
+    }
+
+    /// Whether releases are made here still, and not by the process that has taken our place.
+    pub(super) fn releases_here(&self) -> bool {
+        self.is_ready() && self.successor.borrow().is_none()
     }
 
     pub(crate) fn pinned(&self) -> Option<u64> {

@@ -8,6 +8,7 @@ use paifang_config::{
 };
 use std::{
     fs::{File, OpenOptions, TryLockError},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -19,21 +20,29 @@ const LOCK: &str = ".lock";
 #[derive(Debug)]
 pub(super) struct Keeping {
     store: ReleaseStore,
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
 impl Keeping {
-    /// Opens a directory, making it if need be.
+    /// Opens a directory, making it if need be. `handed` is the lock that the process before had: it is
+    /// ours, too, where it is that of this directory.
     ///
     /// # Errors
     /// When another gateway uses it, or it cannot be made or read.
-    pub(super) fn open(directory: &Path) -> Result<Self, ReleaseError> {
+    pub(super) fn open(directory: &Path, handed: Option<&File>) -> Result<Self, ReleaseError> {
         if !directory.is_dir() {
             ReleaseStore::open(directory)?;
         }
         // Opening clears away what looks unfinished: only whoever holds the lock may do so.
-        let lock = lock(directory)?;
-        Ok(Self { store: ReleaseStore::open(directory)?, _lock: lock })
+        let lock = lock(directory, handed)?;
+        Ok(Self { store: ReleaseStore::open(directory)?, lock })
+    }
+
+    /// The lock, for the process that takes this one's place.
+    pub(super) fn lock_to_hand_over(&self) -> Option<(PathBuf, File)> {
+        // A copy is the same lock: it holds until the last one is closed.
+        let copy = self.lock.as_ref()?.try_clone().ok()?;
+        Some((self.store.directory().to_owned(), copy))
     }
 
     /// The releases in it.
@@ -63,7 +72,7 @@ type Done = Result<Kept, ReleaseError>;
 
 /// Takes the lock of a directory; `None` where there can be none: on a read-only file system
 /// nothing can be written anyway.
-fn lock(directory: &Path) -> Result<Option<File>, ReleaseError> {
+fn lock(directory: &Path, handed: Option<&File>) -> Result<Option<File>, ReleaseError> {
     let path = directory.join(LOCK);
     let opened = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
     let file = match opened {
@@ -73,6 +82,12 @@ fn lock(directory: &Path) -> Result<Option<File>, ReleaseError> {
             return Ok(None);
         }
     };
+    if let Some(handed) = handed
+        && is_same(&file, handed)
+        && let Ok(copy) = handed.try_clone()
+    {
+        return Ok(Some(copy));
+    }
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => {
@@ -83,6 +98,12 @@ fn lock(directory: &Path) -> Result<Option<File>, ReleaseError> {
             Ok(None)
         }
     }
+}
+
+/// Whether two descriptors are one file.
+fn is_same(one: &File, other: &File) -> bool {
+    let place = |file: &File| file.metadata().map(|known| (known.dev(), known.ino())).ok();
+    place(one).is_some_and(|one| place(other) == Some(one))
 }
 
 /// Where this release is to be kept; `None` where it isn't.
@@ -103,7 +124,7 @@ pub(super) fn keep(
     let Some(directory) = directory else { return (None, Ok(Kept::No)) };
     let keeping = match held.filter(|held| held.store.directory() == directory) {
         Some(held) => held,
-        None => match Keeping::open(&directory) {
+        None => match Keeping::open(&directory, None) {
             Ok(opened) => opened,
             Err(failed) => return (None, Err(failed)),
         },

@@ -12,6 +12,7 @@ use crate::{
     live::Serving,
     outbound::{Outbound, Outlets},
     stores::SharedStores,
+    upgrade::Takeover,
     upstream::Deps,
 };
 use paifang_config::{
@@ -28,6 +29,7 @@ use paifang_pipeline::{
     ports::{HttpOut, Store},
 };
 use std::{
+    fs::File,
     path::{Path, PathBuf},
     sync::Arc,
     time::SystemTime,
@@ -58,15 +60,19 @@ pub(super) struct First {
 
 impl Maker<'_> {
     /// The first release of a process: the pinned one, else that of the files, or, when they are
-    /// broken, the last good one that was kept. Blocks.
+    /// broken, the last good one that was kept. A process that takes another's place makes no such
+    /// concession: the other one serves. Blocks.
     pub(super) fn first(
         &self,
         cache: &mut ParseCache,
         releases: Option<&PathBuf>,
+        takeover: Option<&Takeover>,
     ) -> Result<First, ReleaseError> {
-        let keeping = self.kept_before(releases)?;
+        let lock = takeover.and_then(|takeover| takeover.lock.as_ref()).map(|(_, lock)| lock);
+        let keeping = self.kept_before(releases, lock)?;
         let store = keeping.as_ref().map(Keeping::store);
         let number = store.and_then(|store| store.next_number().ok()).unwrap_or(1);
+        let number = takeover.map_or(number, |takeover| number.max(takeover.release + 1));
         let stamp = |cause| Stamp { number, time: SystemTime::now(), cause };
         // A release that was gone back to stays until an explicit reload, restarts included.
         let pinned = store.and_then(|store| store.pinned().ok()?);
@@ -79,6 +85,7 @@ impl Maker<'_> {
                     );
                     return Ok(First { linked, keeping, pinned: Some(pinned), failure: None });
                 }
+                Err(failed) if takeover.is_some() => return Err(failed),
                 Err(failed) => {
                     tracing::error!(
                         release = pinned,
@@ -92,6 +99,7 @@ impl Maker<'_> {
             Ok(linked) => return Ok(First { linked, keeping, pinned: None, failure: None }),
             Err(broken) => broken,
         };
+        let store = store.filter(|_| takeover.is_none());
         let Some(store) = store else { return Err(ReleaseError::Config(broken)) };
         let Ok(Some(good)) = store.last_good() else { return Err(ReleaseError::Config(broken)) };
         let failure = broken.render();
@@ -168,7 +176,11 @@ impl Maker<'_> {
     }
 
     /// The directory in which an earlier run has kept its releases.
-    fn kept_before(&self, releases: Option<&PathBuf>) -> Result<Option<Keeping>, ReleaseError> {
+    fn kept_before(
+        &self,
+        releases: Option<&PathBuf>,
+        lock: Option<&File>,
+    ) -> Result<Option<Keeping>, ReleaseError> {
         let (directory, sure) = match (releases, self.configured_directory()) {
             (Some(told), _) => (told.clone(), true),
             (None, Ok(Some(configured))) => (configured, true),
@@ -180,7 +192,7 @@ impl Maker<'_> {
         if !directory.exists() {
             return Ok(None);
         }
-        match Keeping::open(&directory) {
+        match Keeping::open(&directory, lock) {
             Ok(keeping) => Ok(Some(keeping)),
             Err(in_use @ ReleaseError::DirectoryInUse { .. }) if sure => Err(in_use),
             Err(failed) => {

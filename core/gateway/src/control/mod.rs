@@ -11,10 +11,11 @@ mod make;
 mod recall;
 mod release;
 mod report;
+mod upgrade;
 mod upstreams;
 mod watch;
 
-pub(crate) use controller::{Controller, Parts};
+pub(crate) use controller::{Controller, Parts, Process};
 pub(crate) use link::is_absence;
 pub(crate) use recall::recall;
 pub(crate) use release::Cause;

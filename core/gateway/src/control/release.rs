@@ -150,7 +150,7 @@ impl Controller {
         earlier: Option<u64>,
     ) -> Result<Report, ReleaseError> {
         let mut transaction = self.transaction.lock().await;
-        if !self.is_ready() {
+        if !self.releases_here() {
             return Err(ReleaseError::Stopping);
         }
         let began = Instant::now();

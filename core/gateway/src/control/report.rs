@@ -147,6 +147,18 @@ impl Controller {
         if let Some(failure) = &failure {
             let _ = writeln!(text, "the last reload was refused: {failure}");
         }
+        let upgrade_failure = self.upgrade_failure.load_full();
+        if let Some(failure) = &upgrade_failure {
+            let _ = writeln!(text, "the last upgrade failed: {failure}");
+        }
+        let before = self.counters.predecessor.get();
+        let before = before.and_then(|before| Some((before.pid, before.connections()?)));
+        if let Some((pid, connections)) = before {
+            let _ = writeln!(
+                text,
+                "process {pid}, before the upgrade, ends: {connections} connections are left"
+            );
+        }
         told(
             json!({
                 "version": env!("CARGO_PKG_VERSION"),
@@ -162,6 +174,10 @@ impl Controller {
                 "held": held.iter().map(held_release).collect::<Vec<_>>(),
                 "last_failure": failure.as_deref(),
                 "not_kept": not_kept.as_deref(),
+                "pid": std::process::id(),
+                "upgrade_failure": upgrade_failure.as_deref(),
+                "predecessor": before
+                    .map(|(pid, connections)| json!({ "pid": pid, "connections": connections })),
             }),
             text,
         )

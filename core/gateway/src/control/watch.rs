@@ -107,6 +107,10 @@ impl Controller {
 
     /// A watched file has changed: reload, unless a rollback has pinned its release.
     async fn files_changed(self: &Arc<Self>) {
+        // Another process serves, and watches for itself.
+        if !self.releases_here() {
+            return;
+        }
         if let Some(pinned) = self.pinned() {
             return self.tell_drift(pinned).await;
         }

@@ -46,9 +46,9 @@ pub(super) trait Accept: Send + 'static {
     fn accept(&self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> + Send;
 }
 
-impl Accept for TcpListener {
+impl Accept for Arc<TcpListener> {
     fn accept(&self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> + Send {
-        Self::accept(self)
+        TcpListener::accept(self)
     }
 }
 
@@ -67,7 +67,7 @@ pub(super) async fn run(
     loop {
         tokio::select! {
             biased;
-            () = draining(&mut drain) => break,
+            () = ending(&mut drain) => break,
             accepted = accept_after(&pause, &listener) => match accepted {
                 Ok((tcp, peer)) => {
                     pause = Pause::default();
@@ -101,6 +101,11 @@ pub(super) async fn run(
 }
 
 /// Ready when connections should come to an end, or nobody is left to say so.
+async fn ending(drain: &mut watch::Receiver<DrainState>) {
+    let _ = drain.wait_for(DrainState::is_ending).await;
+}
+
+/// Ready when idle connections should end at once, or nobody is left to say so.
 pub(super) async fn draining(drain: &mut watch::Receiver<DrainState>) {
     let _ = drain.wait_for(DrainState::is_draining).await;
 }
@@ -187,7 +192,7 @@ async fn wait_for(
     mut drain: watch::Receiver<DrainState>,
 ) {
     loop {
-        let DrainState::Draining { until } = *drain.borrow_and_update() else { break };
+        let Some(until) = drain.borrow_and_update().until() else { break };
         tokio::select! {
             ended = connections.join_next() => match ended {
                 Some(ended) => note_end(ended, shared),

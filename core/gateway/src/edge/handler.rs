@@ -29,6 +29,13 @@ pub trait ConnectionHandler: Send + Sync + 'static {
 pub enum DrainState {
     /// No.
     Running,
+    /// Gently, for another process takes the new connections: a connection is served what it asks next, as its last
+    /// call, and an idle one ends when it would have ended anyway. So no client loses a request that it sends
+    /// while its connection closes. What is left at `until` is dropped.
+    Leaving {
+        /// When connections are dropped.
+        until: Instant,
+    },
     /// Yes: take no new request, finish those in flight, close. What is left at `until` is dropped. A later state may
     /// bring `until` forward.
     Draining {
@@ -38,9 +45,22 @@ pub enum DrainState {
 }
 
 impl DrainState {
-    /// Whether connections should come to an end.
+    /// Whether connections should come to an end at once: idle ones close.
     pub fn is_draining(&self) -> bool {
         matches!(self, Self::Draining { .. })
+    }
+
+    /// Whether the call in flight, or the next one, is a connection's last.
+    pub fn is_ending(&self) -> bool {
+        self.until().is_some()
+    }
+
+    /// When connections are dropped.
+    pub fn until(&self) -> Option<Instant> {
+        match self {
+            Self::Running => None,
+            Self::Leaving { until } | Self::Draining { until } => Some(*until),
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::accept::{ListenerShared, run};
 use super::handler::{ConnectionHandler, DrainState, ErasedHandler};
 use super::settings::{ListenerSpec, ProxyProtocol};
+use super::sockets::{Handed, Role, Sockets};
 use super::stats::EdgeStats;
 
 /// The gateway's listeners and their connections. Dropping it closes them all at once; for less
@@ -27,6 +28,8 @@ pub struct Edge {
     state: Arc<Mutex<State>>,
     /// For those who only look.
     published: Arc<ArcSwap<Vec<Arc<ListenerShared>>>>,
+    /// Those that listen already.
+    sockets: Arc<Sockets>,
 }
 
 #[derive(Default)]
@@ -42,6 +45,8 @@ struct State {
 struct Running {
     key: Key,
     shared: Arc<ListenerShared>,
+    /// The socket, until it is to be closed.
+    socket: Option<Arc<TcpListener>>,
     drain: watch::Sender<DrainState>,
     /// Told when the socket is closed.
     closed: Option<oneshot::Receiver<()>>,
@@ -76,6 +81,7 @@ pub struct Prepared {
     published: Arc<ArcSwap<Vec<Arc<ListenerShared>>>>,
     specs: Vec<(Key, ListenerSpec)>,
     bound: HashMap<Key, (TcpListener, SocketAddr)>,
+    sockets: Arc<Sockets>,
 }
 
 /// A listener as it is now.
@@ -138,7 +144,15 @@ impl Edge {
     /// An edge without listeners. `handler` serves all connections; they, and the accepting, run on `runtime`, which
     /// must have I/O and time enabled.
     pub fn new<H: ConnectionHandler>(handler: Arc<H>, runtime: Handle) -> Self {
-        Self { handler, runtime, state: Arc::default(), published: Arc::default() }
+        let (state, published) = (Arc::default(), Arc::default());
+        Self { handler, runtime, state, published, sockets: Arc::default() }
+    }
+
+    /// Takes a socket from `sockets` where one listens at a listener's address already, instead of binding it.
+    #[must_use]
+    pub fn with_sockets(mut self, sockets: Arc<Sockets>) -> Self {
+        self.sockets = sockets;
+        self
     }
 
     /// Checks a set and binds what is new in it; waits for a transaction under way. Clients may connect to the new
@@ -162,13 +176,19 @@ impl Edge {
             .iter()
             .filter(|(key, _)| !kept.contains(key))
             .map(|(key, spec)| {
-                let listener =
-                    bind(spec.address, spec.backlog).map_err(|source| ListenError::Bind {
-                        name: Arc::clone(&spec.name),
-                        address: spec.address,
-                        source,
-                    })?;
-                Ok((key.clone(), listener))
+                let role = Role::Listener(Arc::clone(&spec.name));
+                let listens = self.sockets.take(&role, spec.address).transpose();
+                let bound = listens.unwrap_or_else(|| bind(spec.address, spec.backlog));
+                let bound = bound.and_then(|listener| {
+                    let address = listener.local_addr()?;
+                    Ok((listener, address))
+                });
+                let bound = bound.map_err(|source| ListenError::Bind {
+                    name: Arc::clone(&spec.name),
+                    address: spec.address,
+                    source,
+                })?;
+                Ok((key.clone(), bound))
             })
             .collect::<Result<_, _>>()?;
         Ok(Prepared {
@@ -178,6 +198,7 @@ impl Edge {
             published: Arc::clone(&self.published),
             specs,
             bound,
+            sockets: Arc::clone(&self.sockets),
         })
     }
 
@@ -203,13 +224,38 @@ impl Edge {
     /// drops the rest. Returns how many were dropped. Called again while it runs, the shorter deadline holds
     /// for both.
     pub async fn drain(&self, timeout: Duration) -> u64 {
-        let until = Instant::now() + timeout;
+        self.end(DrainState::Draining { until: Instant::now() + timeout }).await
+    }
+
+    /// Like [`Self::drain`], but for [`DrainState::Leaving`]: another process has the sockets already, and connections
+    /// end by themselves. A drain that is called meanwhile ends them sooner.
+    pub async fn leave(&self, timeout: Duration) -> u64 {
+        self.end(DrainState::Leaving { until: Instant::now() + timeout }).await
+    }
+
+    /// What another process needs to go on listening. Nothing changes here.
+    ///
+    /// # Errors
+    /// Where the system gives no more descriptors.
+    pub async fn hand_over(&self) -> io::Result<Vec<Handed>> {
+        let state = self.state.lock().await;
+        let mut handed = Vec::new();
+        for running in &state.running {
+            let Some(socket) = &running.socket else { continue };
+            let spec = running.shared.spec.load();
+            let role = Role::Listener(Arc::clone(&spec.name));
+            handed.push(Handed::of(role, spec.address, socket)?);
+        }
+        Ok(handed)
+    }
+
+    async fn end(&self, how: DrainState) -> u64 {
         let leaving = {
             let mut state = self.state.lock().await;
             state.stopped = true;
             let state = &mut *state;
             state.retired.append(&mut state.running);
-            state.retired.iter().for_each(|running| running.drain_until(until));
+            state.retired.iter_mut().for_each(|running| running.end(how));
             state.retired.iter().map(|running| running.ended.clone()).collect::<Vec<_>>()
         };
         for mut ended in leaving {
@@ -246,11 +292,12 @@ impl Prepared {
             state.running.push(running);
         }
         state.retired.retain(|running| !running.has_ended());
-        let until = Instant::now() + drain;
+        self.sockets.settle();
+        let how = DrainState::Draining { until: Instant::now() + drain };
         let closed: Vec<_> = old
             .values_mut()
             .filter_map(|running| {
-                running.drain_until(until);
+                running.end(how);
                 running.closed.take()
             })
             .collect();
@@ -282,13 +329,17 @@ impl Prepared {
 }
 
 impl Running {
-    fn drain_until(&self, until: Instant) {
-        self.drain.send_if_modified(|state| match state {
-            DrainState::Draining { until: earlier } if *earlier <= until => false,
-            state => {
-                *state = DrainState::Draining { until };
-                true
-            }
+    /// Closes the socket and tells the connections. What was said before holds where it ends them sooner.
+    fn end(&mut self, how: DrainState) {
+        self.socket = None;
+        self.drain.send_if_modified(|state| {
+            let sooner = [state.until(), how.until()].into_iter().flatten().min();
+            let next = match (sooner, state.is_draining() || how.is_draining()) {
+                (None, _) => DrainState::Running,
+                (Some(until), true) => DrainState::Draining { until },
+                (Some(until), false) => DrainState::Leaving { until },
+            };
+            std::mem::replace(state, next) != next
         });
     }
 
@@ -331,16 +382,14 @@ fn check(specs: &[ListenerSpec]) -> Result<(), ListenError> {
 
 /// `SO_REUSEADDR` lets a restart bind although connections of the last run still linger; it doesn't let two processes
 /// listen on one address.
-fn bind(address: SocketAddr, backlog: u32) -> io::Result<(TcpListener, SocketAddr)> {
+fn bind(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
-    let listener = socket.listen(backlog)?;
-    let address = listener.local_addr()?;
-    Ok((listener, address))
+    socket.listen(backlog)
 }
 
 fn start(
@@ -354,13 +403,15 @@ fn start(
     let (drain, watch_drain) = watch::channel(DrainState::Running);
     let (say_closed, closed) = oneshot::channel();
     let (end, ended) = watch::channel(());
+    let socket = Arc::new(listener);
+    let accepting = Arc::clone(&socket);
     let accepting =
-        run(listener, Arc::clone(&shared), Arc::clone(handler), watch_drain, say_closed);
+        run(accepting, Arc::clone(&shared), Arc::clone(handler), watch_drain, say_closed);
     runtime.spawn(async move {
         accepting.await;
         drop(end);
     });
-    Running { key, shared, drain, closed: Some(closed), ended }
+    Running { key, shared, socket: Some(socket), drain, closed: Some(closed), ended }
 }
 
 fn status(shared: &ListenerShared) -> ListenerStatus {

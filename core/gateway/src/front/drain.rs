@@ -7,33 +7,42 @@ use tokio::sync::watch;
 #[derive(Debug, Clone)]
 pub(super) struct Drain {
     state: watch::Receiver<DrainState>,
-    draining: bool,
+    ending: bool,
+    /// One of its own: whoever waits has seen what `is_ending` has yet to see.
+    waits: watch::Receiver<DrainState>,
 }
 
 impl Drain {
     pub(super) fn new(state: watch::Receiver<DrainState>) -> Self {
-        let draining = state.borrow().is_draining();
-        Self { state, draining }
+        let ending = state.borrow().is_ending();
+        let waits = state.clone();
+        Self { state, ending, waits }
     }
 
-    /// Whether it should. Costs one atomic load unless the state has just changed. Nobody left to
-    /// say so means yes.
-    pub(super) fn is_draining(&mut self) -> bool {
+    /// Whether the call in flight, or the next one, is the last. Costs one atomic load unless the state
+    /// has just changed. Nobody left to say so means yes.
+    pub(super) fn is_ending(&mut self) -> bool {
         match self.state.has_changed() {
             Ok(false) => {}
-            Ok(true) => self.draining = self.state.borrow_and_update().is_draining(),
-            Err(_) => self.draining = true,
+            Ok(true) => self.ending = self.state.borrow_and_update().is_ending(),
+            Err(_) => self.ending = true,
         }
-        self.draining
+        self.ending
     }
 
-    /// Waits until it should. Cancel-safe.
-    pub(super) async fn begun(&mut self) {
-        if !self.draining {
+    /// Waits until the call in flight, or the next one, is the last. Cancel-safe.
+    pub(super) async fn ending(&mut self) {
+        if !self.ending {
             // An error means that nobody is left to say so.
-            let _ = self.state.wait_for(DrainState::is_draining).await;
-            self.draining = true;
+            let _ = self.waits.wait_for(DrainState::is_ending).await;
+            self.ending = true;
         }
+    }
+
+    /// Waits until idle connections close at once. Cancel-safe.
+    pub(super) async fn begun(&mut self) {
+        // An error means that nobody is left to say so.
+        let _ = self.waits.wait_for(DrainState::is_draining).await;
     }
 }
 
@@ -48,11 +57,11 @@ mod tests {
     async fn seen_by_asking_and_by_waiting() {
         let (sender, receiver) = watch::channel(DrainState::Running);
         let (mut asks, mut waits) = (Drain::new(receiver.clone()), Drain::new(receiver));
-        assert!(!asks.is_draining());
+        assert!(!asks.is_ending());
         sender.send(DrainState::Draining { until: Instant::now() }).unwrap();
-        assert!(asks.is_draining());
+        assert!(asks.is_ending());
         waits.begun().await;
-        assert!(waits.is_draining());
+        assert!(waits.is_ending());
     }
 
     #[tokio::test]
@@ -60,7 +69,26 @@ mod tests {
         let (sender, receiver) = watch::channel(DrainState::Running);
         let (mut asks, mut waits) = (Drain::new(receiver.clone()), Drain::new(receiver));
         drop(sender);
-        assert!(asks.is_draining());
+        assert!(asks.is_ending());
         waits.begun().await;
+    }
+
+    #[tokio::test]
+    async fn leaving_makes_the_next_call_the_last_and_lets_idle_connections_be() {
+        let (sender, receiver) = watch::channel(DrainState::Running);
+        let mut drain = Drain::new(receiver);
+        assert!(!drain.is_ending());
+        let until = Instant::now();
+        sender.send(DrainState::Leaving { until }).unwrap();
+        // An idle connection has waited for its end, and then a call comes.
+        tokio::select! {
+            biased;
+            () = drain.begun() => panic!("idle connections live on"),
+            () = tokio::task::yield_now() => {}
+        }
+        assert!(drain.is_ending());
+        drain.ending().await;
+        sender.send(DrainState::Draining { until }).unwrap();
+        drain.begun().await;
     }
 }

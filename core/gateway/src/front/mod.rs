@@ -52,7 +52,7 @@ impl<S: Service> HttpFront<S> {
 impl<S: Service> ConnectionHandler for HttpFront<S> {
     /// Serves one connection. While it drains, HTTP/1 answers the call in flight with
     /// `Connection: close`, an idle connection is closed at once, and HTTP/2 sends GOAWAY and
-    /// finishes the streams it has.
+    /// finishes the streams it has. While its listener leaves, an idle connection may ask once more.
     async fn serve(
         &self,
         stream: EdgeStream,

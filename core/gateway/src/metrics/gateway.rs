@@ -1,12 +1,15 @@
 //! Metrics of the gateway as a whole: its release, its reloads, what it refused at the door.
 
 use super::family::{counters, gauges};
-use crate::live::{Held, Live, Refusals};
+use crate::{
+    live::{Held, Live, Refusals},
+    upgrade::Predecessor,
+};
 use prometheus_client::{collector::Collector, encoding::DescriptorEncoder};
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
@@ -19,6 +22,10 @@ pub(crate) struct ReleaseCounters {
     pub(crate) released: AtomicU64,
     /// Refused; the one before went on serving.
     pub(crate) failed: AtomicU64,
+    /// Upgrades that failed; this process went on serving.
+    pub(crate) upgrades_failed: AtomicU64,
+    /// The process whose place this one has taken.
+    pub(crate) predecessor: OnceLock<Arc<Predecessor>>,
 }
 
 /// Sources.
@@ -54,6 +61,20 @@ impl Collector for Gateway {
                 (vec![("result", "released")], self.releases.released.load(Relaxed)),
                 (vec![("result", "failed")], self.releases.failed.load(Relaxed)),
             ],
+        )?;
+        let upgrades_failed = self.releases.upgrades_failed.load(Relaxed);
+        counters(
+            &mut encoder,
+            "paifang_upgrades_failed",
+            "Upgrades that failed; this process went on serving.",
+            [(vec![], upgrades_failed)],
+        )?;
+        let left = self.releases.predecessor.get().and_then(|before| before.connections());
+        gauges(
+            &mut encoder,
+            "paifang_predecessor_connections",
+            "Connections of the process before an upgrade that have not ended yet.",
+            [(vec![], i64::try_from(left.unwrap_or_default()).unwrap_or(i64::MAX))],
         )?;
         self.held_families(&mut encoder)?;
         let refusals = self.refusals.read();

@@ -186,12 +186,15 @@ impl Gateway {
 
     /// Sends a signal, by its short name.
     pub(crate) fn signal(&self, name: &str) {
-        let mut kill = Command::new("kill");
-        kill.arg(format!("-{name}")).arg(self.child.id().to_string());
-        assert!(kill.status().unwrap().success());
+        signal(self.child.id(), name);
     }
 
-    /// Waits for its end.
+    /// Its process, as it was started.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for its end, and that of processes which it has started.
     pub(crate) fn ended(mut self) -> (ExitStatus, String) {
         // The log's end is the process's.
         let log = self.log.clone();
@@ -217,6 +220,13 @@ impl Gateway {
     pub(crate) fn get(&self, path: &str) -> (u16, String) {
         get(self.public(), path, "")
     }
+}
+
+/// Sends a process a signal, by its short name.
+pub(crate) fn signal(pid: u32, name: &str) {
+    let mut kill = Command::new("kill");
+    kill.arg(format!("-{name}")).arg(pid.to_string());
+    assert!(kill.status().unwrap().success());
 }
 
 impl Drop for Gateway {

@@ -120,7 +120,7 @@ impl<'a> Http1Front<'a> {
             && !self.lost
             && self.chunks_are_sound()
             && self.can_reach_body_end()
-            && !self.drain.is_draining()
+            && !self.drain.is_ending()
     }
 
     /// Whether what came of a chunked body is one, and the session and its check agree about its end.

@@ -108,6 +108,7 @@ struct Streams<'a, S> {
 impl<S: Service> Streams<'_, S> {
     async fn run(mut self, mut connection: Connection<Stream, Bytes>, mut drain: Drain) {
         let mut quiet_until = after(self.limits.idle_timeout);
+        let mut draining = drain.clone();
         loop {
             tokio::select! {
                 biased;
@@ -133,7 +134,12 @@ impl<S: Service> Streams<'_, S> {
                     }
                     None => break,
                 },
-                () = drain.begun(), if self.last.is_none() => {
+                // One that has asked nothing yet may be about to.
+                () = drain.ending(), if self.last.is_none() && self.accepted > 0 => {
+                    self.end(&mut connection);
+                    quiet_until = self.quiet_until();
+                }
+                () = draining.begun(), if self.last.is_none() => {
                     self.end(&mut connection);
                     quiet_until = self.quiet_until();
                 }
