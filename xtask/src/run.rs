@@ -33,6 +33,14 @@ pub(crate) struct Output {
 pub(crate) fn cargo(args: &[&str]) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(args).current_dir(tree::root()).env("CARGO_TARGET_DIR", tree::target());
+    // They are about this program. Build scripts such as ring's are run again when they change, and everything
+    // above them is built again with them.
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
     command
 }
 
