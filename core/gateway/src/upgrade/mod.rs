@@ -1,4 +1,4 @@
-//! Another process takes this one's place, and no client notices (docs/adr/0012-upgrade-by-a-child.md).
+//! Another process takes this one's place, and no client notices (docs/adr/0014-upgrade-by-a-child.md).
 //!
 //! ```text
 //! old                                      new
