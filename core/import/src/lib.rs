@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod apisix;
 mod fault;
 pub mod nginx;
 pub mod out;

@@ -74,3 +74,20 @@ fn the_example_of_the_page() {
     );
     hold("nginx-page", &imported.unwrap_or_else(|fault| panic!("{fault}")));
 }
+
+#[test]
+fn the_shop_of_apisix() {
+    let values = [
+        ("@ONE@", "10.2.0.1:8080"),
+        ("@TWO@", "10.2.0.2:8080"),
+        ("@TWO-HOST@", "10.2.0.2"),
+        ("@TWO-PORT@", "8080"),
+    ];
+    let files = folder("apisix", "/etc/apisix", &values);
+    let imported = paifang_import::apisix::import(
+        Path::new("/etc/apisix/apisix.yaml"),
+        &files,
+        Options::default(),
+    );
+    hold("apisix-shop", &imported.unwrap_or_else(|fault| panic!("{fault}")));
+}

@@ -1,6 +1,7 @@
 //! Moving in: what another gateway answered, the imported config answers too.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod apisix;
 mod command;
 mod nginx;
 mod peer;

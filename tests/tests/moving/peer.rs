@@ -17,6 +17,9 @@ const TOLD: &[&str] = &[
     "authorization",
     "content-length",
     "x-client",
+    "x-api-key",
+    "x-cart",
+    "x-consumer-username",
 ];
 
 /// Response headers that are compared.

@@ -283,6 +283,8 @@ pub(super) struct ImportArguments {
 pub(super) enum SourceFormat {
     /// nginx, with its `http` block.
     Nginx,
+    /// APISIX: the apisix.yaml of its standalone mode.
+    Apisix,
 }
 
 /// How the report of an import is written.

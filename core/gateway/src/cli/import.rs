@@ -22,6 +22,7 @@ pub(super) fn import(wanted: &ImportArguments) -> Result<(), Failed> {
     let options = Options { allow_unprotected: wanted.allow_unprotected };
     let imported = match wanted.format {
         SourceFormat::Nginx => paifang_import::nginx::import(&root, &RealFiles, options),
+        SourceFormat::Apisix => paifang_import::apisix::import(&root, &RealFiles, options),
     }
     .map_err(|fault| said(fault.to_string()))?;
     let report = match wanted.report {

@@ -1,0 +1,185 @@
+//! Answers and shares: `redirect`, `mocking`, `fault-injection`, `traffic-split`.
+
+use paifang_config::yaml::Node as Yaml;
+
+use super::Import;
+use super::order::Place;
+use super::source::{entries, flag, items, number, text};
+use super::steps::{Done, Steps};
+use crate::Fate;
+use crate::nginx::vars::Vars;
+use crate::out::Node;
+
+impl Import {
+    pub(super) fn redirect(
+        &mut self,
+        steps: &mut Steps,
+        place: Place,
+        config: &Yaml,
+        from: &str,
+    ) -> Done {
+        if flag(config, "http_to_https") == Some(true) {
+            let step =
+                Node::map().with("https", Node::plain("true")).with("status", Node::plain(308));
+            steps.add(place, ("redirect", "to-tls"), step, None, from);
+            return Ok((
+                Fate::Approximated,
+                "redirect.https with 308; APISIX says 301 to GET".into(),
+            ));
+        }
+        if config.get("regex_uri").is_some() {
+            return Err(
+                "`regex_uri`: a route with `path_regex`, a `rewrite` and a `redirect`".into()
+            );
+        }
+        let status = number(config, "ret_code").unwrap_or(302.0) as u16;
+        let Some(uri) = text(config, "uri") else { return Err("no `uri`".into()) };
+        if ![301, 302, 303, 307, 308].contains(&status) {
+            return Err(format!("{status} is no redirect"));
+        }
+        let mut to = uri.to_owned();
+        let mut keep = flag(config, "append_query_string") == Some(true);
+        if let Some(cut) = to.strip_suffix("$request_uri") {
+            to = format!("{cut}$uri");
+            keep = true;
+        }
+        let filled = Vars::default().fill(&to)?;
+        let mut step = Node::map()
+            .with("to", Node::text(filled.text.clone()))
+            .with("status", Node::plain(status));
+        if keep {
+            step.put("keep_query", Node::plain("true"));
+        }
+        let host = filled
+            .text
+            .split_once("://")
+            .map(|(_, rest)| rest.split('/').next().unwrap_or_default());
+        if host.is_some_and(|host| host.contains("{{")) {
+            step.put("allow_host", Node::plain("true"));
+        }
+        steps.add(place, ("redirect", ""), step, None, from);
+        steps.answered = true;
+        Ok((Fate::Taken, "redirect".into()))
+    }
+
+    pub(super) fn mocking(
+        &mut self,
+        steps: &mut Steps,
+        place: Place,
+        config: &Yaml,
+        from: &str,
+    ) -> Done {
+        let Some(example) = text(config, "response_example") else {
+            return Err("`response_schema`: nothing makes answers up here".into());
+        };
+        let vars = Vars::default();
+        let kind = text(config, "content_type").unwrap_or("application/json;charset=utf8");
+        let mut headers = vec![("content-type".to_owned(), Node::text(kind).into())];
+        for entry in config.get("response_headers").map(entries).unwrap_or_default() {
+            let value = entry.value.as_text().unwrap_or_default();
+            headers.push((
+                entry.key.text.to_ascii_lowercase(),
+                Node::text(vars.fill(value)?.text).into(),
+            ));
+        }
+        let mut case = Node::map()
+            .with("status", Node::plain(number(config, "response_status").unwrap_or(200.0) as u16))
+            .with("headers", Node::Map(headers))
+            .with("body", Node::text(vars.fill(example)?.text));
+        if let Some(seconds) = number(config, "delay").filter(|seconds| *seconds > 0.0) {
+            case.put("latency", Node::plain(format!("{}s", seconds as u64)));
+        }
+        let step = Node::map().with("cases", Node::List(vec![case.into()]));
+        steps.add(place, ("mock", ""), step, None, from);
+        steps.answered = true;
+        match flag(config, "with_mock_header") {
+            Some(false) => Ok((Fate::Taken, "mock".into())),
+            _ => Ok((Fate::Approximated, "mock, without `x-mock-by`".into())),
+        }
+    }
+
+    pub(super) fn fault_injection(
+        &mut self,
+        steps: &mut Steps,
+        place: Place,
+        config: &Yaml,
+        from: &str,
+    ) -> Done {
+        if config.get("delay").is_some() {
+            return Err("`delay`: calls are not held up here".into());
+        }
+        let Some(abort) = config.get("abort") else { return Err("no `abort`".into()) };
+        if abort.get("vars").is_some() {
+            return Err("`vars`: give the step `respond` a `when`".into());
+        }
+        let vars = Vars::default();
+        let status = number(abort, "http_status").unwrap_or(500.0) as u16;
+        let mut step = Node::map().with("status", Node::plain(status));
+        let mut headers = Vec::new();
+        for entry in abort.get("headers").map(entries).unwrap_or_default() {
+            let value = entry.value.as_text().unwrap_or_default();
+            headers.push((
+                entry.key.text.to_ascii_lowercase(),
+                Node::text(vars.fill(value)?.text).into(),
+            ));
+        }
+        if !headers.iter().any(|(name, _)| name == "content-type") {
+            headers
+                .push(("content-type".to_owned(), Node::text("text/plain; charset=utf-8").into()));
+        }
+        step.put("headers", Node::Map(headers));
+        if let Some(body) = text(abort, "body") {
+            step.put("body", Node::text(vars.fill(body)?.text));
+        }
+        let share = number(abort, "percentage");
+        let when = share.map(|share| Node::map().with("share", Node::plain(format!("{share}%"))));
+        steps.answered |= share.is_none();
+        steps.add(place, ("respond", "fault"), step, when, from);
+        Ok((Fate::Taken, "respond".into()))
+    }
+
+    pub(super) fn traffic_split(
+        &mut self,
+        steps: &mut Steps,
+        place: Place,
+        config: &Yaml,
+        from: &str,
+    ) -> Done {
+        let [rule] = items(config.get("rules")) else {
+            return Err("several `rules`: a step `split` for each, with a `when`".into());
+        };
+        if rule.get("match").is_some() {
+            return Err("`match`: give the step `split` a `when`".into());
+        }
+        let variants = items(rule.get("weighted_upstreams"));
+        let weight = |variant: &Yaml| number(variant, "weight").unwrap_or(1.0).max(0.0);
+        let total: f64 = variants.iter().map(weight).sum();
+        if total <= 0.0 {
+            return Err("no weight".into());
+        }
+        let root = self.source.root.clone();
+        let mut to = Vec::new();
+        for variant in variants {
+            // One without an upstream goes where the route goes.
+            let upstream = match (text(variant, "upstream_id"), variant.get("upstream")) {
+                (Some(id), _) => super::by_id(root.get("upstreams"), id)
+                    .ok_or(format!("there is no upstream `{id}`"))?,
+                (None, Some(upstream)) => upstream,
+                (None, None) => continue,
+            };
+            let name = self.upstream(upstream, None)?;
+            let share = (weight(variant) / total * 100_000.0).floor() / 1000.0;
+            to.push(
+                Node::map()
+                    .with("upstream", Node::text(name))
+                    .with("share", Node::plain(format!("{share}%")))
+                    .into(),
+            );
+        }
+        if to.is_empty() {
+            return Err("no other upstream".into());
+        }
+        steps.add(place, ("split", ""), Node::map().with("to", Node::List(to)), None, from);
+        Ok((Fate::Approximated, "split by chance; APISIX takes turns".into()))
+    }
+}
