@@ -47,6 +47,8 @@ pub(crate) struct Admin {
     address: SocketAddr,
     token: Arc<ArcSwap<Token>>,
     socket: Arc<TcpListener>,
+    /// Its sender goes with the socket that accepts.
+    closed: watch::Receiver<()>,
     /// Told how it ends; its own end means now.
     stop: watch::Sender<Option<Ending>>,
     task: JoinHandle<()>,
@@ -133,8 +135,9 @@ impl Bound {
         let router = router.layer(from_fn_with_state(stopped.clone(), close_when_ending));
         tracing::info!(%address, "admin API");
         let socket = Arc::new(listener);
-        let task = tokio::spawn(run(Arc::clone(&socket), router, stopped));
-        Admin { wished, address, token, socket, stop, task }
+        let (open, closed) = watch::channel(());
+        let task = tokio::spawn(run(Arc::clone(&socket), router, stopped, open));
+        Admin { wished, address, token, socket, closed, stop, task }
     }
 }
 
@@ -167,7 +170,15 @@ impl Admin {
         self.end(Ending { grace, at_once: true }).await;
     }
 
-    /// Ends it gently, for another process has its socket: a connection may ask once more.
+    /// Begins to end it gently, for another process has its socket: a connection may ask once more. Returns when nobody
+    /// new is answered here.
+    pub(crate) async fn begin_to_leave(&mut self, grace: Duration) {
+        self.stop.send_replace(Some(Ending { grace, at_once: false }));
+        // Nothing is ever sent: the error is the end.
+        while self.closed.changed().await.is_ok() {}
+    }
+
+    /// The like, and waits until it has ended.
     pub(crate) async fn leave(self, grace: Duration) {
         self.end(Ending { grace, at_once: false }).await;
     }
@@ -186,6 +197,7 @@ async fn run(
     listener: Arc<TcpListener>,
     router: Router,
     mut stop: watch::Receiver<Option<Ending>>,
+    open: watch::Sender<()>,
 ) {
     let mut connections = JoinSet::new();
     loop {
@@ -209,6 +221,7 @@ async fn run(
         }
     }
     drop(listener);
+    drop(open);
     let grace = stop.borrow().map_or(Duration::ZERO, |how| how.grace);
     let ended = async { while connections.join_next().await.is_some() {} };
     // What is left is cut with the set.

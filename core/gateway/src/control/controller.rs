@@ -40,7 +40,7 @@ use std::{
 use tokio::sync::watch;
 
 /// How long requests to an admin API that a release has moved may take to end.
-const ADMIN_MOVES: Duration = Duration::from_secs(10);
+pub(super) const ADMIN_MOVES: Duration = Duration::from_secs(10);
 
 /// The like when the gateway ends.
 const ADMIN_ENDS: Duration = Duration::from_secs(1);

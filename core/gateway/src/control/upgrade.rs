@@ -1,6 +1,6 @@
 //! Having another process take this one's place: what only the controller knows of it.
 
-use super::controller::{Controller, lock};
+use super::controller::{ADMIN_MOVES, Controller, lock};
 use crate::{
     edge::Handed,
     upgrade::{Attempt, Manifest, Successor, UpgradeError},
@@ -85,6 +85,12 @@ impl Controller {
         };
         // The directory is the new one's.
         transaction.keeping = None;
+        // Whoever is told that another process serves asks that one from then on.
+        let admin = lock(&self.admin).take();
+        if let Some(mut admin) = admin {
+            admin.begin_to_leave(ADMIN_MOVES).await;
+            *lock(&self.admin) = Some(admin);
+        }
         let report = report(&successor, self.patience(), began.elapsed());
         self.successor.send_replace(Some(successor));
         Ok(report)

@@ -47,6 +47,8 @@ fn answer_all(mut stream: &TcpStream) {
 struct Seen {
     answered: AtomicU64,
     connections: AtomicU64,
+    /// Asked again over another connection, for the first has told that they were not begun.
+    repeated: AtomicU64,
     failed: Mutex<Vec<String>>,
 }
 
@@ -114,7 +116,10 @@ impl Load {
         let (mut answered, mut failed) = (0, Vec::new());
         for (name, seen) in &self.ways {
             let (count, connections) = (seen.answered.load(SeqCst), seen.connections.load(SeqCst));
-            println!("{name}: {count} answered over {connections} connections");
+            let repeated = seen.repeated.load(SeqCst);
+            println!(
+                "{name}: {count} answered over {connections} connections, {repeated} repeated"
+            );
             answered += count;
             let theirs = seen.failed.lock().unwrap();
             failed.extend(theirs.iter().map(|why| format!("{name}: {why}")));
@@ -223,8 +228,16 @@ async fn asks(
         let Ok(mut ready) = client.ready().await else { return };
         let request = http::Request::get(format!("http://{address}{path}")).body(()).unwrap();
         let Ok((response, _)) = ready.send_request(request, true) else { return };
+        let response = match response.await {
+            // GOAWAY has told that it was not begun: it is asked anew, as every client does (RFC 9113 section 6.8).
+            Err(error) if was_not_begun(&error) => {
+                seen.repeated.fetch_add(1, SeqCst);
+                return;
+            }
+            response => response,
+        };
         let whole = async {
-            let response = response.await.map_err(|error| format!("response: {error}"))?;
+            let response = response.map_err(|error| format!("response: {error}"))?;
             let status = response.status();
             let mut body = response.into_body();
             while let Some(chunk) = body.data().await {
@@ -236,4 +249,9 @@ async fn asks(
         seen.note(whole.await);
         client = ready;
     }
+}
+
+/// Whether a stream is above the last one of a GOAWAY that reports no error: `h2` gives this error to those alone.
+fn was_not_begun(error: &h2::Error) -> bool {
+    error.is_go_away() && error.is_remote() && error.reason() == Some(h2::Reason::NO_ERROR)
 }
