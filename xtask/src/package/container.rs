@@ -63,7 +63,8 @@ pub(super) fn make(program: &Program, out: &Path, roots: &Path, no_build: bool) 
 }
 
 fn build(folder: &Path) -> Result<()> {
-    let there = |(name, _): &&(&str, &[&str])| run::succeeds(name, &["--version"]);
+    // A client without its daemon builds nothing.
+    let there = |(name, _): &&(&str, &[&str])| run::succeeds(name, &["info"]);
     match BUILDERS.iter().find(there) {
         Some((name, arguments)) => {
             run::shown(Command::new(name).args(*arguments).current_dir(folder))
