@@ -152,7 +152,7 @@ mod tests {
         let forms = schema["$defs"]["Step"]["oneOf"].as_array().expect("a list");
         let kinds: Vec<&str> =
             forms.iter().filter_map(|form| form["required"][0].as_str()).collect();
-        assert_eq!(kinds, ["answer", "auth", "gate", "limit", "probe", "chain"]);
+        assert_eq!(kinds, ["answer", "auth", "gate", "limit", "probe", "route", "chain"]);
         assert!(schema["$defs"]["LimitConfig"]["properties"]["rate"].is_object());
     }
 

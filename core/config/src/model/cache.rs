@@ -25,6 +25,8 @@ impl Default for CacheStore {
 /// How an API's answers are kept: those to GET, by what their heads say of it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+// Plugins have caches too.
+#[schemars(rename = "ApiCache")]
 pub struct Cache {
     /// How long answers are fresh that say nothing of it themselves: 1s to 30d. Those with an error
     /// or a temporary redirect are not meant. Without it they are not kept.

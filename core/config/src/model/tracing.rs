@@ -138,7 +138,8 @@ impl FromStr for CollectorUrl {
         }
         let port = match authority.port() {
             Some(port) => port.as_u16(),
-            None if authority.as_str().ends_with(':') => return Err(()),
+            // What stands behind the host is no port.
+            None if authority.as_str().len() > authority.host().len() => return Err(()),
             None => port,
         };
         let address = format!("{}:{port}", authority.host()).parse()?;
