@@ -1,5 +1,5 @@
 //! What a shared limit admits, and what its calls cost, against a redis-server of its own:
-//! `cargo run --profile bench -p paifang-state --example shared`.
+//! `cargo run -p paifang-state --example shared`.
 //!
 //! Three gateways ask a limit of 1000/s with its default burst for 600 calls a second each; then one
 //! gateway asks a limit that it does not reach, beside the like in this process.

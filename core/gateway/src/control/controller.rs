@@ -174,7 +174,13 @@ impl Controller {
         let held: Arc<Held> = Arc::default();
         let controller = Arc::new(Self {
             metrics: Metrics::new(
-                &live, &held, &edge, &refusals, &counters, &registry, &handlers, &stores,
+                &live,
+                &held,
+                &edge,
+                &refusals,
+                &counters,
+                &registry,
+                (&handlers, &stores),
             )
             .with_cache(&answers),
             answers,

@@ -47,8 +47,7 @@ impl Metrics {
         refusals: &Arc<Refusals>,
         releases: &Arc<ReleaseCounters>,
         plugins: &Registry,
-        handlers: &Arc<Handlers>,
-        shared: &Arc<SharedStores>,
+        (handlers, shared): (&Arc<Handlers>, &Arc<SharedStores>),
     ) -> Self {
         let mut registry = registry::Registry::default();
         registry.register_collector(Box::new(plugins::Plugins(plugins.clone())));

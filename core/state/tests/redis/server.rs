@@ -180,6 +180,7 @@ fn synced(server: &RedisServer) -> bool {
 ///
 /// # Panics
 /// When it never does.
+#[allow(clippy::disallowed_methods)] // It looks again and again, and gives up: a wait with an end.
 fn poll(what: &str, mut holds: impl FnMut() -> bool) {
     let began = Instant::now();
     while !holds() {
