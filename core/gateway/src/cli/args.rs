@@ -4,6 +4,7 @@ use super::{
     about::{self, CompletionsArguments, ManArguments},
     cache::CacheCommand,
     handler::HandlerCommand,
+    import::ImportArguments,
 };
 use crate::{Builder, insight::Sort};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -253,47 +254,6 @@ pub(super) struct CheckArguments {
     /// What becomes of secrets that are not on this machine.
     #[arg(long, value_enum, default_value_t = Secrets::Placeholder)]
     pub(super) secrets: Secrets,
-}
-
-/// What to import, and how.
-#[derive(Debug, Args)]
-pub(super) struct ImportArguments {
-    /// Whose config it is.
-    #[arg(value_enum)]
-    pub(super) format: SourceFormat,
-    /// The config; what it includes is read too.
-    #[arg(value_name = "FILE")]
-    pub(super) file: PathBuf,
-    /// A file that is not there yet, or a directory for a paifang.yaml. Default: standard output.
-    #[arg(long, value_name = "FILE|DIR")]
-    pub(super) out: Option<PathBuf>,
-    /// Fail, and write nothing, when anything that changes answers is not taken.
-    #[arg(long)]
-    pub(super) strict: bool,
-    /// Leave APIs online though something that protected them is not taken.
-    #[arg(long)]
-    pub(super) allow_unprotected: bool,
-    /// How the report is written: to standard output beside --out, else to standard error.
-    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
-    pub(super) report: ReportFormat,
-}
-
-/// Whose config it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum SourceFormat {
-    /// nginx, with its `http` block.
-    Nginx,
-    /// APISIX: the apisix.yaml of its standalone mode.
-    Apisix,
-}
-
-/// How the report of an import is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum ReportFormat {
-    /// For people.
-    Text,
-    /// One JSON document.
-    Json,
 }
 
 /// How to lock.

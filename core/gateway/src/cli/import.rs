@@ -1,7 +1,7 @@
 //! `paifang import`: another gateway's config as one of ours, with a report of every line.
 
-use super::{Failed, args, terminal::complain, terminal::say};
-use args::{ImportArguments, ReportFormat, SourceFormat};
+use super::{Failed, terminal::complain, terminal::say};
+use clap::{Args, ValueEnum};
 use paifang_config::source::RealFiles;
 use paifang_import::{Entry, Fate, Imported, Options, Report};
 use std::{
@@ -14,6 +14,47 @@ use std::{
 const PARTLY: u8 = 4;
 /// Exit code where no API came of it that is online.
 const NOTHING: u8 = 5;
+
+/// What to import, and how.
+#[derive(Debug, Args)]
+pub(super) struct ImportArguments {
+    /// Whose config it is.
+    #[arg(value_enum)]
+    pub(super) format: SourceFormat,
+    /// The config; what it includes is read too.
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// A file that is not there yet, or a directory for a paifang.yaml. Default: standard output.
+    #[arg(long, value_name = "FILE|DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// Fail, and write nothing, when anything that changes answers is not taken.
+    #[arg(long)]
+    pub(super) strict: bool,
+    /// Leave APIs online though something that protected them is not taken.
+    #[arg(long)]
+    pub(super) allow_unprotected: bool,
+    /// How the report is written: to standard output beside --out, else to standard error.
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub(super) report: ReportFormat,
+}
+
+/// Whose config it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum SourceFormat {
+    /// nginx, with its `http` block.
+    Nginx,
+    /// APISIX: the apisix.yaml of its standalone mode.
+    Apisix,
+}
+
+/// How the report of an import is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ReportFormat {
+    /// For people.
+    Text,
+    /// One JSON document.
+    Json,
+}
 
 pub(super) fn import(wanted: &ImportArguments) -> Result<(), Failed> {
     let said = |why: String| Failed::Said(why);
