@@ -1,7 +1,7 @@
 //! Moving in: configs of other gateways, told in ours.
 //!
 //! Each source format is a folder that reads its files with places, says of every line what became of it
-//! (the [`Report`]), and fills a [`out::Config`]: listeners, upstreams, APIs as YAML nodes with comments.
+//! (the [`Report`]), and fills a config: listeners, upstreams, APIs as YAML nodes with comments.
 //! What protects and could not be told in ours leaves its API offline. Nothing here knows a transport;
 //! files come through [`FileSource`].
 //!

@@ -20,7 +20,7 @@ pub struct ErrorPages {
     pub apps: BTreeMap<String, ErrorTemplate>,
 }
 
-/// A body with placeholders: `{code}`, `{status}`, `{title}`, `{detail}`, `{request_id}`,
+/// A body in which names in braces are filled in: `{code}`, `{status}`, `{title}`, `{detail}`, `{request_id}`,
 /// `{trace_id}`. Values are escaped for JSON strings, so that a template cannot be broken out of.
 #[derive(Debug, Clone)]
 pub struct ErrorTemplate {

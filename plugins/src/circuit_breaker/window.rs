@@ -109,8 +109,8 @@ mod tests {
     #[test]
     fn calls_leave_a_tenth_at_a_time() {
         let window = Window::new(1000);
-        for now in [0, 99, 100, 950] {
-            window.add(now, FAILED);
+        for at in [0, 99, 100, 950] {
+            window.add(at, FAILED);
         }
         for (now, calls) in [(999, 4), (1000, 2), (1099, 2), (1100, 1), (1899, 1), (1900, 0)] {
             assert_eq!(window.sum(now).calls, calls, "{now}");

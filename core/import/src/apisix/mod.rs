@@ -2,7 +2,7 @@
 //!
 //! A route with its service, plugin config and upstream becomes an API for each of its URIs. Plugins become
 //! steps in the order in which APISIX runs them: those of its rewrite phase, then those of its access phase,
-//! each by priority ([`order`]). docs/from-apisix.md says what becomes of each.
+//! each by priority (`order`). docs/from-apisix.md says what becomes of each.
 
 mod auth;
 mod consumers;

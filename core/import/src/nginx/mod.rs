@@ -1,8 +1,8 @@
 //! nginx: a config with all that it includes.
 //!
-//! 1. [`read`](read::read) makes a tree of directives, with places.
-//! 2. [`server`] finds sockets and hosts, [`location`] the locations of a server.
-//! 3. [`decide`] turns nginx's choice among them into routes.
+//! 1. `read` makes a tree of directives, with places.
+//! 2. `server` finds sockets and hosts, `location` the locations of a server.
+//! 3. `decide` turns nginx's choice among them into routes.
 //! 4. The others turn what holds in a location into steps, upstreams and limits.
 //!
 //! docs/from-nginx.md says what becomes of each directive.

@@ -16,7 +16,7 @@ pub(crate) struct Vars {
 pub(crate) struct Filled {
     /// A template.
     pub(crate) text: String,
-    /// Whether it has placeholders.
+    /// Whether it depends on the call: it has `{{ … }}` in it.
     pub(crate) varies: bool,
     /// Whether a step must make a request id before it.
     pub(crate) request_id: bool,
