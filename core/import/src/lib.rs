@@ -10,10 +10,15 @@
 #![forbid(unsafe_code)]
 
 pub mod apisix;
+mod draft;
+mod expression;
 mod fault;
+mod finish;
 pub mod nginx;
 pub mod out;
 mod report;
+mod values;
+mod vars;
 
 pub use fault::Fault;
 pub use report::{Entry, Fate, Place, Report};

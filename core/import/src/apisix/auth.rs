@@ -1,57 +1,34 @@
 //! Who calls, and who may: `key-auth`, `basic-auth`, `ip-restriction`, `consumer-restriction`.
 
-use paifang_config::yaml::Node as Yaml;
-
 use super::Import;
-use super::order::Place;
 use super::source::{flag, number, text, texts};
-use super::steps::{Done, Steps};
+use super::steps::{Ask, Done};
 use crate::Fate;
 use crate::out::Node;
 
 impl Import {
-    pub(super) fn key_auth(
-        &mut self,
-        steps: &mut Steps,
-        place: Place,
-        config: &Yaml,
-        from: &str,
-    ) -> Done {
-        if config.get("anonymous_consumer").is_some() {
+    pub(super) fn key_auth(&mut self, ask: &mut Ask<'_>) -> Done {
+        if ask.config.get("anonymous_consumer").is_some() {
             return Err("`anonymous_consumer`: an API of its own lets strangers in".into());
         }
         if !self.consumers.iter().any(|consumer| consumer.key) {
             return Err("no consumer has a key".into());
         }
-        let header = text(config, "header").unwrap_or("apikey").to_ascii_lowercase();
-        let query = text(config, "query").unwrap_or("apikey");
+        let header = text(ask.config, "header").unwrap_or("apikey").to_ascii_lowercase();
+        let query = text(ask.config, "query").unwrap_or("apikey");
         let places = vec![
             Node::map().with("header", Node::text(header)).into(),
             Node::map().with("query", Node::text(query)).into(),
         ];
-        let hide = flag(config, "hide_credentials").unwrap_or(false);
+        let hide = flag(ask.config, "hide_credentials").unwrap_or(false);
         let step = Node::map().with("from", Node::List(places)).with("hide", Node::plain(hide));
-        steps.add(place, ("key_auth", ""), step, None, from);
-        steps.apps = true;
-        self.tell_name(steps, place, "{{ app }}", from);
+        ask.step(("key_auth", ""), step);
+        tell_name(ask, "{{ app }}");
         Ok((Fate::Approximated, "key_auth; a request with two keys is refused".into()))
     }
 
-    /// APISIX tells upstreams who the consumer is.
-    fn tell_name(&self, steps: &mut Steps, place: Place, template: &str, from: &str) {
-        let set = Node::map().with("x-consumer-username", Node::text(template));
-        let config = Node::map().with("request", Node::map().with("set", set));
-        steps.add(place, ("headers", "consumer"), config, None, from);
-    }
-
-    pub(super) fn basic_auth(
-        &mut self,
-        steps: &mut Steps,
-        place: Place,
-        config: &Yaml,
-        from: &str,
-    ) -> Done {
-        if config.get("anonymous_consumer").is_some() {
+    pub(super) fn basic_auth(&mut self, ask: &mut Ask<'_>) -> Done {
+        if ask.config.get("anonymous_consumer").is_some() {
             return Err("`anonymous_consumer`: an API of its own lets strangers in".into());
         }
         let mut users = Vec::new();
@@ -70,13 +47,13 @@ impl Import {
         if users.is_empty() {
             return Err("no consumer has a password".into());
         }
-        let hide = flag(config, "hide_credentials").unwrap_or(false);
+        let hide = flag(ask.config, "hide_credentials").unwrap_or(false);
         let step = Node::map()
             .with("users", Node::List(users))
-            .with("realm", Node::text(text(config, "realm").unwrap_or("basic")))
+            .with("realm", Node::text(text(ask.config, "realm").unwrap_or("basic")))
             .with("forward", Node::plain(!hide));
-        steps.add(place, ("basic_auth", ""), step, None, from);
-        self.tell_name(steps, place, "{{ identity }}", from);
+        ask.step(("basic_auth", ""), step);
+        tell_name(ask, "{{ identity }}");
         match alike {
             true => Ok((Fate::Taken, "basic_auth".into())),
             false => Ok((
@@ -86,14 +63,9 @@ impl Import {
         }
     }
 
-    pub(super) fn ip_restriction(
-        &mut self,
-        steps: &mut Steps,
-        place: Place,
-        config: &Yaml,
-        from: &str,
-    ) -> Done {
-        let (allow, deny) = (texts(config.get("whitelist")), texts(config.get("blacklist")));
+    pub(super) fn ip_restriction(&mut self, ask: &mut Ask<'_>) -> Done {
+        let (allow, deny) =
+            (texts(ask.config.get("whitelist")), texts(ask.config.get("blacklist")));
         let valid = |net: &String| {
             net.parse::<ipnet::IpNet>().is_ok() || net.parse::<std::net::IpAddr>().is_ok()
         };
@@ -112,29 +84,22 @@ impl Import {
             (true, false) => Node::map().with("deny", truncated(deny)),
             (true, true) => return Err("neither a whitelist nor a blacklist".into()),
         };
-        steps.add(place, ("ip_filter", ""), step, None, from);
-        match number(config, "response_code").unwrap_or(403.0) as u16 {
+        ask.step(("ip_filter", ""), step);
+        match number(ask.config, "response_code").unwrap_or(403.0) as u16 {
             403 => Ok((Fate::Taken, "ip_filter".into())),
             _ => Ok((Fate::Approximated, "ip_filter; it answers 403".into())),
         }
     }
 
-    pub(super) fn consumer_restriction(
-        &mut self,
-        steps: &mut Steps,
-        place: Place,
-        config: &Yaml,
-        from: &str,
-    ) -> Done {
-        if text(config, "type").unwrap_or("consumer_name") != "consumer_name" {
+    pub(super) fn consumer_restriction(&mut self, ask: &mut Ask<'_>) -> Done {
+        if text(ask.config, "type").unwrap_or("consumer_name") != "consumer_name" {
             return Err("only consumers by name are taken".into());
         }
-        if config.get("allowed_by_methods").is_some() {
+        if ask.config.get("allowed_by_methods").is_some() {
             return Err("`allowed_by_methods`: an API for each method, with an `acl`".into());
         }
         let rule = |names: Vec<String>| -> Result<Node, String> {
-            let names: Vec<String> =
-                names.iter().map(|name| crate::nginx::values::name(name)).collect();
+            let names: Vec<String> = names.iter().map(|name| crate::values::name(name)).collect();
             let apps: Vec<String> = names.iter().filter(|n| self.is_app(n)).cloned().collect();
             let users: Vec<String> = self
                 .consumers
@@ -157,13 +122,13 @@ impl Import {
         };
         let mut step = Node::map();
         for (key, list) in [("allow", "whitelist"), ("deny", "blacklist")] {
-            let names = texts(config.get(list));
+            let names = texts(ask.config.get(list));
             if !names.is_empty() {
                 step.put(key, rule(names)?);
             }
         }
-        steps.add(place, ("acl", ""), step, None, from);
-        match number(config, "rejected_code").unwrap_or(403.0) as u16 {
+        ask.step(("acl", ""), step);
+        match number(ask.config, "rejected_code").unwrap_or(403.0) as u16 {
             403 => Ok((Fate::Taken, "acl".into())),
             _ => Ok((Fate::Approximated, "acl; it answers 403".into())),
         }
@@ -172,4 +137,11 @@ impl Import {
     fn is_app(&self, name: &str) -> bool {
         self.consumers.iter().any(|consumer| consumer.key && consumer.name == name)
     }
+}
+
+/// APISIX tells upstreams who the consumer is.
+fn tell_name(ask: &mut Ask<'_>, template: &str) {
+    let set = Node::map().with("x-consumer-username", Node::text(template));
+    let config = Node::map().with("request", Node::map().with("set", set));
+    ask.step(("headers", "consumer"), config);
 }

@@ -24,7 +24,7 @@ impl Import {
         let mut apps = Node::map();
         for consumer in items(root.get("consumers")) {
             let Some(name) = text(consumer, "username") else { continue };
-            let name = crate::nginx::values::name(name);
+            let name = crate::values::name(name);
             let mut made = Consumer { name: name.clone(), key: false, user: None };
             let plugins = consumer.get("plugins").map(entries).unwrap_or_default();
             for entry in plugins {

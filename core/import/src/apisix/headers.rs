@@ -3,37 +3,30 @@
 use paifang_config::yaml::Node as Yaml;
 
 use super::Import;
-use super::order::Place;
 use super::source::{entries, flag, items, number, text, texts};
-use super::steps::{Done, Steps};
+use super::steps::{Ask, Done};
 use crate::Fate;
-use crate::nginx::vars::Vars;
 use crate::out::{Item, Node};
+use crate::vars::Vars;
 
 impl Import {
-    pub(super) fn proxy_rewrite(
-        &mut self,
-        steps: &mut Steps,
-        place: Place,
-        config: &Yaml,
-        from: &str,
-    ) -> Done {
+    pub(super) fn proxy_rewrite(&mut self, ask: &mut Ask<'_>) -> Done {
         let vars = Vars::default();
         let mut step = Node::map();
-        if let Some(method) = text(config, "method") {
+        if let Some(method) = text(ask.config, "method") {
             step.put("method", Node::text(method));
         }
-        if let Some(host) = text(config, "host") {
+        if let Some(host) = text(ask.config, "host") {
             step.put("host", Node::text(host));
         }
         let mut note = "rewrite, and headers".to_owned();
-        if let Some(uri) = text(config, "uri") {
+        if let Some(uri) = text(ask.config, "uri") {
             if uri.contains('?') {
                 return Err("a query in `uri`: a step `rewrite` with `query.set`".into());
             }
             step.put("path", Node::text(vars.fill(uri)?.text));
         } else {
-            let pairs = texts(config.get("regex_uri"));
+            let pairs = texts(ask.config.get("regex_uri"));
             match &*pairs {
                 [] => {}
                 [pattern, replace] => {
@@ -48,68 +41,46 @@ impl Import {
                 _ => return Err("several pairs of `regex_uri`, of which the first that fits counts: a route for each".into()),
             }
         }
-        if flag(config, "use_real_request_uri_unsafe") == Some(true) {
+        if flag(ask.config, "use_real_request_uri_unsafe") == Some(true) {
             return Err("`use_real_request_uri_unsafe`: what is matched is what is sent".into());
         }
-        let changes = match config.get("headers") {
+        let changes = match ask.config.get("headers") {
             Some(headers) => changes(headers, &vars)?,
             None => Node::map(),
         };
         if !step.is_empty() {
-            steps.add(place, ("rewrite", ""), step, None, from);
+            ask.step(("rewrite", ""), step);
         }
         if !changes.is_empty() {
-            steps.add(
-                place,
-                ("headers", "proxy-rewrite"),
-                Node::map().with("request", changes),
-                None,
-                from,
-            );
+            ask.step(("headers", "proxy-rewrite"), Node::map().with("request", changes));
         }
         let near = note.contains(';');
         Ok((if near { Fate::Approximated } else { Fate::Taken }, note))
     }
 
-    pub(super) fn response_rewrite(
-        &mut self,
-        steps: &mut Steps,
-        place: Place,
-        config: &Yaml,
-        from: &str,
-    ) -> Done {
+    pub(super) fn response_rewrite(&mut self, ask: &mut Ask<'_>) -> Done {
         for key in ["body", "status_code", "filters", "vars"] {
-            if config.get(key).is_some() {
+            if ask.config.get(key).is_some() {
                 return Err(format!("`{key}`: answers' header fields alone are changed here"));
             }
         }
-        let Some(headers) = config.get("headers") else { return Err("nothing to change".into()) };
+        let Some(headers) = ask.config.get("headers") else {
+            return Err("nothing to change".into());
+        };
         let changes = changes(headers, &Vars::default())?;
-        steps.add(
-            place,
-            ("headers", "response-rewrite"),
-            Node::map().with("response", changes),
-            None,
-            from,
-        );
+        ask.step(("headers", "response-rewrite"), Node::map().with("response", changes));
         Ok((Fate::Taken, "headers.response".into()))
     }
 
-    pub(super) fn cors(
-        &mut self,
-        steps: &mut Steps,
-        place: Place,
-        config: &Yaml,
-        from: &str,
-    ) -> Done {
+    pub(super) fn cors(&mut self, ask: &mut Ask<'_>) -> Done {
         for key in ["allow_origins_by_regex", "allow_origins_by_metadata"] {
-            if config.get(key).is_some() {
+            if ask.config.get(key).is_some() {
                 return Err(format!("`{key}`: list the origins, `https://*.example.com` included"));
             }
         }
-        let credentials = flag(config, "allow_credential").unwrap_or(false);
+        let credentials = flag(ask.config, "allow_credential").unwrap_or(false);
         let list = |key: &str| -> Result<Node, String> {
-            let value = text(config, key).unwrap_or("*");
+            let value = text(ask.config, key).unwrap_or("*");
             match value {
                 "**" => Err(format!("`{key}: \"**\"` lets everybody in: list who may")),
                 "*" => Ok(Node::text("*")),
@@ -120,33 +91,28 @@ impl Import {
             .with("origins", list("allow_origins")?)
             .with("methods", list("allow_methods")?)
             .with("headers", list("allow_headers")?);
-        if let Some(expose) = text(config, "expose_headers").filter(|expose| !expose.is_empty()) {
+        if let Some(expose) = text(ask.config, "expose_headers").filter(|expose| !expose.is_empty())
+        {
             step.put("expose", Node::texts(expose.split(',').map(|part| part.trim().to_owned())));
         }
         if credentials {
             step.put("credentials", Node::plain("true"));
         }
-        if let Some(age) = number(config, "max_age").filter(|age| *age > 0.0) {
+        if let Some(age) = number(ask.config, "max_age").filter(|age| *age > 0.0) {
             step.put("max_age", Node::plain(format!("{}s", (age as u64).min(86_400))));
         }
-        steps.add(place, ("cors", ""), step, None, from);
+        ask.step(("cors", ""), step);
         Ok((Fate::Approximated, "cors; preflights get 204, other OPTIONS go on".into()))
     }
 
-    pub(super) fn request_id(
-        &mut self,
-        steps: &mut Steps,
-        place: Place,
-        config: &Yaml,
-        from: &str,
-    ) -> Done {
-        let header = text(config, "header_name").unwrap_or("X-Request-Id").to_ascii_lowercase();
-        let response = flag(config, "include_in_response").unwrap_or(true);
+    pub(super) fn request_id(&mut self, ask: &mut Ask<'_>) -> Done {
+        let header = text(ask.config, "header_name").unwrap_or("X-Request-Id").to_ascii_lowercase();
+        let response = flag(ask.config, "include_in_response").unwrap_or(true);
         let step = Node::map()
             .with("header", Node::text(header))
             .with("trust", Node::plain("true"))
             .with("response", Node::plain(response));
-        steps.add(place, ("request_id", ""), step, None, from);
+        ask.step(("request_id", ""), step);
         Ok((Fate::Approximated, "request_id; ids are UUIDs of version 7".into()))
     }
 }

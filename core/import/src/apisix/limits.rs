@@ -3,26 +3,20 @@
 use paifang_config::yaml::Node as Yaml;
 
 use super::Import;
-use super::order::Place;
 use super::source::{number, text};
-use super::steps::{Done, Steps};
+use super::steps::{Ask, Done};
 use crate::Fate;
-use crate::nginx::values;
-use crate::nginx::vars::{Piece, pieces};
 use crate::out::Node;
+use crate::values;
+use crate::vars::{Piece, pieces};
 
 impl Import {
-    pub(super) fn limit_count(
-        &mut self,
-        steps: &mut Steps,
-        place: Place,
-        config: &Yaml,
-        from: &str,
-    ) -> Done {
-        if config.get("rules").is_some() {
+    pub(super) fn limit_count(&mut self, ask: &mut Ask<'_>) -> Done {
+        if ask.config.get("rules").is_some() {
             return Err("`rules`: a `throttle` for each".into());
         }
-        let (Some(count), Some(window)) = (number(config, "count"), number(config, "time_window"))
+        let (Some(count), Some(window)) =
+            (number(ask.config, "count"), number(ask.config, "time_window"))
         else {
             return Err("`count` or `time_window` is no number".into());
         };
@@ -31,28 +25,23 @@ impl Import {
         let mut step = Node::map()
             .with("rate", Node::plain(rate))
             .with("burst", Node::plain(count as u64))
-            .with("by", subjects(config)?);
-        if let Some(group) = text(config, "group") {
+            .with("by", subjects(ask.config)?);
+        if let Some(group) = text(ask.config, "group") {
             step.put("share", Node::text(values::name(group)));
         }
-        steps.add(place, ("throttle", "limit-count"), step, None, from);
-        let shared = text(config, "policy").is_some_and(|policy| policy != "local");
+        ask.step(("throttle", "limit-count"), step);
+        let shared = text(ask.config, "policy").is_some_and(|policy| policy != "local");
         let here = if shared { "; counted by each gateway alone" } else { "" };
-        let code = rejected(config);
+        let code = rejected(ask.config);
         Ok((
             Fate::Approximated,
             format!("throttle; the rate grows back evenly, not by windows{code}{here}"),
         ))
     }
 
-    pub(super) fn limit_req(
-        &mut self,
-        steps: &mut Steps,
-        place: Place,
-        config: &Yaml,
-        from: &str,
-    ) -> Done {
-        let (Some(rate_), Some(burst)) = (number(config, "rate"), number(config, "burst")) else {
+    pub(super) fn limit_req(&mut self, ask: &mut Ask<'_>) -> Done {
+        let (Some(rate_), Some(burst)) = (number(ask.config, "rate"), number(ask.config, "burst"))
+        else {
             return Err("`rate` or `burst` is no number".into());
         };
         let rate = rate(rate_, 1.0)
@@ -61,10 +50,10 @@ impl Import {
             .with("rate", Node::plain(rate))
             // One goes through, and `burst` more.
             .with("burst", Node::plain(burst as u64 + 1))
-            .with("by", subjects(config)?);
-        steps.add(place, ("throttle", "limit-req"), step, None, from);
-        let delayed = super::source::flag(config, "nodelay") != Some(true) && burst > 0.0;
-        let code = rejected(config);
+            .with("by", subjects(ask.config)?);
+        ask.step(("throttle", "limit-req"), step);
+        let delayed = super::source::flag(ask.config, "nodelay") != Some(true) && burst > 0.0;
+        let code = rejected(ask.config);
         Ok(match (delayed, code.is_empty()) {
             (false, true) => (Fate::Taken, "throttle".into()),
             (true, _) => (
@@ -75,21 +64,16 @@ impl Import {
         })
     }
 
-    pub(super) fn limit_conn(
-        &mut self,
-        steps: &mut Steps,
-        place: Place,
-        config: &Yaml,
-        from: &str,
-    ) -> Done {
-        let (Some(conn), Some(burst)) = (number(config, "conn"), number(config, "burst")) else {
+    pub(super) fn limit_conn(&mut self, ask: &mut Ask<'_>) -> Done {
+        let (Some(conn), Some(burst)) = (number(ask.config, "conn"), number(ask.config, "burst"))
+        else {
             return Err("`conn` or `burst` is no number".into());
         };
         let step = Node::map()
             .with("concurrency", Node::plain((conn + burst) as u64))
-            .with("by", subjects(config)?);
-        steps.add(place, ("throttle", "limit-conn"), step, None, from);
-        let code = rejected(config);
+            .with("by", subjects(ask.config)?);
+        ask.step(("throttle", "limit-conn"), step);
+        let code = rejected(ask.config);
         Ok((Fate::Approximated, format!("throttle.concurrency; the burst is not delayed{code}")))
     }
 }

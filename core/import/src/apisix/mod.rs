@@ -22,7 +22,8 @@ use std::path::Path;
 
 use paifang_config::source::FileSource;
 
-use crate::out::{Node, chains, write};
+use crate::finish::Parts;
+use crate::out::Node;
 use crate::{Fate, Fault, Imported, Options};
 use consumers::Consumer;
 use source::{Source, entries, items, text};
@@ -61,32 +62,18 @@ pub fn import(path: &Path, files: &dyn FileSource, options: Options) -> Result<I
     let global = import.global(&root);
     let apis = import.routes(&root);
     import.rest(&root);
-    let mut config = Node::map().with("version", Node::plain(1));
-    config.put("listeners", Node::List(import.listeners(&root)));
-    let mut defaults = Node::map()
-        .with("body_limit", Node::plain("1GiB").commented("APISIX has no limit unless one is set"));
-    defaults.put("handlers", Node::List(global));
-    config.put("defaults", defaults);
-    if !apps.is_empty() {
-        config.put("apps", apps);
+    let listeners = import.listeners(&root);
+    let limit = Node::plain("1GiB").commented("APISIX has no limit unless one is set");
+    let defaults = Node::map().with("body_limit", limit).with("handlers", Node::List(global));
+    Ok(Parts {
+        from: path,
+        remark: "The order of steps is that of APISIX: its rewrite phase, then its access phase, by priority.",
+        head: vec![("listeners", Node::List(listeners)), ("defaults", defaults), ("apps", apps)],
+        upstreams: import.upstreams.into_iter().map(|made| (made.name, made.item)).collect(),
+        apis,
+        report: import.source.finish(),
     }
-    if !import.upstreams.is_empty() {
-        let made = import.upstreams.into_iter().map(|made| (made.name, made.item)).collect();
-        config.put("upstreams", Node::Map(made));
-    }
-    let count = apis.len();
-    let (chains, apis) = chains::shared(apis);
-    if !chains.is_empty() {
-        config.put("chains", chains);
-    }
-    config.put("apis", Node::List(apis));
-    let report = import.source.finish();
-    let head = format!(
-        "# From {}: {}.\n# The order of steps is that of APISIX: its rewrite phase, then its access phase, by priority.\n",
-        path.display(),
-        report.summary()
-    );
-    Ok(Imported { yaml: head + &write(&config), apis: count, report })
+    .imported())
 }
 
 impl Import {
@@ -103,7 +90,7 @@ impl Import {
                 .into_iter()
                 .chain(source::texts(ssl.get("sni")))
                 .next();
-            let name = crate::nginx::values::name(&name.unwrap_or_else(|| "default".into()));
+            let name = crate::values::name(&name.unwrap_or_else(|| "default".into()));
             let note = format!(
                 "listeners.tls.certificates: put it into tls/{name}.pem and tls/{name}.key"
             );
@@ -140,12 +127,12 @@ impl Import {
 
     /// What holds for every request, also those that match no route.
     fn global(&mut self, root: &paifang_config::yaml::Node) -> Vec<crate::out::Item> {
-        let mut steps = steps::Steps::default();
+        let mut steps = steps::Draft::default();
         let real_ip = Node::map().with(
             "request",
             Node::map().with("set", Node::map().with("x-real-ip", Node::text("{{ client_ip }}"))),
         );
-        steps.add(
+        steps.step(
             order::FIRST,
             ("headers", "real-ip"),
             real_ip,
@@ -160,11 +147,10 @@ impl Import {
                 self.source.say_all(entry, Fate::Taken, "");
             }
         }
-        if let Some(why) = steps.offline {
-            self.source.offline("defaults", &why);
+        if let Some(why) = steps.offline.take() {
+            self.source.book.offline.push(("defaults".to_owned(), why));
         }
-        steps.list.sort_by_key(|(place, _)| *place);
-        steps.list.into_iter().map(|(_, item)| item).collect()
+        steps.steps()
     }
 
     /// What stands beside routes and has no counterpart, or only means something through them.

@@ -1,10 +1,10 @@
 //! When APISIX runs a plugin: phase and priority, from its sources (`apisix/plugins`, 3.14).
 
 /// A step's place in a chain; the lesser comes first.
-pub(super) type Place = (u8, i32, u32);
+pub(super) type Place = (u8, i32);
 
 /// Before all plugins.
-pub(super) const FIRST: Place = (0, 0, 0);
+pub(super) const FIRST: Place = (0, 0);
 
 /// Plugin, priority, whether it works in the access phase (else in the rewrite phase, before it).
 const ORDER: &[(&str, i32, bool)] = &[
@@ -58,7 +58,7 @@ const ORDER: &[(&str, i32, bool)] = &[
 pub(super) fn place(plugin: &str, own: Option<i32>) -> Place {
     let known = ORDER.iter().find(|(name, ..)| *name == plugin);
     let (priority, access) = known.map_or((0, true), |(_, priority, access)| (*priority, *access));
-    (1 + u8::from(access), -own.unwrap_or(priority), 0)
+    (1 + u8::from(access), -own.unwrap_or(priority))
 }
 
 #[cfg(test)]

@@ -5,11 +5,11 @@ use paifang_config::yaml::{Entry, Node as Yaml};
 use super::Import;
 use super::order;
 use super::source::{entries, items, number, text, texts};
-use super::steps::Steps;
+use super::steps::Draft;
 use crate::Fate;
-use crate::nginx::expression::escape;
-use crate::nginx::values;
-use crate::out::{Item, Node};
+use crate::expression::escape;
+use crate::out::{Item, Node, unique};
+use crate::values;
 
 /// What a route asks for beside its URI.
 #[derive(Debug, Default)]
@@ -59,7 +59,7 @@ impl Import {
             text(route, "service_id").and_then(|id| super::by_id(root.get("services"), id));
         let config = text(route, "plugin_config_id")
             .and_then(|id| super::by_id(root.get("plugin_configs"), id));
-        let mut steps = Steps::default();
+        let mut steps = Draft::default();
         for (key, found) in
             [("service_id", service.is_some()), ("plugin_config_id", config.is_some())]
         {
@@ -74,7 +74,7 @@ impl Import {
             .collect();
         self.plugins(&mut steps, &sets);
         let demands = self.demands(route, &mut steps);
-        let upstream = self.upstream_of(root, route, service, &mut steps);
+        self.upstream_of(root, route, service, &mut steps);
         let mut hosts: Vec<String> = [texts(route.get("hosts")), texts(route.get("host"))].concat();
         if hosts.is_empty() {
             hosts = service.map(|service| texts(service.get("hosts"))).unwrap_or_default();
@@ -82,7 +82,6 @@ impl Import {
         hosts.iter_mut().for_each(|host| *host = host.to_ascii_lowercase());
         let methods = texts(route.get("methods"));
         let uris: Vec<String> = [texts(route.get("uris")), texts(route.get("uri"))].concat();
-        steps.list.sort_by_key(|(place, _)| *place);
         self.route_keys(route);
         for uri in &uris {
             let mut matches = Node::map();
@@ -123,61 +122,32 @@ impl Import {
                 }
                 continue;
             }
-            apis.push((at, self.api(route, uri, matches, &steps, upstream.as_deref())));
+            apis.push((at, self.api(route, uri, matches, steps.clone())));
         }
     }
 
-    fn api(
-        &mut self,
-        route: &Yaml,
-        uri: &str,
-        matches: Node,
-        steps: &Steps,
-        upstream: Option<&str>,
-    ) -> Item {
+    fn api(&mut self, route: &Yaml, uri: &str, matches: Node, steps: Draft) -> Item {
         let id = self.id(route, uri);
-        let mut api = Node::map().with("id", Node::text(id.clone())).with("match", matches);
-        let answers = steps.answered || upstream.is_some();
-        let why = steps.offline.clone().or((!answers).then(|| "nothing answers it".to_owned()));
-        if let Some(why) = why {
-            let state =
-                if self.options.allow_unprotected && answers { "online" } else { "offline" };
-            api.put("state", Node::text(state).commented(why.clone()));
-            self.source.offline(&id, &why);
-        }
-        if !steps.list.is_empty() {
-            api.put(
-                "handlers",
-                Node::List(steps.list.iter().map(|(_, item)| item.clone()).collect()),
-            );
-        }
-        if let Some(upstream) = upstream {
-            api.put("upstream", Node::text(upstream));
-            api.put("timeout", Node::plain("1h"));
-        }
+        let api = steps.api(&id, matches, self.options, &mut self.source.book);
         api.commented(format!("{}: {uri}", self.source.origin(route.span)))
     }
 
     fn id(&mut self, route: &Yaml, uri: &str) -> String {
         let own = text(route, "name").or(text(route, "id"));
         let base = own.map_or_else(|| values::name(uri), values::name);
-        let mut id = base.clone();
-        let mut number = 2;
-        while !self.ids.insert(id.clone()) {
-            id = format!("{base}-{number}");
-            number += 1;
-        }
+        let id = unique(&base, |id| self.ids.contains(id));
+        self.ids.insert(id.clone());
         id
     }
 
-    /// The upstream that a route names, has, or gets from its service.
+    /// Sets the upstream that a route names, has, or gets from its service.
     fn upstream_of(
         &mut self,
         root: &Yaml,
         route: &Yaml,
         service: Option<&Yaml>,
-        steps: &mut Steps,
-    ) -> Option<String> {
+        steps: &mut Draft,
+    ) {
         let timeout = route.get("timeout");
         for object in [Some(route), service].into_iter().flatten() {
             let found = match (object.get("upstream"), text(object, "upstream_id")) {
@@ -185,14 +155,17 @@ impl Import {
                 (None, Some(id)) => match super::by_id(root.get("upstreams"), id) {
                     Some(upstream) => upstream.clone(),
                     None => {
-                        steps.refuse(format!("there is no upstream `{id}`"));
-                        return None;
+                        return steps.refuse(format!("there is no upstream `{id}`"));
                     }
                 },
                 (None, None) => continue,
             };
             return match self.upstream(&found, timeout) {
-                Ok(name) => Some(name),
+                Ok(name) => {
+                    steps.upstream = Some(name);
+                    // APISIX has no limit of its own for the whole.
+                    steps.timeout = Some(3_600_000);
+                }
                 Err(why) => {
                     if let Some(entry) =
                         entries(object).iter().find(|e| e.key.text.starts_with("upstream"))
@@ -200,16 +173,14 @@ impl Import {
                         self.source.say_all(entry, Fate::NotTaken, &why);
                     }
                     steps.refuse(why);
-                    None
                 }
             };
         }
-        None
     }
 
     /// `vars`, `remote_addr`, `remote_addrs`. What cannot be asked for leaves the API offline: it would take
     /// more than it should.
-    fn demands(&mut self, route: &Yaml, steps: &mut Steps) -> Demands {
+    fn demands(&mut self, route: &Yaml, steps: &mut Draft) -> Demands {
         let mut demands = Demands::default();
         for entry in entries(route) {
             match &*entry.key.text {
@@ -229,7 +200,7 @@ impl Import {
                 "remote_addr" | "remote_addrs" => {
                     let nets = texts(Some(&entry.value));
                     let step = Node::map().with("allow", Node::texts(nets));
-                    steps.add(
+                    steps.step(
                         order::FIRST,
                         ("ip_filter", "remote-addrs"),
                         step,
@@ -256,11 +227,11 @@ impl Import {
                 Node::map().with("query", Node::map().with(name, Node::text(value.clone()))),
             );
             let step = Node::map().with("status", Node::plain(404));
-            steps.add(
+            steps.step(
                 order::FIRST,
                 ("respond", "vars"),
                 step,
-                Some(when),
+                Some(("when", when)),
                 self.source.origin(route.span),
             );
         }

@@ -18,7 +18,7 @@ const UNKNOWN: &str = "the importer does not know it";
 pub(super) struct Source {
     pub(super) root: Node,
     file: Arc<str>,
-    book: Book,
+    pub(super) book: Book,
 }
 
 impl Source {
@@ -116,10 +116,6 @@ impl Source {
     pub(super) fn protects(&mut self, entry: &Entry) {
         let place = self.place(entry.key.span);
         self.book.protects(&place);
-    }
-
-    pub(super) fn offline(&mut self, api: &str, why: &str) {
-        self.book.offline.push((api.to_owned(), why.to_owned()));
     }
 
     pub(super) fn finish(self) -> Report {

@@ -6,52 +6,36 @@ use super::Import;
 use super::order::{self, Place};
 use super::source::{entries, flag, number};
 use crate::Fate;
-use crate::out::{Item, Node};
+use crate::out::Node;
 
-/// Steps in the making.
-#[derive(Debug, Default)]
-pub(super) struct Steps {
-    pub(super) list: Vec<(Place, Item)>,
-    ids: Vec<String>,
-    /// Why the API may not be online.
-    pub(super) offline: Option<String>,
-    /// Whether a step answers every request.
-    pub(super) answered: bool,
-    /// Whether a step finds out the app, and its name is told to the upstream.
-    pub(super) apps: bool,
+/// An API in the making.
+pub(super) type Draft = crate::draft::Draft<Place>;
+
+/// A plugin that asks to become steps.
+pub(super) struct Ask<'a> {
+    pub(super) steps: &'a mut Draft,
+    place: Place,
+    /// What the plugin is told.
+    pub(super) config: &'a Yaml,
+    /// Where it stands, for comments.
+    from: &'a str,
 }
 
-impl Steps {
-    pub(super) fn add(
-        &mut self,
-        place: Place,
-        (kind, id): (&str, &str),
-        config: Node,
-        when: Option<Node>,
-        comment: impl Into<String>,
-    ) {
-        let wanted = if id.is_empty() { kind } else { id };
-        let mut name = wanted.to_owned();
-        let mut number = 2;
-        while self.ids.contains(&name) {
-            name = format!("{wanted}-{number}");
-            number += 1;
-        }
-        let mut step = Node::map().with(kind, config);
-        if name != kind {
-            step.put("id", Node::text(name.clone()));
-        }
-        if let Some(when) = when {
-            step.put("when", when);
-        }
-        self.ids.push(name);
-        // Steps of one plugin keep their order.
-        let place = (place.0, place.1, self.list.len() as u32);
-        self.list.push((place, step.commented(comment)));
+impl Ask<'_> {
+    /// Adds a step at the plugin's place; its id may be empty.
+    pub(super) fn step(&mut self, kind_and_id: (&str, &str), config: Node) {
+        self.step_when(kind_and_id, config, None);
     }
 
-    pub(super) fn refuse(&mut self, why: impl Into<String>) {
-        self.offline.get_or_insert(why.into());
+    /// One with a condition.
+    pub(super) fn step_when(
+        &mut self,
+        kind_and_id: (&str, &str),
+        config: Node,
+        when: Option<Node>,
+    ) {
+        let when = when.map(|when| ("when", when));
+        self.steps.step(self.place, kind_and_id, config, when, self.from);
     }
 }
 
@@ -79,7 +63,7 @@ fn protects(name: &str) -> bool {
 impl Import {
     /// The steps of these sets of plugins; what an earlier set says of a plugin hides what a later one
     /// says, as a route's hides that of its plugin config and service.
-    pub(super) fn plugins(&mut self, steps: &mut Steps, sets: &[Yaml]) {
+    pub(super) fn plugins(&mut self, steps: &mut Draft, sets: &[Yaml]) {
         let mut seen: Vec<String> = Vec::new();
         for set in sets {
             for entry in entries(set) {
@@ -92,10 +76,9 @@ impl Import {
                 self.plugin(steps, entry);
             }
         }
-        steps.list.sort_by_key(|(place, _)| *place);
     }
 
-    fn plugin(&mut self, steps: &mut Steps, entry: &Entry) {
+    fn plugin(&mut self, steps: &mut Draft, entry: &Entry) {
         let name = &*entry.key.text;
         let config = &entry.value;
         let meta = config.get("_meta");
@@ -118,24 +101,24 @@ impl Import {
             return;
         }
         let own = meta.and_then(|meta| number(meta, "priority")).map(|priority| priority as i32);
-        let place = order::place(name, own);
         let from = format!("{}: {name}", self.source.origin(entry.key.span));
+        let mut ask = Ask { steps, place: order::place(name, own), config, from: &from };
         let done = match name {
-            "key-auth" => self.key_auth(steps, place, config, &from),
-            "basic-auth" => self.basic_auth(steps, place, config, &from),
-            "ip-restriction" => self.ip_restriction(steps, place, config, &from),
-            "consumer-restriction" => self.consumer_restriction(steps, place, config, &from),
-            "limit-count" => self.limit_count(steps, place, config, &from),
-            "limit-req" => self.limit_req(steps, place, config, &from),
-            "limit-conn" => self.limit_conn(steps, place, config, &from),
-            "cors" => self.cors(steps, place, config, &from),
-            "request-id" => self.request_id(steps, place, config, &from),
-            "proxy-rewrite" => self.proxy_rewrite(steps, place, config, &from),
-            "response-rewrite" => self.response_rewrite(steps, place, config, &from),
-            "redirect" => self.redirect(steps, place, config, &from),
-            "mocking" => self.mocking(steps, place, config, &from),
-            "fault-injection" => self.fault_injection(steps, place, config, &from),
-            "traffic-split" => self.traffic_split(steps, place, config, &from),
+            "key-auth" => self.key_auth(&mut ask),
+            "basic-auth" => self.basic_auth(&mut ask),
+            "ip-restriction" => self.ip_restriction(&mut ask),
+            "consumer-restriction" => self.consumer_restriction(&mut ask),
+            "limit-count" => self.limit_count(&mut ask),
+            "limit-req" => self.limit_req(&mut ask),
+            "limit-conn" => self.limit_conn(&mut ask),
+            "cors" => self.cors(&mut ask),
+            "request-id" => self.request_id(&mut ask),
+            "proxy-rewrite" => self.proxy_rewrite(&mut ask),
+            "response-rewrite" => self.response_rewrite(&mut ask),
+            "redirect" => self.redirect(&mut ask),
+            "mocking" => self.mocking(&mut ask),
+            "fault-injection" => self.fault_injection(&mut ask),
+            "traffic-split" => self.traffic_split(&mut ask),
             "prometheus" => {
                 Ok((Fate::Taken, "numbers of each API are at the admin API: /metrics".into()))
             }

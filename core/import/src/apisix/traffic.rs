@@ -3,42 +3,35 @@
 use paifang_config::yaml::Node as Yaml;
 
 use super::Import;
-use super::order::Place;
 use super::source::{entries, flag, items, number, text};
-use super::steps::{Done, Steps};
+use super::steps::{Ask, Done};
 use crate::Fate;
-use crate::nginx::vars::Vars;
 use crate::out::Node;
+use crate::vars::Vars;
 
 impl Import {
-    pub(super) fn redirect(
-        &mut self,
-        steps: &mut Steps,
-        place: Place,
-        config: &Yaml,
-        from: &str,
-    ) -> Done {
-        if flag(config, "http_to_https") == Some(true) {
+    pub(super) fn redirect(&mut self, ask: &mut Ask<'_>) -> Done {
+        if flag(ask.config, "http_to_https") == Some(true) {
             let step =
                 Node::map().with("https", Node::plain("true")).with("status", Node::plain(308));
-            steps.add(place, ("redirect", "to-tls"), step, None, from);
+            ask.step(("redirect", "to-tls"), step);
             return Ok((
                 Fate::Approximated,
                 "redirect.https with 308; APISIX says 301 to GET".into(),
             ));
         }
-        if config.get("regex_uri").is_some() {
+        if ask.config.get("regex_uri").is_some() {
             return Err(
                 "`regex_uri`: a route with `path_regex`, a `rewrite` and a `redirect`".into()
             );
         }
-        let status = number(config, "ret_code").unwrap_or(302.0) as u16;
-        let Some(uri) = text(config, "uri") else { return Err("no `uri`".into()) };
+        let status = number(ask.config, "ret_code").unwrap_or(302.0) as u16;
+        let Some(uri) = text(ask.config, "uri") else { return Err("no `uri`".into()) };
         if ![301, 302, 303, 307, 308].contains(&status) {
             return Err(format!("{status} is no redirect"));
         }
         let mut to = uri.to_owned();
-        let mut keep = flag(config, "append_query_string") == Some(true);
+        let mut keep = flag(ask.config, "append_query_string") == Some(true);
         if let Some(cut) = to.strip_suffix("$request_uri") {
             to = format!("{cut}$uri");
             keep = true;
@@ -57,25 +50,19 @@ impl Import {
         if host.is_some_and(|host| host.contains("{{")) {
             step.put("allow_host", Node::plain("true"));
         }
-        steps.add(place, ("redirect", ""), step, None, from);
-        steps.answered = true;
+        ask.step(("redirect", ""), step);
+        ask.steps.answered = true;
         Ok((Fate::Taken, "redirect".into()))
     }
 
-    pub(super) fn mocking(
-        &mut self,
-        steps: &mut Steps,
-        place: Place,
-        config: &Yaml,
-        from: &str,
-    ) -> Done {
-        let Some(example) = text(config, "response_example") else {
+    pub(super) fn mocking(&mut self, ask: &mut Ask<'_>) -> Done {
+        let Some(example) = text(ask.config, "response_example") else {
             return Err("`response_schema`: nothing makes answers up here".into());
         };
         let vars = Vars::default();
-        let kind = text(config, "content_type").unwrap_or("application/json;charset=utf8");
+        let kind = text(ask.config, "content_type").unwrap_or("application/json;charset=utf8");
         let mut headers = vec![("content-type".to_owned(), Node::text(kind).into())];
-        for entry in config.get("response_headers").map(entries).unwrap_or_default() {
+        for entry in ask.config.get("response_headers").map(entries).unwrap_or_default() {
             let value = entry.value.as_text().unwrap_or_default();
             headers.push((
                 entry.key.text.to_ascii_lowercase(),
@@ -83,32 +70,29 @@ impl Import {
             ));
         }
         let mut case = Node::map()
-            .with("status", Node::plain(number(config, "response_status").unwrap_or(200.0) as u16))
+            .with(
+                "status",
+                Node::plain(number(ask.config, "response_status").unwrap_or(200.0) as u16),
+            )
             .with("headers", Node::Map(headers))
             .with("body", Node::text(vars.fill(example)?.text));
-        if let Some(seconds) = number(config, "delay").filter(|seconds| *seconds > 0.0) {
+        if let Some(seconds) = number(ask.config, "delay").filter(|seconds| *seconds > 0.0) {
             case.put("latency", Node::plain(format!("{}s", seconds as u64)));
         }
         let step = Node::map().with("cases", Node::List(vec![case.into()]));
-        steps.add(place, ("mock", ""), step, None, from);
-        steps.answered = true;
-        match flag(config, "with_mock_header") {
+        ask.step(("mock", ""), step);
+        ask.steps.answered = true;
+        match flag(ask.config, "with_mock_header") {
             Some(false) => Ok((Fate::Taken, "mock".into())),
             _ => Ok((Fate::Approximated, "mock, without `x-mock-by`".into())),
         }
     }
 
-    pub(super) fn fault_injection(
-        &mut self,
-        steps: &mut Steps,
-        place: Place,
-        config: &Yaml,
-        from: &str,
-    ) -> Done {
-        if config.get("delay").is_some() {
+    pub(super) fn fault_injection(&mut self, ask: &mut Ask<'_>) -> Done {
+        if ask.config.get("delay").is_some() {
             return Err("`delay`: calls are not held up here".into());
         }
-        let Some(abort) = config.get("abort") else { return Err("no `abort`".into()) };
+        let Some(abort) = ask.config.get("abort") else { return Err("no `abort`".into()) };
         if abort.get("vars").is_some() {
             return Err("`vars`: give the step `respond` a `when`".into());
         }
@@ -133,19 +117,13 @@ impl Import {
         }
         let share = number(abort, "percentage");
         let when = share.map(|share| Node::map().with("share", Node::plain(format!("{share}%"))));
-        steps.answered |= share.is_none();
-        steps.add(place, ("respond", "fault"), step, when, from);
+        ask.steps.answered |= share.is_none();
+        ask.step_when(("respond", "fault"), step, when);
         Ok((Fate::Taken, "respond".into()))
     }
 
-    pub(super) fn traffic_split(
-        &mut self,
-        steps: &mut Steps,
-        place: Place,
-        config: &Yaml,
-        from: &str,
-    ) -> Done {
-        let [rule] = items(config.get("rules")) else {
+    pub(super) fn traffic_split(&mut self, ask: &mut Ask<'_>) -> Done {
+        let [rule] = items(ask.config.get("rules")) else {
             return Err("several `rules`: a step `split` for each, with a `when`".into());
         };
         if rule.get("match").is_some() {
@@ -179,7 +157,7 @@ impl Import {
         if to.is_empty() {
             return Err("no other upstream".into());
         }
-        steps.add(place, ("split", ""), Node::map().with("to", Node::List(to)), None, from);
+        ask.step(("split", ""), Node::map().with("to", Node::List(to)));
         Ok((Fate::Approximated, "split by chance; APISIX takes turns".into()))
     }
 }

@@ -5,8 +5,8 @@ use paifang_config::yaml::Node as Yaml;
 use super::Import;
 use super::source::{entries, flag, items, number, text};
 use crate::Fate;
-use crate::nginx::values;
-use crate::out::{Item, Node};
+use crate::out::{Item, Node, unique};
+use crate::values;
 
 /// An upstream of ours.
 #[derive(Debug)]
@@ -124,12 +124,7 @@ impl Import {
         {
             return Ok(known.name.clone());
         }
-        let mut name = base.clone();
-        let mut number = 2;
-        while self.upstreams.iter().any(|made| made.name == name) {
-            name = format!("{base}-{number}");
-            number += 1;
-        }
+        let name = unique(&base, |name| self.upstreams.iter().any(|made| made.name == name));
         let origin = self.source.origin(upstream.span);
         self.upstreams.push(Made { name: name.clone(), item: body.commented(origin) });
         Ok(name)

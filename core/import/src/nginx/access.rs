@@ -87,7 +87,7 @@ impl Import<'_> {
             ("ip_filter", ""),
             config,
             when.map(|when| ("when", when)),
-            first,
+            *first,
         );
     }
 

@@ -5,8 +5,8 @@ use super::draft::{Draft, Phase};
 use super::rules::Rule;
 use super::scope::Scope;
 use super::tree::Directive;
-use super::vars::{Vars, literal};
 use crate::out::Node;
+use crate::vars::{Vars, literal};
 
 /// Statuses of redirects with an address.
 const REDIRECTS: &[u16] = &[301, 302, 303, 307, 308];
@@ -146,8 +146,8 @@ impl Import<'_> {
 }
 
 /// The replacement of a `rewrite` as ours: `$1` stays, everything else must be constant.
-pub(super) fn replacement(text: &str) -> Result<super::vars::Filled, String> {
-    use super::vars::{Filled, Piece, pieces};
+pub(super) fn replacement(text: &str) -> Result<crate::vars::Filled, String> {
+    use crate::vars::{Filled, Piece, pieces};
     let mut filled = Filled { text: String::new(), varies: false, request_id: false };
     for piece in pieces(text) {
         match piece {

@@ -2,14 +2,14 @@
 
 use super::Import;
 use super::decide::{Decider, Leaf, Pattern, Route};
-use super::draft::{Draft, Phase, origin};
+use super::draft::{Draft, Phase};
 use super::location::{Kind, Location, Locations};
 use super::rules::{self, Rule};
 use super::server::{Face, Server, Servers};
 use super::tree::Directive;
-use super::values;
-use super::vars::Vars;
-use crate::out::{Item, Node};
+use crate::out::{Item, Node, unique};
+use crate::values;
+use crate::vars::Vars;
 use crate::{Fault, Place};
 
 /// What answers in a location without a `return` and what nothing here can do.
@@ -162,7 +162,7 @@ impl Import<'_> {
             Leaf::Slash { to, id } => {
                 let location = &locations.list[*id];
                 let config = Node::map()
-                    .with("to", Node::text(super::vars::literal(to)))
+                    .with("to", Node::text(crate::vars::literal(to)))
                     .with("status", Node::plain(301))
                     .with("keep_query", Node::plain("true"));
                 self.conditions(draft, &server.scope, &vars);
@@ -295,9 +295,8 @@ impl Import<'_> {
         face: &Face,
         locations: &Locations<'_>,
         route: &Route,
-        mut draft: Draft,
+        draft: Draft,
     ) -> Item {
-        let steps = draft.steps();
         let id = self.id(server, route);
         let mut matches = Node::map();
         if !face.hosts.is_empty() {
@@ -316,37 +315,13 @@ impl Import<'_> {
         if !route.excluding.is_empty() {
             matches.put("path_not_regex", Node::one_or_texts(route.excluding.clone()));
         }
-        let mut api = Node::map().with("id", Node::text(id.clone())).with("match", matches);
-        if !draft.answers() {
-            draft.refuse("nothing answers it");
-        }
-        if let Some(why) = &draft.offline {
-            let state = if self.options.allow_unprotected && draft.answers() {
-                "online"
-            } else {
-                "offline"
-            };
-            api.put("state", Node::text(state).commented(why.clone()));
-            self.notes.offline(&id, why);
-        }
-        if !steps.is_empty() {
-            api.put("handlers", Node::List(steps));
-        }
-        if let Some(upstream) = &draft.upstream {
-            api.put("upstream", Node::text(upstream.clone()));
-        }
-        if let Some(ms) = draft.timeout {
-            api.put("timeout", Node::plain(values::duration(ms)));
-        }
-        if let Some(limit) = &draft.body_limit {
-            api.put("body_limit", Node::plain(limit));
-        }
         let from = match &route.leaf {
             Leaf::Location { id, .. } | Leaf::Rule { id, .. } | Leaf::Slash { id, .. } => {
                 locations.list[*id].directive
             }
         };
-        api.commented(origin(from))
+        let api = draft.api(&id, matches, self.options, &mut self.notes.book);
+        api.commented(from)
     }
 
     fn id(&mut self, server: &Server<'_>, route: &Route) -> String {
@@ -363,12 +338,8 @@ impl Import<'_> {
         let expression = route.matching.last().map(|text| format!(".{}", values::name(text)));
         let base: String =
             format!("{host}.{path}{}", expression.unwrap_or_default()).chars().take(110).collect();
-        let mut id = base.clone();
-        let mut number = 2;
-        while !self.ids.insert(id.clone()) {
-            id = format!("{base}-{number}");
-            number += 1;
-        }
+        let id = unique(&base, |id| self.ids.contains(id));
+        self.ids.insert(id.clone());
         id
     }
 }

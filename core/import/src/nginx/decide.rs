@@ -6,10 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::expression::{Expression, Reach};
 use super::limits;
 use super::location::{Kind, LocId, Locations};
 use super::rules::Rule;
+use crate::expression::{Expression, Reach};
 
 /// What becomes of a request in the end.
 #[derive(Debug, Clone, PartialEq, Eq)]

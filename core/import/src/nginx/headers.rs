@@ -4,9 +4,9 @@ use super::Import;
 use super::draft::{Draft, Phase};
 use super::scope::Scope;
 use super::tree::Directive;
-use super::values;
-use super::vars::Vars;
 use crate::out::{Item, Node};
+use crate::values;
+use crate::vars::Vars;
 
 /// The `Host` that a server sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,7 +123,7 @@ impl Import<'_> {
                     Ok(filled) => {
                         if filled.request_id {
                             let config = Node::map().with("response", Node::plain("false"));
-                            draft.step(Phase::RequestId, ("request_id", ""), config, None, field);
+                            draft.step(Phase::RequestId, ("request_id", ""), config, None, *field);
                             self.notes.near(
                                 field,
                                 "headers.request.set and a step request_id: its ids look otherwise",
@@ -149,7 +149,7 @@ impl Import<'_> {
         }
         if let (false, Some(first)) = (changes.is_empty(), fields.first()) {
             let config = Node::map().with("request", changes);
-            draft.step(Phase::RequestHeaders, ("headers", "request-headers"), config, None, first);
+            draft.step(Phase::RequestHeaders, ("headers", "request-headers"), config, None, *first);
         }
         (host, told)
     }

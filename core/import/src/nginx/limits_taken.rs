@@ -4,9 +4,9 @@ use super::Import;
 use super::draft::{Draft, Phase};
 use super::scope::Scope;
 use super::tree::Directive;
-use super::values;
-use super::vars::{Piece, pieces};
 use crate::out::Node;
+use crate::values;
+use crate::vars::{Piece, pieces};
 
 /// A `limit_req_zone` or `limit_conn_zone`.
 #[derive(Debug, Clone)]

@@ -176,10 +176,10 @@ impl Import<'_> {
             ("client_body_timeout", "body"),
         ] {
             let Some(directive) = server.scope.last(name) else { continue };
-            match super::values::time(directive.arg(0)) {
+            match crate::values::time(directive.arg(0)) {
                 Some(0) => self.notes.near(directive, "connections are kept for a while"),
                 Some(ms) => {
-                    limits.put(key, Node::plain(super::values::duration(ms.min(3_600_000))));
+                    limits.put(key, Node::plain(crate::values::duration(ms.min(3_600_000))));
                     self.notes.taken(directive, format!("listeners.limits.{key}"));
                 }
                 None => self.notes.not(directive, "no time"),

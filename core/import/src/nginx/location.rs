@@ -1,9 +1,9 @@
 //! The locations of a server, and which of them nginx chooses for a path.
 
-use super::expression::Expression;
 use super::notes::{Notes, protects};
 use super::scope::Scope;
 use super::tree::Directive;
+use crate::expression::Expression;
 
 /// Where a location stands in [`Locations::list`]; 0 is the server itself.
 pub(super) type LocId = usize;

@@ -12,7 +12,6 @@ mod answer;
 mod apis;
 mod decide;
 mod draft;
-pub(crate) mod expression;
 mod headers;
 mod lex;
 mod limits;
@@ -30,15 +29,14 @@ mod server;
 mod tests;
 mod tree;
 mod upstream;
-pub(crate) mod values;
-pub(crate) mod vars;
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use paifang_config::source::FileSource;
 
-use crate::out::{Node, chains, write};
+use crate::finish::Parts;
+use crate::out::Node;
 use crate::{Fault, Imported, Options};
 use limits_taken::Zone;
 use notes::Notes;
@@ -72,25 +70,15 @@ pub fn import(root: &Path, files: &dyn FileSource, options: Options) -> Result<I
     let listeners = import.listeners(&servers);
     let apis = import.apis(&servers)?;
     import.remarks(&tree);
-    let mut config = Node::map().with("version", Node::plain(1));
-    config.put("listeners", Node::List(listeners));
-    if !import.upstreams.is_empty() {
-        let made = import.upstreams.into_iter().map(|made| (made.name, made.item)).collect();
-        config.put("upstreams", Node::Map(made));
+    Ok(Parts {
+        from: root,
+        remark: "The lines that an entry came from stand above it; the report tells of every line.",
+        head: vec![("listeners", Node::List(listeners))],
+        upstreams: import.upstreams.into_iter().map(|made| (made.name, made.item)).collect(),
+        apis,
+        report: import.notes.finish(),
     }
-    let count = apis.len();
-    let (chains, apis) = chains::shared(apis);
-    if !chains.is_empty() {
-        config.put("chains", chains);
-    }
-    config.put("apis", Node::List(apis));
-    let report = import.notes.finish();
-    let head = format!(
-        "# From {}: {}.\n# The lines that an entry came from stand above it; the report tells of every line.\n",
-        root.display(),
-        report.summary()
-    );
-    Ok(Imported { yaml: head + &write(&config), apis: count, report })
+    .imported())
 }
 
 /// What is inside `http`; a file without one is taken for such a block's content.

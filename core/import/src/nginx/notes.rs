@@ -86,10 +86,6 @@ impl Notes {
         self.book.unsaid(&directive.place, UNKNOWN)
     }
 
-    pub(super) fn offline(&mut self, api: &str, why: &str) {
-        self.book.offline.push((api.to_owned(), why.to_owned()));
-    }
-
     pub(super) fn finish(self) -> Report {
         self.book.finish()
     }

@@ -3,16 +3,16 @@
 use super::Import;
 use super::answer::replacement;
 use super::draft::{Draft, Phase};
-use super::expression::escape;
 use super::headers::Host;
 use super::location::{Kind, Location};
 use super::rules::Rule;
 use super::scope::Scope;
 use super::tree::Directive;
 use super::upstream::{Target, Wanted};
-use super::values;
-use super::vars::Vars;
+use crate::expression::escape;
 use crate::out::Node;
+use crate::values;
+use crate::vars::Vars;
 
 /// What a `proxy_pass` says.
 struct Pass {
@@ -209,7 +209,7 @@ impl Import<'_> {
             if super::rules::is_address(inner.arg(1)) {
                 continue;
             }
-            let expression = super::expression::Expression::parse(inner.arg(0), false)?;
+            let expression = crate::expression::Expression::parse(inner.arg(0), false)?;
             let (to, keep) = match inner.arg(1).strip_suffix('?') {
                 Some(cut) => (cut, false),
                 None => (inner.arg(1), true),
@@ -227,7 +227,7 @@ impl Import<'_> {
             return Ok(());
         }
         let config = match &location.kind {
-            Kind::Exact(_) => Node::map().with("path", Node::text(super::vars::literal(uri))),
+            Kind::Exact(_) => Node::map().with("path", Node::text(crate::vars::literal(uri))),
             Kind::Prefix { name, .. } => match prefix_rewrite(name, uri) {
                 Some(config) => config,
                 None => return Ok(()),

@@ -1,10 +1,10 @@
 //! `rewrite` directives that send a request elsewhere: to another address, or to another location.
 
-use super::expression::{Expression, Reach};
 use super::location::{Kind, LocId, Locations};
 use super::notes::Notes;
 use super::tree::Directive;
-use super::vars::{Piece, pieces};
+use crate::expression::{Expression, Reach};
+use crate::vars::{Piece, pieces};
 
 /// A `rewrite` whose expression decides where a request goes.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use super::notes::Notes;
 use super::scope::Scope;
 use super::tree::Directive;
-use super::values;
+use crate::values;
 
 /// A server.
 #[derive(Debug)]

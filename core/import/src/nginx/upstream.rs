@@ -3,8 +3,8 @@
 use super::Import;
 use super::draft::origin;
 use super::tree::Directive;
-use super::values;
-use crate::out::{Item, Node};
+use crate::out::{Item, Node, unique};
+use crate::values;
 
 /// Where requests are passed to.
 pub(super) struct Target {
@@ -119,23 +119,12 @@ impl Import<'_> {
             retry.put("any_method", Node::plain("true"));
         }
         body.put("retry", retry);
-        let name = self.upstream_name(&target.authority);
+        let wanted_name = values::name(&target.authority.replace(':', "-"));
+        let name = unique(&wanted_name, |name| self.upstreams.iter().any(|made| made.name == name));
         let item = body.commented(origin(block.unwrap_or(from)));
         let made = Made { name: name.clone(), of: key, wanted: wanted.clone(), attempts, item };
         self.upstreams.push(made);
         Ok((name, attempts))
-    }
-
-    fn upstream_name(&self, authority: &str) -> String {
-        let base = values::name(&authority.replace(':', "-"));
-        let used = |name: &String| self.upstreams.iter().any(|made| made.name == *name);
-        let mut name = base.clone();
-        let mut number = 2;
-        while used(&name) {
-            name = format!("{base}-{number}");
-            number += 1;
-        }
-        name
     }
 
     /// What an `upstream` block says; how many servers it has.

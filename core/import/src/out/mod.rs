@@ -99,3 +99,14 @@ impl Node {
 pub fn step(kind: &str, config: Node) -> Node {
     Node::map().with(kind, config)
 }
+
+/// A name that nothing has yet: the one that is wanted, or it with a number behind.
+pub(crate) fn unique(wanted: &str, taken: impl Fn(&str) -> bool) -> String {
+    let mut name = wanted.to_owned();
+    let mut number = 2;
+    while taken(&name) {
+        name = format!("{wanted}-{number}");
+        number += 1;
+    }
+    name
+}
