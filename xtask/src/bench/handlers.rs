@@ -3,7 +3,14 @@
 
 use std::process::Command;
 
-use super::{Args, conf, peer::Peer, proxy::rounds, report::Report, stats::Spread};
+use super::{
+    Args,
+    conf::{self, OneApi},
+    peer::Peer,
+    proxy::rounds,
+    report::Report,
+    stats::Spread,
+};
 use crate::{
     failure::{Failure, Result},
     run, tree,
@@ -105,7 +112,11 @@ fn throttles(args: &Args, report: &mut Report) -> Result<()> {
     let gateway = |name: &str, wasm: &str, handlers: &str| -> Result<Peer> {
         let ports = conf::Ports::free()?;
         let dir = report.subdir(name)?;
-        let config = conf::one_api_of(&dir, ports, upstream.port, wasm, handlers)?;
+        let config = OneApi { sections: wasm, handlers, ..OneApi::default() }.write(
+            &dir,
+            ports,
+            upstream.port,
+        )?;
         Peer::gateway(name, &config, ports)
     };
     let entry = |reuse: u32| {

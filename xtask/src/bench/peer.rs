@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    conf, cpu,
+    build, conf, cpu,
     load::{LOAD_CORE, Load, PROXY_CORE, Seen},
 };
 use crate::{
@@ -78,13 +78,12 @@ impl Peer {
         Self::start("stock pingora-proxy", PROXY_CORE, &program, &[&listen, &to], port)
     }
 
-    /// nginx as a proxy, one process.
+    /// nginx as a proxy, one process; `site` is what its server does.
     ///
     /// # Errors
     /// When it does not come up.
-    pub(crate) fn nginx(dir: &Path, upstream: u16) -> Result<Self> {
-        let port = server::free_port()?;
-        Self::run_nginx("nginx", PROXY_CORE, dir, port, &conf::nginx_proxy(upstream))
+    pub(crate) fn nginx(dir: &Path, site: &str) -> Result<Self> {
+        Self::run_nginx("nginx", PROXY_CORE, dir, site)
     }
 
     /// nginx as the upstream of all: 128 bytes, always.
@@ -92,28 +91,38 @@ impl Peer {
     /// # Errors
     /// When it does not come up.
     pub(crate) fn upstream(dir: &Path) -> Result<Self> {
-        let port = server::free_port()?;
-        Self::run_nginx("upstream", LOAD_CORE, dir, port, &conf::nginx_upstream())
+        Self::upstream_of(dir, &conf::nginx_upstream())
     }
 
-    fn run_nginx(name: &str, core: &str, dir: &Path, port: u16, site: &str) -> Result<Self> {
+    /// nginx as an upstream that does `site`.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub(crate) fn upstream_of(dir: &Path, site: &str) -> Result<Self> {
+        Self::run_nginx("upstream", LOAD_CORE, dir, site)
+    }
+
+    fn run_nginx(name: &str, core: &str, dir: &Path, site: &str) -> Result<Self> {
+        let port = server::free_port()?;
         let file = dir.join(format!("nginx-{port}.conf"));
         tree::write(&file, &conf::nginx(dir, port, site))?;
         let program = setup::find("nginx").unwrap_or_else(|| "nginx".into());
         Self::start(name, core, &program, &["-c", &file.display().to_string()], port)
     }
 
-    /// Envoy as a proxy, one worker.
+    /// Envoy as a proxy, one worker, with these filters before its router.
     ///
     /// # Errors
     /// When it does not come up.
-    pub(crate) fn envoy(program: &Path, dir: &Path, upstream: u16) -> Result<Self> {
+    pub(crate) fn envoy(name: &str, dir: &Path, upstream: u16, filters: &str) -> Result<Self> {
         let port = server::free_port()?;
-        let file = dir.join("envoy.yaml");
-        tree::write(&file, &conf::envoy(port, upstream))?;
+        let file = dir.join(format!("envoy-{port}.yaml"));
+        tree::write(&file, &conf::envoy(port, upstream, filters))?;
         let file = file.display().to_string();
-        let args = ["-c", &file, "--concurrency", "1", "--log-level", "error"];
-        Self::start("Envoy", PROXY_CORE, program, &args, port)
+        // Several on one machine: without an id of its own each takes the shared memory of the first.
+        let args =
+            ["-c", &file, "--concurrency", "1", "--log-level", "error", "--use-dynamic-base-id"];
+        Self::start(name, PROXY_CORE, &build::envoy()?, &args, port)
     }
 
     fn start(name: &str, core: &str, program: &Path, args: &[&str], port: u16) -> Result<Self> {

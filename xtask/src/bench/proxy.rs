@@ -2,7 +2,8 @@
 //! pingora-proxy pass-through, nginx and Envoy.
 
 use super::{
-    Args, build, conf,
+    Args,
+    conf::{self, OneApi},
     peer::{Peer, Round},
     report::Report,
     stats::Spread,
@@ -20,7 +21,7 @@ const AGAINST_EMPTY: f64 = 1.05;
 const EMPTY: &str = "paifang, empty chain";
 const USUAL: &str = "paifang, throttle + key_auth";
 
-/// Measures and writes the table.
+/// Measures and writes the table; answers have a body of 128 bytes.
 ///
 /// # Errors
 /// When a peer or the load fails.
@@ -69,9 +70,10 @@ pub(crate) fn measure(args: &Args, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-fn how(args: &Args) -> String {
+/// How rounds are run, for a table.
+pub(crate) fn how(args: &Args) -> String {
     format!(
-        "{} interleaved rounds of {} s; {} keep-alive connections, 128-byte body; proxy on one core, \
+        "{} interleaved rounds of {} s; {} keep-alive connections; proxy on one core, \
          load and upstream on the other. Median (least–greatest); ratios per round.",
         args.rounds, args.seconds, args.connections
     )
@@ -80,17 +82,18 @@ fn how(args: &Args) -> String {
 fn peers(args: &Args, report: &Report, upstream: u16) -> Result<Vec<Peer>> {
     let gateway = |name: &str, dir: &str, handlers: &str| -> Result<Peer> {
         let ports = conf::Ports::free()?;
-        let config = conf::one_api(&report.subdir(dir)?, ports, upstream, handlers)?;
+        let api = OneApi { handlers, ..OneApi::default() };
+        let config = api.write(&report.subdir(dir)?, ports, upstream)?;
         Peer::gateway(name, &config, ports)
     };
     let mut peers = vec![
         Peer::stock(upstream)?,
         gateway(EMPTY, "empty", "")?,
         gateway(USUAL, "usual", USUAL_CHAIN)?,
-        Peer::nginx(report.dir(), upstream)?,
+        Peer::nginx(report.dir(), &conf::nginx_proxy(upstream))?,
     ];
     if args.envoy {
-        peers.push(Peer::envoy(&build::envoy()?, report.dir(), upstream)?);
+        peers.push(Peer::envoy("Envoy", report.dir(), upstream, "")?);
     }
     // The same request for all, so that it is the chain that differs.
     peers.iter_mut().for_each(|peer| peer.headers.push("x-api-key: bench-key".to_owned()));

@@ -6,7 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{conf, http::Client, peer::Peer, report::Report};
+use super::{
+    conf::{self, OneApi},
+    http::Client,
+    peer::Peer,
+    report::Report,
+};
 use crate::{
     failure::{Failure, Result},
     tree,
@@ -38,7 +43,11 @@ impl Swapped {
         let ports = conf::Ports::free()?;
         let wasm = format!("wasm:\n  swapped: {{ file: \"{}\", reuse: 1000 }}\n", file.display());
         let step = "swapped: { reads: [ x-h0 ], sets: 1 }";
-        let config = conf::one_api_of(&dir, ports, upstream.port, &wasm, step)?;
+        let config = OneApi { sections: &wasm, handlers: step, ..OneApi::default() }.write(
+            &dir,
+            ports,
+            upstream.port,
+        )?;
         let gateway = Peer::gateway(name, &config, ports)?;
         Ok(Self { gateway, _upstream: upstream, module, file, admin: ports.admin, number: 0 })
     }

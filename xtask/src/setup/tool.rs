@@ -56,8 +56,8 @@ pub(crate) const TOOLS: &[Tool] = &[
     },
     Tool {
         program: "curl",
-        why: "the demo shows its calls as curl lines and runs them",
-        uses: &[Use::Demo],
+        why: "the demo shows its calls as curl lines and runs them; the measures weigh answers with it",
+        uses: &[Use::Demo, Use::Bench],
         renamed: &[],
     },
     Tool {

@@ -1,4 +1,13 @@
-//! The configs of the measures, written for each run: ours, nginx's, Envoy's, and wrk's scripts.
+//! The configs of the measures, written for each run: the gateway's and wrk's scripts here, those of its
+//! peers beside.
+
+mod envoy;
+mod nginx;
+
+pub(crate) use envoy::{envoy, token_filters};
+pub(crate) use nginx::{
+    nginx, nginx_cache, nginx_gzip, nginx_page, nginx_proxy, nginx_slow, nginx_upstream,
+};
 
 use std::{
     fmt::Write,
@@ -34,7 +43,7 @@ impl Ports {
 }
 
 /// The part that all gateway configs have in common.
-fn head(dir: &Path, ports: Ports, upstream: u16) -> String {
+fn head(dir: &Path, ports: Ports, upstream: u16, more: &str) -> String {
     let Ports { public, admin } = ports;
     let store = dir.join("releases");
     let store = store.display();
@@ -43,39 +52,41 @@ fn head(dir: &Path, ports: Ports, upstream: u16) -> String {
          listeners:\n  - {{ name: bench, address: \"127.0.0.1:{public}\" }}\n\
          admin: {{ address: \"127.0.0.1:{admin}\" }}\n\
          releases: {{ directory: {store} }}\n\
-         upstreams:\n  bench: {{ endpoints: [ {{ address: \"127.0.0.1:{upstream}\" }} ] }}\n"
+         upstreams:\n  bench: {{ endpoints: [ {{ address: \"127.0.0.1:{upstream}\" }} ]{more} }}\n"
     )
 }
 
-/// A gateway with one API on every path; `handlers` is the text of its chain.
-///
-/// # Errors
-/// When the file cannot be written.
-pub(crate) fn one_api(dir: &Path, ports: Ports, upstream: u16, handlers: &str) -> Result<PathBuf> {
-    one_api_of(dir, ports, upstream, "", handlers)
+/// A gateway with one API on every path.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct OneApi<'a> {
+    /// Sections of the file, whole lines.
+    pub(crate) sections: &'a str,
+    /// Keys of its upstream, each with a comma before it.
+    pub(crate) upstream: &'a str,
+    /// Its chain, without the brackets.
+    pub(crate) handlers: &'a str,
+    /// Keys of the API, whole lines as they stand in it.
+    pub(crate) options: &'a str,
 }
 
-/// The like, with a section `wasm`.
-///
-/// # Errors
-/// When the file cannot be written.
-pub(crate) fn one_api_of(
-    dir: &Path,
-    ports: Ports,
-    upstream: u16,
-    wasm: &str,
-    handlers: &str,
-) -> Result<PathBuf> {
-    let mut text = head(dir, ports, upstream) + wasm;
-    let _ = write!(
-        text,
-        "apps:\n  bench: {{ keys: [ {{ id: k1, secret: {{ env: BENCH_KEY }} }} ] }}\n\
-         apis:\n  - id: bench\n    match: {{ path_prefix: / }}\n    \
-         handlers: [ {handlers} ]\n    upstream: bench\n"
-    );
-    let file = dir.join("paifang.yaml");
-    tree::write(&file, &text)?;
-    Ok(file)
+impl OneApi<'_> {
+    /// Writes its file.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub(crate) fn write(&self, dir: &Path, ports: Ports, upstream: u16) -> Result<PathBuf> {
+        let Self { sections, handlers, options, .. } = self;
+        let mut text = head(dir, ports, upstream, self.upstream) + sections;
+        let _ = write!(
+            text,
+            "apps:\n  bench: {{ keys: [ {{ id: k1, secret: {{ env: BENCH_KEY }} }} ] }}\n\
+             apis:\n  - id: bench\n    match: {{ path_prefix: / }}\n    \
+             handlers: [ {handlers} ]\n{options}    upstream: bench\n"
+        );
+        let file = dir.join("paifang.yaml");
+        tree::write(&file, &text)?;
+        Ok(file)
+    }
 }
 
 /// A gateway with three APIs, each with a `wasm` entry of its own of this module, whose calls may compute
@@ -100,7 +111,7 @@ pub(crate) fn runaways(
          \x20 - {{ id: always, match: {{ path: /always }}, handlers: [ always: {{ runaway: true }} ], upstream: bench }}\n\
          \x20 - {{ id: broken, match: {{ path: /broken }}, handlers: [ broken: {{ runaway: true }} ], upstream: bench }}\n\
          \x20 - {{ id: calm, match: {{ path_prefix: / }}, handlers: [ calm: {{ sets: 1 }} ], upstream: bench }}\n",
-        head(dir, ports, upstream),
+        head(dir, ports, upstream, ""),
         entry(", breaker: off"),
         entry(""),
         entry(", reuse: 1000"),
@@ -121,7 +132,7 @@ pub(crate) fn many_apis(dir: &Path, ports: Ports, upstream: u16, count: usize) -
         api_file(dir, first, count, 0)?;
     }
     let file = dir.join("paifang.yaml");
-    tree::write(&file, &format!("{}include: [ apis/*.yaml ]\n", head(dir, ports, upstream)))?;
+    tree::write(&file, &format!("{}include: [ apis/*.yaml ]\n", head(dir, ports, upstream, "")))?;
     Ok(file)
 }
 
@@ -190,64 +201,4 @@ pub(crate) fn resting_script(dir: &Path, count: usize, milliseconds: f64) -> Res
     );
     tree::write(&file, &format!("{paths}{delay}"))?;
     Ok(file)
-}
-
-/// An nginx in one process, with all its files in `dir`.
-pub(crate) fn nginx(dir: &Path, port: u16, site: &str) -> String {
-    let dir = dir.display();
-    format!(
-        "daemon off; master_process off; pid {dir}/nginx-{port}.pid; error_log stderr error;\n\
-         events {{ worker_connections 4096; }}\n\
-         http {{\n  access_log off; keepalive_requests 100000000;\n  \
-         client_body_temp_path {dir}/nginx-body; proxy_temp_path {dir}/nginx-proxy;\n  \
-         fastcgi_temp_path {dir}/nginx-f; uwsgi_temp_path {dir}/nginx-u; scgi_temp_path {dir}/nginx-s;\n  \
-         server {{ listen 127.0.0.1:{port};\n{site}  }}\n}}\n"
-    )
-}
-
-/// An upstream that answers everything with 128 bytes.
-pub(crate) fn nginx_upstream() -> String {
-    format!("    location / {{ return 200 '{}'; }}\n", "x".repeat(128))
-}
-
-/// A proxy with keep-alive connections to the upstream.
-pub(crate) fn nginx_proxy(upstream: u16) -> String {
-    // `upstream` blocks stand beside `server`, so this one closes and opens it again.
-    format!(
-        "    location / {{ proxy_pass http://bench; proxy_http_version 1.1; \
-         proxy_set_header Connection ''; }}\n  }}\n  \
-         upstream bench {{ server 127.0.0.1:{upstream}; keepalive 128; \
-         keepalive_requests 100000000;\n"
-    )
-}
-
-/// Envoy: one route to one cluster.
-pub(crate) fn envoy(port: u16, upstream: u16) -> String {
-    format!(
-        r#"static_resources:
-  listeners:
-  - address: {{ socket_address: {{ address: 127.0.0.1, port_value: {port} }} }}
-    filter_chains:
-    - filters:
-      - name: envoy.filters.network.http_connection_manager
-        typed_config:
-          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
-          stat_prefix: bench
-          route_config:
-            virtual_hosts:
-            - name: all
-              domains: ["*"]
-              routes: [ {{ match: {{ prefix: "/" }}, route: {{ cluster: bench }} }} ]
-          http_filters:
-          - name: envoy.filters.http.router
-            typed_config: {{ "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router }}
-  clusters:
-  - name: bench
-    type: STATIC
-    circuit_breakers: {{ thresholds: [ {{ max_connections: 4096, max_pending_requests: 4096, max_requests: 4096 }} ] }}
-    load_assignment:
-      cluster_name: bench
-      endpoints: [ {{ lb_endpoints: [ {{ endpoint: {{ address: {{ socket_address: {{ address: 127.0.0.1, port_value: {upstream} }} }} }} }} ] }} ]
-"#
-    )
 }
