@@ -31,6 +31,28 @@ pub(super) enum Pass {
     Tried,
 }
 
+/// What is looked for in one pass.
+#[derive(Clone, Copy)]
+pub(super) struct Search<'a> {
+    pub(super) how: &'a BalanceSpec,
+    pub(super) ask: &'a Ask,
+    pub(super) pass: Pass,
+}
+
+impl Search<'_> {
+    fn fits(&self, endpoint: &Endpoint) -> bool {
+        let Self { ask, pass, .. } = *self;
+        endpoint.has_room()
+            && (pass == Pass::Tried || Some(endpoint.address) != ask.tried)
+            && (matches!(pass, Pass::PassedOver | Pass::Tried) || !endpoint.passed_over(ask.now))
+    }
+
+    /// Slow starts are heeded.
+    fn is_warm(&self) -> bool {
+        self.pass == Pass::Warm
+    }
+}
+
 impl Group {
     pub(super) fn new(entries: Vec<Entry>) -> Self {
         let weights: Vec<u32> = entries.iter().map(|entry| entry.weight).collect();
@@ -46,26 +68,21 @@ impl Group {
         self.entries.iter().map(|entry| u64::from(entry.weight)).sum()
     }
 
-    pub(super) fn find(
-        &self,
-        how: &BalanceSpec,
-        turn: usize,
-        ask: &Ask,
-        pass: Pass,
-    ) -> Option<&Arc<Endpoint>> {
+    pub(super) fn find(&self, turn: usize, search: Search<'_>) -> Option<&Arc<Endpoint>> {
         if self.order.is_empty() {
             return None;
         }
-        match (how, &self.table, ask.key) {
+        let ask = search.ask;
+        match (search.how, &self.table, ask.key) {
             (BalanceSpec::ConsistentHash(_), Some(table), Some(key)) => {
                 table.find(key, |endpoint, share| {
                     endpoint.is_usable()
-                        && fits(endpoint, ask, pass)
-                        && (pass != Pass::Warm || endpoint.warmth.admits(ask.now, share))
+                        && search.fits(endpoint)
+                        && (!search.is_warm() || endpoint.warmth.admits(ask.now, share))
                 })
             }
-            (BalanceSpec::LeastConnections, ..) => self.least(turn, ask, pass),
-            _ => self.in_turn(turn, ask, pass).map(|entry| &entry.endpoint),
+            (BalanceSpec::LeastConnections, ..) => self.least(turn, search),
+            _ => self.in_turn(turn, search).map(|entry| &entry.endpoint),
         }
     }
 
@@ -73,25 +90,26 @@ impl Group {
         &self.entries[self.order[turn % self.order.len()] as usize]
     }
 
-    fn in_turn(&self, turn: usize, ask: &Ask, pass: Pass) -> Option<&Entry> {
+    fn in_turn(&self, turn: usize, search: Search<'_>) -> Option<&Entry> {
         let turn = turn % self.order.len();
         (0..self.order.len()).map(|step| self.at(turn + step)).find(|entry| {
-            fits(&entry.endpoint, ask, pass)
-                && (pass != Pass::Warm || entry.endpoint.warmth.takes_turn(ask.now))
+            search.fits(&entry.endpoint)
+                && (!search.is_warm() || entry.endpoint.warmth.takes_turn(search.ask.now))
         })
     }
 
     /// The least loaded by its weight. Of equals the one whose turn it is, so that idle endpoints
     /// share by weight.
-    fn least(&self, turn: usize, ask: &Ask, pass: Pass) -> Option<&Arc<Endpoint>> {
-        let first = self.in_turn(turn, ask, pass)?;
+    fn least(&self, turn: usize, search: Search<'_>) -> Option<&Arc<Endpoint>> {
+        let ask = search.ask;
+        let first = self.in_turn(turn, search)?;
         let less = |entry: &Entry, than: &Entry| load(entry, ask, than) < load(than, ask, entry);
         if self.entries.len() > SCANNED {
             let other = self.at(super::table::mix(turn as u64) as usize);
-            let better = fits(&other.endpoint, ask, pass) && less(other, first);
+            let better = search.fits(&other.endpoint) && less(other, first);
             return Some(if better { &other.endpoint } else { &first.endpoint });
         }
-        let fitting = self.entries.iter().filter(|entry| fits(&entry.endpoint, ask, pass));
+        let fitting = self.entries.iter().filter(|entry| search.fits(&entry.endpoint));
         let best = fitting.fold(first, |best, entry| if less(entry, best) { entry } else { best });
         Some(&best.endpoint)
     }
@@ -101,10 +119,4 @@ impl Group {
 fn load(entry: &Entry, ask: &Ask, other: &Entry) -> u128 {
     let weight = u64::from(other.weight) * u64::from(other.endpoint.warmth.share(ask.now));
     u128::from(weight) * entry.endpoint.in_flight() as u128
-}
-
-fn fits(endpoint: &Endpoint, ask: &Ask, pass: Pass) -> bool {
-    endpoint.has_room()
-        && (pass == Pass::Tried || Some(endpoint.address) != ask.tried)
-        && (matches!(pass, Pass::PassedOver | Pass::Tried) || !endpoint.passed_over(ask.now))
 }

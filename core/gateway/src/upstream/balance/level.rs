@@ -5,10 +5,10 @@
 //! 70%, a zone that is half there keeps 50/70 of the calls.
 
 use super::{
-    Ask, Entry,
-    group::{Group, Pass},
+    Entry,
+    group::{Group, Search},
 };
-use crate::upstream::{endpoint::Endpoint, members::Listed, spec::BalanceSpec};
+use crate::upstream::{endpoint::Endpoint, members::Listed};
 use std::sync::Arc;
 
 /// All calls.
@@ -57,23 +57,17 @@ impl Level {
         self.near.is_empty() && self.far.is_empty()
     }
 
-    pub(super) fn find(
-        &self,
-        how: &BalanceSpec,
-        turn: usize,
-        ask: &Ask,
-        pass: Pass,
-    ) -> Option<&Arc<Endpoint>> {
+    pub(super) fn find(&self, turn: usize, search: Search<'_>) -> Option<&Arc<Endpoint>> {
         if self.far.is_empty() {
-            return self.near.find(how, turn, ask, pass);
+            return self.near.find(turn, search);
         }
         // Calls that stay near count turns of their own there, and the others elsewhere, so that
         // both go round evenly.
         let turn = turn as u64 & 0xffff_ffff;
         let kept = turn * self.near_share / WHOLE;
         let stays = (turn + 1) * self.near_share / WHOLE != kept;
-        let near = || self.near.find(how, kept as usize, ask, pass);
-        let far = || self.far.find(how, (turn - kept) as usize, ask, pass);
+        let near = || self.near.find(kept as usize, search);
+        let far = || self.far.find((turn - kept) as usize, search);
         if stays { near().or_else(far) } else { far().or_else(near) }
     }
 }

@@ -16,7 +16,7 @@ mod table;
 
 use super::{endpoint::Endpoint, limits::InFlight, members::Listed, spec::BalanceSpec};
 use arc_swap::ArcSwap;
-use group::Pass;
+use group::{Pass, Search};
 use level::Level;
 use paifang_pipeline::ports::Nanos;
 use parking_lot::Mutex;
@@ -140,14 +140,14 @@ impl Set {
     fn find(&self, how: &BalanceSpec, turn: usize, ask: &Ask) -> Result<&Arc<Endpoint>, Nobody> {
         for level in &self.levels {
             for pass in [Pass::Warm, Pass::Cold] {
-                if let Some(found) = level.find(how, turn, ask, pass) {
+                if let Some(found) = level.find(turn, Search { how, ask, pass }) {
                     return Ok(found);
                 }
             }
         }
         for pass in [Pass::PassedOver, Pass::Tried] {
             for level in &self.levels {
-                if let Some(found) = level.find(how, turn, ask, pass) {
+                if let Some(found) = level.find(turn, Search { how, ask, pass }) {
                     return Ok(found);
                 }
             }
