@@ -30,7 +30,10 @@ pub(super) fn check(builder: &Builder, wanted: CheckArguments) -> Done {
     let absent = (wanted.secrets == Secrets::Placeholder).then_some(&mut compiler.absent);
     control::check_link(snapshot, builder, absent).map_err(|wrong| Failed::Said(wrong.render()))?;
     compiler.finish();
-    say(&format!("{}: {apis} APIs in {files} files, no errors", config.root().display()));
+    let of =
+        |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let (apis, files) = (of(apis, "API"), of(files, "file"));
+    say(&format!("{}: {apis} in {files}, no errors", config.root().display()));
     Ok(())
 }
 

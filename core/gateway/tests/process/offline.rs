@@ -52,7 +52,7 @@ fn secrets_that_are_elsewhere_keep_nobody_from_checking() {
     let folder = Folder::new(CONFIG);
     let done = folder.run(&["check"]);
     assert_eq!(done.code, 0, "{done:?}");
-    assert_eq!(done.out, "paifang.yaml: 3 APIs in 1 files, no errors\n");
+    assert_eq!(done.out, "paifang.yaml: 3 APIs in 1 file, no errors\n");
     for absent in [
         "env ADMIN_TOKEN",
         "env WALLET_K1",
