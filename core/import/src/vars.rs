@@ -7,6 +7,8 @@ use std::collections::HashMap;
 pub(crate) struct Vars {
     /// Those with a constant value: `set`, and what the server itself fixes.
     pub(crate) fixed: HashMap<String, String>,
+    /// Those that one of our sources stands for in this place.
+    pub(crate) known: HashMap<String, String>,
     /// Variables of `map` blocks that only say whether a connection is upgraded.
     pub(crate) upgrade: Vec<String>,
 }
@@ -78,7 +80,10 @@ impl Vars {
                         filled.text.push_str(&literal(fixed));
                         continue;
                     }
-                    let source = source(name)?;
+                    let source = match self.known.get(name) {
+                        Some(source) => source.clone(),
+                        None => source(name)?,
+                    };
                     filled.varies = true;
                     filled.request_id |= name == "request_id";
                     filled.text.push_str(&format!("{{{{ {source} }}}}"));

@@ -2,7 +2,7 @@
 
 use super::Values;
 use super::values::Found;
-use http::HeaderName;
+use http::{HeaderName, uri::PathAndQuery};
 use percent_encoding::percent_decode;
 
 /// What a placeholder stands for.
@@ -11,6 +11,8 @@ pub(super) enum Source {
     Method,
     Path,
     Query,
+    /// Path and query, as in a request line.
+    Target,
     Host,
     Scheme,
     ClientIp,
@@ -27,7 +29,7 @@ pub(super) enum Source {
     Pointer(Box<str>),
 }
 
-const HELP: &str = "known are `method`, `path`, `query`, `host`, `scheme`, `client_ip`, `request_id`, \
+const HELP: &str = "known are `method`, `path`, `query`, `target`, `host`, `scheme`, `client_ip`, `request_id`, \
 `app`, `identity`, `time`, `unix`, `body`, `query.NAME`, `header.NAME`, `param.NAME` and \
 `body./JSON/POINTER`";
 
@@ -38,6 +40,7 @@ impl Source {
             "method" => Some(Self::Method),
             "path" => Some(Self::Path),
             "query" => Some(Self::Query),
+            "target" => Some(Self::Target),
             "host" => Some(Self::Host),
             "scheme" => Some(Self::Scheme),
             "client_ip" => Some(Self::ClientIp),
@@ -81,6 +84,10 @@ impl Source {
             Self::Method => text(Some(call.method().as_str())),
             Self::Path => Found::Url(call.path().as_bytes()),
             Self::Query => call.query().map_or(Found::Nothing, |q| Found::Url(q.as_bytes())),
+            Self::Target => {
+                let target = call.head().uri.path_and_query().map_or("/", PathAndQuery::as_str);
+                Found::Url(target.as_bytes())
+            }
             Self::Host => text(Some(call.facts().host()).filter(|host| !host.is_empty())),
             Self::Scheme => text(Some(call.facts().scheme.as_str())),
             Self::ClientIp => Found::print(call.facts().client_ip),

@@ -36,6 +36,7 @@ fn every_source_is_filled() {
     let body = r#"{"n": 7, "who": {"name": "Eve"}, "a/b": [true]}"#;
     for (text, wanted) in [
         ("{{ method }} {{path}}?{{query}}", format!("GET {target}")),
+        ("{{ method }} {{ target }}", format!("GET {target}")),
         ("{{ host }} {{ scheme }} {{ client_ip }}", "api.test http 127.0.0.1".to_owned()),
         ("{{ time }} {{ unix }}", "2026-01-01T00:00:00.123Z 1767225600".to_owned()),
         ("{{ query.page }}|{{ query.q }}|{{ query.empty }}", "2|a b&c|".to_owned()),
@@ -51,6 +52,12 @@ fn every_source_is_filled() {
     ] {
         assert_eq!(render(text, TEXT, target, body).unwrap(), wanted, "{text}");
     }
+}
+
+#[test]
+fn a_target_without_a_query_has_no_mark() {
+    assert_eq!(render("{{ target }}", TEXT, "/v1/a", "").unwrap(), "/v1/a");
+    assert_eq!(render("{{ target }}", TEXT, "/v1/a?", "").unwrap(), "/v1/a?");
 }
 
 #[test]

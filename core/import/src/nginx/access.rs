@@ -173,11 +173,12 @@ impl Import<'_> {
 
     /// Directives that protect and that nothing here knows: the API stays offline.
     fn unknown_guards(&mut self, draft: &mut Draft, scope: &Scope<'_>) {
-        const ALONE: &[&str] = &["valid_referers", "auth_request", "auth_jwt", "limit_rate"];
+        const ALONE: &[&str] = &["valid_referers", "auth_jwt", "limit_rate"];
         let found: Vec<&Directive> = scope
             .every()
             .filter(|d| {
-                let known = d.name.starts_with("auth_basic") || d.name == "auth_delay";
+                let known = ["auth_basic", "auth_request"].iter().any(|k| d.name.starts_with(k))
+                    || d.name == "auth_delay";
                 (super::notes::protects(&d.name) && !known && !TAKEN.contains(&d.name.as_str()))
                     || ALONE.contains(&d.name.as_str())
             })

@@ -196,6 +196,7 @@ impl Import<'_> {
         let scope = &location.scope;
         let own = |name: &str| scope.own().iter().find(|d| d.name == name);
         self.access_log(draft, scope);
+        self.coding(draft, scope);
         if let Some(directive) = own("return") {
             // It comes before limits and access, as nginx has it.
             self.answer(draft, scope, vars, directive, None);
@@ -207,13 +208,19 @@ impl Import<'_> {
             let config = Node::map().with("status", Node::plain(404));
             draft.step(Phase::Return, ("respond", ""), config, None, internal);
             draft.answered = true;
-            return self.never_reached(scope, "no request from outside comes here");
+            if !self.is_asked(location) {
+                self.never_reached(scope, "no request from outside comes here");
+            }
+            return;
         }
         self.limits(draft, scope);
         self.access(draft, scope);
+        let answered = vars;
+        let vars = &self.auth_request(draft, locations, scope, vars);
+        self.mirrors(draft, locations, scope, vars);
         let pass = own("proxy_pass").or(own("grpc_pass"));
         if let Some(directive) = pass {
-            self.response_headers(draft, scope, vars, false);
+            self.response_headers(draft, scope, answered, false);
             return self.pass(draft, location, vars, by, directive);
         }
         // `try_files $uri @app`: what is no file goes to the named location, and there are no files here.

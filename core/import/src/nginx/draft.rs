@@ -6,6 +6,8 @@ use super::tree::Directive;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
     Log,
+    /// Above all that answers: what they answer is compressed too.
+    Coding,
     RequestId,
     ResponseHeaders,
     Condition,
@@ -14,6 +16,8 @@ pub(super) enum Phase {
     Rate,
     Address,
     Identity,
+    Copies,
+    Shares,
     Rewrite,
     RequestHeaders,
     Content,

@@ -20,7 +20,7 @@ pub(super) enum Host {
 }
 
 /// Fields that belong to connections and framing.
-const FRAMING: &[&str] = &[
+pub(super) const FRAMING: &[&str] = &[
     "content-length",
     "transfer-encoding",
     "te",
@@ -46,31 +46,7 @@ impl Import<'_> {
         for field in &fields {
             let (name, value) = (field.arg(0).to_ascii_lowercase(), field.arg(1));
             match (name.as_str(), value) {
-                ("host", "$http_host") => {
-                    host = Host::Client;
-                    self.notes.taken(field, "the client's `Host` goes on by itself");
-                }
-                ("host", "$host") => {
-                    host = Host::Client;
-                    self.notes.taken(
-                        field,
-                        "the client's `Host` goes on by itself, with its port if it has one",
-                    );
-                }
-                ("host", "$proxy_host") => self.notes.taken(field, "upstream.host"),
-                ("host", value) => match vars.constant(value) {
-                    Some(fixed) if !fixed.is_empty() => {
-                        host = Host::Fixed(fixed);
-                        self.notes.taken(field, "upstream.host");
-                    }
-                    _ => {
-                        host = Host::Client;
-                        self.notes.near(
-                            field,
-                            "the client's `Host` goes on: upstream.host is a constant",
-                        );
-                    }
-                },
+                ("host", _) => host = self.host(field, vars),
                 ("connection" | "upgrade", value) => {
                     let usual =
                         ["", "upgrade", "close", "keep-alive", "$http_upgrade", "$http_connection"];
@@ -120,6 +96,12 @@ impl Import<'_> {
                     self.notes.taken(field, "headers.request.remove");
                 }
                 (_, value) => match vars.fill(value) {
+                    Ok(filled)
+                        if filled.text == format!("{{{{ header.{name} }}}}")
+                            && !value.starts_with("$http_") =>
+                    {
+                        self.notes.taken(field, "forward_auth.take");
+                    }
                     Ok(filled) => {
                         if filled.request_id {
                             let config = Node::map().with("response", Node::plain("false"));
@@ -152,6 +134,36 @@ impl Import<'_> {
             draft.step(Phase::RequestHeaders, ("headers", "request-headers"), config, None, *first);
         }
         (host, told)
+    }
+
+    /// The `Host` that a field of that name sets.
+    pub(super) fn host(&mut self, field: &Directive, vars: &Vars) -> Host {
+        let by_itself = "the client's `Host` goes on by itself";
+        match field.arg(1) {
+            "$http_host" => {
+                self.notes.taken(field, by_itself);
+                Host::Client
+            }
+            "$host" => {
+                self.notes.taken(field, format!("{by_itself}, with its port if it has one"));
+                Host::Client
+            }
+            "$proxy_host" => {
+                self.notes.taken(field, "upstream.host");
+                Host::Named
+            }
+            value => match vars.constant(value) {
+                Some(fixed) if !fixed.is_empty() => {
+                    self.notes.taken(field, "upstream.host");
+                    Host::Fixed(fixed)
+                }
+                _ => {
+                    let note = "the client's `Host` goes on: upstream.host is a constant";
+                    self.notes.near(field, note);
+                    Host::Client
+                }
+            },
+        }
     }
 
     /// The step that changes the answer. `answered`: whether a step of ours answers, and has set the media type.
@@ -189,6 +201,9 @@ impl Import<'_> {
                     }
                     add.push((name, filled.text));
                     first.get_or_insert(field);
+                }
+                Err(_) if value == "$upstream_cache_status" => {
+                    self.notes.near(field, "the cache says it in `Cache-Status`");
                 }
                 Err(why) => self.notes.not(field, why),
             }

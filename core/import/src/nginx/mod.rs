@@ -10,14 +10,19 @@
 mod access;
 mod answer;
 mod apis;
+mod asked;
+mod auth_request;
+mod coding;
 mod decide;
 mod draft;
 mod headers;
+mod kept;
 mod lex;
 mod limits;
 mod limits_taken;
 mod listeners;
 mod location;
+mod mirror;
 mod notes;
 mod proxy;
 mod read;
@@ -25,8 +30,14 @@ mod remarks;
 mod rules;
 mod scope;
 mod server;
+mod servers;
+mod shares;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_beside;
+#[cfg(test)]
+mod tests_upstreams;
 mod tree;
 mod upstream;
 
@@ -107,6 +118,12 @@ struct Import<'t> {
     /// `limit_req_zone` and `limit_conn_zone` by name.
     rates: HashMap<&'t str, Zone<'t>>,
     places: HashMap<&'t str, Zone<'t>>,
+    /// `proxy_cache_path` by the zone's name.
+    caches: HashMap<&'t str, &'t Directive>,
+    /// `split_clients` by the variable's name.
+    splits: HashMap<&'t str, &'t Directive>,
+    /// Paths that nginx asks itself for, beside the client's own requests.
+    beside: Vec<&'t str>,
     /// Variables of `map` blocks that only tell of upgrades.
     upgrade: Vec<String>,
     upstreams: Vec<Made>,
@@ -124,6 +141,9 @@ impl<'t> Import<'t> {
             blocks: HashMap::new(),
             rates: HashMap::new(),
             places: HashMap::new(),
+            caches: HashMap::new(),
+            splits: HashMap::new(),
+            beside: Vec::new(),
             upgrade: Vec::new(),
             upstreams: Vec::new(),
             ids: BTreeSet::new(),
@@ -137,6 +157,7 @@ impl<'t> Import<'t> {
 
     /// What stands beside the servers.
     fn http(&mut self, block: &'t [Directive]) {
+        self.find_beside(block);
         for directive in block {
             match directive.name.as_str() {
                 "upstream" => {
@@ -144,6 +165,14 @@ impl<'t> Import<'t> {
                 }
                 "limit_req_zone" => self.rates.extend(Zone::read(directive)),
                 "limit_conn_zone" => self.places.extend(Zone::read(directive)),
+                "proxy_cache_path" => {
+                    let zone = directive.words().find_map(|word| word.strip_prefix("keys_zone="));
+                    let name = zone.and_then(|zone| zone.split(':').next()).unwrap_or_default();
+                    self.caches.insert(name, directive);
+                }
+                "split_clients" => {
+                    self.splits.insert(directive.arg(1).trim_start_matches('$'), directive);
+                }
                 "map" if directive.arg(0) == "$http_upgrade" => {
                     self.upgrade.push(directive.arg(1).trim_start_matches('$').to_owned());
                     self.notes.taken(directive, "the gateway upgrades connections by itself");
@@ -151,12 +180,22 @@ impl<'t> Import<'t> {
                         self.notes.taken(inner, "");
                     }
                 }
-                "map" | "geo" | "split_clients" => {
+                "map" | "geo" => {
                     let note = "variables are not computed here: steps have `when`, and `headers` has templates";
                     self.notes.not_within(directive, note);
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// Collects the paths that nginx asks itself for.
+    fn find_beside(&mut self, block: &'t [Directive]) {
+        for directive in block {
+            if matches!(directive.name.as_str(), "auth_request" | "mirror") {
+                self.beside.push(directive.arg(0));
+            }
+            self.find_beside(directive.inner());
         }
     }
 }

@@ -15,12 +15,29 @@ use crate::values;
 use crate::vars::Vars;
 
 /// What a `proxy_pass` says.
-struct Pass {
-    tls: bool,
+pub(super) struct Pass {
+    pub(super) tls: bool,
     /// Host or name of an `upstream`, with its port if there is one.
-    authority: String,
+    pub(super) authority: String,
     /// The URI part, where there is one.
-    uri: Option<String>,
+    pub(super) uri: Option<String>,
+}
+
+/// How an address is to be asked.
+pub(super) struct Ask<'a> {
+    pub(super) scope: &'a Scope<'a>,
+    /// `proxy` or `grpc`.
+    pub(super) prefix: &'a str,
+    pub(super) vars: &'a Vars,
+    pub(super) host: Host,
+    pub(super) wanted: Wanted,
+    pub(super) from: &'a Directive,
+}
+
+/// The upstream that was made of an address.
+pub(super) struct Passed {
+    pub(super) upstream: String,
+    pub(super) attempts: u32,
 }
 
 impl Import<'_> {
@@ -35,46 +52,78 @@ impl Import<'_> {
     ) {
         let scope = &location.scope;
         let grpc = directive.name == "grpc_pass";
-        let pass = match read(directive, vars) {
+        let shares = self.shares(directive, vars);
+        let (pass, shares) = match shares {
+            Ok(Some((rest, shares))) => (Ok(rest), Some(shares)),
+            Ok(None) => (read(directive, vars), None),
+            Err(why) => (Err(why), None),
+        };
+        let taken = pass.and_then(|pass| {
+            if shares.is_some() && pass.uri.is_some() {
+                return Err("a path beside a `split_clients`".into());
+            }
+            self.path_changes(draft, location, &pass, by, directive)?;
+            Ok(pass)
+        });
+        let pass = match taken {
             Ok(pass) => pass,
             Err(why) => {
                 self.notes.not(directive, &*why);
                 return draft.refuse(format!("`{}` was not taken: {why}", directive.line()));
             }
         };
-        if let Err(why) = self.path_changes(draft, location, &pass, by, directive) {
-            self.notes.not(directive, &*why);
-            return draft.refuse(format!("`{}` was not taken: {why}", directive.line()));
-        }
         let fields = if grpc { "grpc_set_header" } else { "proxy_set_header" };
         let (host, told) = self.request_headers(draft, scope, vars, fields);
-        let host = match host {
-            Host::Client if !grpc => None,
-            Host::Client => None,
-            Host::Fixed(host) => Some(host),
-            Host::Named => Some(pass.authority.clone()),
-        };
         let prefix = if grpc { "grpc" } else { "proxy" };
-        let mut wanted = Wanted { told, host, grpc, ..Wanted::default() };
-        self.times(scope, prefix, &mut wanted);
-        self.again(scope, prefix, &mut wanted);
-        if pass.tls {
-            wanted.tls = Some(self.upstream_tls(scope, prefix, &pass.authority, vars));
-        }
-        let target = Target { authority: pass.authority, tls: pass.tls };
-        match self.upstream(&target, &wanted, directive) {
-            Ok((name, attempts)) => {
-                self.notes.taken(directive, format!("upstream {name}"));
+        let mut wanted = Wanted { told, grpc, ..Wanted::default() };
+        self.ways(scope, prefix, &mut wanted);
+        let ask = Ask { scope, prefix, vars, host, wanted, from: directive };
+        let made = self.passed(&ask, &pass).and_then(|made| match shares {
+            Some(shares) => self.split(draft, &ask, shares).map(|()| made),
+            None => Ok(made),
+        });
+        match made {
+            Ok(Passed { upstream, attempts }) => {
+                self.notes.taken(directive, format!("upstream {upstream}"));
                 // nginx has no limit of its own for the whole.
-                let once = wanted.connect.saturating_add(wanted.send).saturating_add(wanted.read);
-                draft.timeout = Some(once.saturating_mul(u64::from(attempts)).clamp(1, 3_600_000));
-                draft.upstream = Some(name);
+                let all = ask.wanted.once().saturating_mul(u64::from(attempts));
+                draft.timeout = Some(all.clamp(1, 3_600_000));
+                draft.upstream = Some(upstream);
+                if !grpc {
+                    self.kept(draft, scope, vars);
+                }
             }
             Err(why) => {
                 self.notes.not(directive, &*why);
                 draft.refuse(format!("`{}` was not taken: {why}", directive.line()));
             }
         }
+    }
+
+    /// The upstream that stands for an address.
+    ///
+    /// # Errors
+    /// Why there can be none.
+    pub(super) fn passed(&mut self, ask: &Ask<'_>, pass: &Pass) -> Result<Passed, String> {
+        let mut wanted = ask.wanted.clone();
+        wanted.host = match &ask.host {
+            Host::Client => None,
+            Host::Fixed(host) => Some(host.clone()),
+            Host::Named => Some(pass.authority.clone()),
+        };
+        if pass.tls {
+            let tls = self.upstream_tls(ask.scope, ask.prefix, &pass.authority, ask.vars);
+            wanted.tls = Some(tls);
+        }
+        let target = Target { authority: pass.authority.clone(), tls: pass.tls };
+        let (upstream, attempts) = self.upstream(&target, &wanted, ask.from)?;
+        Ok(Passed { upstream, attempts })
+    }
+
+    /// Times and repetitions.
+    pub(super) fn ways(&mut self, scope: &Scope<'_>, prefix: &str, wanted: &mut Wanted) {
+        self.times(scope, prefix, wanted);
+        self.again(scope, prefix, wanted);
     }
 
     fn times(&mut self, scope: &Scope<'_>, prefix: &str, wanted: &mut Wanted) {
@@ -293,7 +342,11 @@ fn prefix_rewrite(name: &str, uri: &str) -> Option<Node> {
     )
 }
 
-fn read(directive: &Directive, vars: &Vars) -> Result<Pass, String> {
+/// Reads a `proxy_pass` or `grpc_pass`.
+///
+/// # Errors
+/// Why it cannot be told which upstream it is.
+pub(super) fn read(directive: &Directive, vars: &Vars) -> Result<Pass, String> {
     let text = directive.arg(0);
     let (scheme, rest) = match text.split_once("://") {
         Some(parts) => parts,

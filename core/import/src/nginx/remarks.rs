@@ -108,23 +108,22 @@ const OTHERS: &[(&str, &str, bool)] = &[
     ("proxy_redirect", "`Location` of servers goes on as it is", true),
     ("proxy_cookie_path", "cookies of servers go on as they are", true),
     ("proxy_cookie_domain", "cookies of servers go on as they are", true),
-    ("proxy_cache", "answers are not cached", false),
-    ("proxy_cache_path", "answers are not cached", false),
-    ("proxy_cache_key", "answers are not cached", false),
-    ("proxy_cache_valid", "answers are not cached", false),
-    ("proxy_cache_use_stale", "answers are not cached", false),
-    ("proxy_cache_lock", "answers are not cached", false),
-    ("proxy_cache_bypass", "answers are not cached", false),
-    ("proxy_no_cache", "answers are not cached", false),
-    ("proxy_cache_min_uses", "answers are not cached", false),
-    ("proxy_cache_background_update", "answers are not cached", false),
-    ("proxy_cache_revalidate", "answers are not cached", false),
-    ("proxy_cache_methods", "answers are not cached", false),
-    ("proxy_ignore_headers", "answers are not cached", false),
+    ("proxy_cache", "nothing uses it", false),
+    ("proxy_cache_path", "nothing uses it", false),
+    ("proxy_cache_key", "nothing uses it", false),
+    ("proxy_cache_valid", "nothing uses it", false),
+    ("proxy_cache_use_stale", "nothing uses it", false),
+    ("proxy_cache_lock", "nothing uses it", false),
+    ("proxy_cache_bypass", "nothing uses it", false),
+    ("proxy_no_cache", "nothing uses it", false),
+    ("proxy_cache_min_uses", "nothing uses it", false),
+    ("proxy_cache_background_update", "nothing uses it", false),
+    ("proxy_cache_revalidate", "nothing uses it", false),
+    ("proxy_cache_methods", "nothing uses it", false),
+    ("proxy_ignore_headers", "nothing uses it", false),
     ("proxy_pass_request_headers", "request headers always go on", true),
     ("proxy_pass_request_body", "the request body always goes on", true),
     ("proxy_method", "a step `rewrite` with `method` does so", true),
-    ("mirror", "requests are not copied", false),
     ("root", "files are not served here", true),
     ("index", "files are not served here", true),
     ("alias", "files are not served here", true),
@@ -171,6 +170,7 @@ const USED: &[&str] = &[
     "limit_req",
     "limit_req_status",
     "limit_req_zone",
+    "mirror",
     "proxy_connect_timeout",
     "proxy_hide_header",
     "proxy_next_upstream",
@@ -188,6 +188,7 @@ const USED: &[&str] = &[
     "real_ip_recursive",
     "satisfy",
     "server",
+    "split_clients",
     "set_real_ip_from",
     "ssl_certificate",
     "ssl_certificate_key",
@@ -221,13 +222,16 @@ impl Import<'_> {
                 }
             } else if USED.contains(&name) {
                 self.none_if_unsaid(directive, "nothing uses it");
-                if name == "upstream" {
+                if matches!(name, "upstream" | "split_clients") {
                     for inner in directive.inner() {
                         self.none_if_unsaid(inner, "nothing uses it");
                     }
                 }
-            } else if name.starts_with("gzip_") || name.starts_with("proxy_cache_") {
-                self.none_if_unsaid(directive, "answers go on as servers send them");
+            } else if ["gzip_", "brotli", "proxy_cache_", "auth_request_", "mirror_"]
+                .iter()
+                .any(|start| name.starts_with(start))
+            {
+                self.none_if_unsaid(directive, "nothing uses it");
             }
             self.remarks(directive.inner());
         }

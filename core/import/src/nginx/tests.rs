@@ -7,7 +7,7 @@ use paifang_config::source::MemoryFiles;
 
 use crate::{Fate, Imported, Options};
 
-fn import_with(server: &str, options: Options) -> Imported {
+pub(super) fn import_with(server: &str, options: Options) -> Imported {
     let text =
         format!("http {{ limit_req_zone $binary_remote_addr zone=z:1m rate=5r/s;\n{server} }}");
     let files = MemoryFiles::new([
@@ -18,13 +18,13 @@ fn import_with(server: &str, options: Options) -> Imported {
     super::import(Path::new("/n/nginx.conf"), &files, options).unwrap_or_else(|f| panic!("{f}"))
 }
 
-fn import(server: &str) -> Imported {
+pub(super) fn import(server: &str) -> Imported {
     import_with(server, Options::default())
 }
 
 /// A server with these lines; each text must stand in what becomes of it.
 #[track_caller]
-fn becomes(lines: &str, wanted: &[&str]) -> Imported {
+pub(super) fn becomes(lines: &str, wanted: &[&str]) -> Imported {
     let imported = import(&format!("server {{ listen 80;\n{lines} }}"));
     for text in wanted {
         assert!(imported.yaml.contains(text), "no `{text}` in\n{}", imported.yaml);
@@ -34,7 +34,7 @@ fn becomes(lines: &str, wanted: &[&str]) -> Imported {
 
 /// The fate of the first line that begins so.
 #[track_caller]
-fn fate(imported: &Imported, line: &str) -> Fate {
+pub(super) fn fate(imported: &Imported, line: &str) -> Fate {
     let found = imported.report.entries.iter().find(|entry| entry.source.starts_with(line));
     found.unwrap_or_else(|| panic!("no `{line}`:\n{}", imported.report.text())).fate
 }
@@ -132,7 +132,7 @@ fn identity_needs_hashes_that_hold() {
 fn what_protects_and_is_not_taken_is_offline() {
     for line in [
         "satisfy any;",
-        "auth_request /auth;",
+        "auth_request /a?b;",
         "valid_referers none;",
         "secure_link $arg_md5;",
         "access_by_lua_block { ngx.exit(403) }",
@@ -233,7 +233,8 @@ fn upstreams_are_made_once_for_each_way_of_asking() {
     assert_eq!(yaml.matches("address: \"10.0.0.1:80\", weight: 3").count(), 2, "{yaml}");
     assert!(yaml.contains("10.0.0.1:443") && yaml.contains("verify: false"), "{yaml}");
     assert!(yaml.contains("first_byte: 5s") && yaml.contains("protocol: h2"), "{yaml}");
-    assert_eq!(fate(&imported, "server b:81 backup"), Fate::NotTaken);
+    assert_eq!(yaml.matches("address: \"b:81\", priority: 1").count(), 3, "{yaml}");
+    assert_eq!(fate(&imported, "server b:81 backup"), Fate::Taken);
     assert_eq!(fate(&imported, "server unix:/x"), Fate::NotTaken);
 }
 

@@ -50,6 +50,13 @@ impl Default for Wanted {
     }
 }
 
+impl Wanted {
+    /// How long one attempt may take, in milliseconds.
+    pub(super) fn once(&self) -> u64 {
+        self.connect.saturating_add(self.send).saturating_add(self.read)
+    }
+}
+
 /// An upstream of ours.
 pub(super) struct Made {
     pub(super) name: String,
@@ -79,7 +86,7 @@ impl Import<'_> {
         let block = self.blocks.get(target.authority.as_str()).copied();
         let mut body = Node::map();
         let count = match block {
-            Some(block) => self.servers_of(block, target.tls, &mut body)?,
+            Some(block) => self.servers_of(block, target.tls, wanted, &mut body)?,
             None => {
                 let port = if target.tls { 443 } else { 80 };
                 let address = with_port(&target.authority, port)?;
@@ -126,110 +133,10 @@ impl Import<'_> {
         self.upstreams.push(made);
         Ok((name, attempts))
     }
-
-    /// What an `upstream` block says; how many servers it has.
-    fn servers_of(&mut self, block: &Directive, tls: bool, body: &mut Node) -> Result<u32, String> {
-        let mut endpoints = Vec::new();
-        let mut count = 0;
-        let (mut balance, mut pool) = (None, None);
-        for directive in block.inner() {
-            match directive.name.as_str() {
-                "server" => {
-                    if let Some((endpoint, live)) = self.endpoint(directive, tls) {
-                        count += u32::from(live);
-                        endpoints.push(endpoint.commented(origin(directive)));
-                    }
-                }
-                "keepalive" => match directive.arg(0).parse::<u32>() {
-                    Ok(size) => {
-                        let size = size.min(100_000);
-                        pool = Some(Node::map().with("size", Node::plain(size)));
-                        self.notes.near(directive, "pool.size, for all threads together");
-                    }
-                    Err(_) => self.notes.not(directive, "no number"),
-                },
-                "keepalive_timeout" | "keepalive_requests" | "keepalive_time" => {
-                    self.notes.near(
-                        directive,
-                        "pool.idle keeps connections for 60s, and an hour at most",
-                    );
-                }
-                "zone" => self.notes.none(directive, "all threads share an upstream anyway"),
-                "least_conn" | "ip_hash" | "hash" | "random" => balance = Some(directive),
-                _ => {}
-            }
-        }
-        if endpoints.is_empty() {
-            return Err(format!(
-                "the upstream `{}` has no server that can be reached",
-                block.arg(0)
-            ));
-        }
-        self.notes.taken(block, "upstreams");
-        // Single ones stand on their own lines, too, for their comments.
-        body.put("endpoints", Node::List(endpoints));
-        if let Some(directive) = balance {
-            self.balance(directive, body);
-        }
-        if let Some(pool) = pool {
-            body.put("pool", pool);
-        }
-        Ok(count.max(1))
-    }
-
-    fn balance(&mut self, directive: &Directive, _body: &mut Node) {
-        self.notes.near(directive, "round_robin: servers take turns");
-    }
-
-    fn endpoint(&mut self, directive: &Directive, tls: bool) -> Option<(Node, bool)> {
-        let address = directive.arg(0);
-        if address.starts_with("unix:") {
-            self.notes
-                .not(directive, "upstreams are reached by TCP, not by sockets of the file system");
-            return None;
-        }
-        let port = if tls { 443 } else { 80 };
-        let Ok(address) = with_port(address, port) else {
-            self.notes.not(directive, "no host and port");
-            return None;
-        };
-        let mut endpoint = Node::map().with("address", Node::text(address));
-        let (mut near, mut down, mut weight) = (Vec::new(), false, 1u32);
-        for option in directive.words().skip(1) {
-            match option.split_once('=') {
-                Some(("weight", value)) => weight = value.parse().unwrap_or(1).min(1000),
-                Some(("max_fails" | "fail_timeout", _)) => {
-                    near.push(
-                        "a server that cannot be connected to is passed over for 1s, then longer"
-                            .to_owned(),
-                    );
-                }
-                None if option == "down" => down = true,
-                None if option == "resolve" => {}
-                None if option == "backup" => {
-                    self.notes.not(directive, "all servers take calls: a backup is left out");
-                    return None;
-                }
-                _ => near.push(format!("without {option}")),
-            }
-        }
-        if down {
-            weight = 0;
-        }
-        if weight != 1 {
-            endpoint.put("weight", Node::plain(weight));
-        }
-        near.dedup();
-        match near.is_empty() {
-            true => self.notes.taken(directive, "endpoint"),
-            false => self.notes.near(directive, format!("endpoint; {}", near.join("; "))),
-        }
-        Some((endpoint, !down))
-    }
 }
 
 /// An address with a port.
-fn with_port(authority: &str, port: u16) -> Result<String, String> {
+pub(super) fn with_port(authority: &str, port: u16) -> Result<String, String> {
     let bare = authority.starts_with('[') && authority.ends_with(']');
     let with = match authority.rsplit_once(':') {
         Some((host, digits)) if !bare && !host.is_empty() => match digits.parse::<u16>() {
