@@ -53,6 +53,8 @@ fn the_shop_of_nginx() {
         ("@ONE@", "10.2.0.1:8080"),
         ("@TWO@", "10.2.0.2:8080"),
         ("@GONE@", "10.2.0.3:8080"),
+        ("@AUTHZ@", "10.2.0.4:8080"),
+        ("@COPIES@", "10.2.0.5:8080"),
     ];
     let files = folder("nginx", "/etc/nginx", &values);
     files.write("/etc/nginx/htpasswd", "alice:$2y$04$abcdefghijklmnopqrstuv\n");
@@ -80,6 +82,10 @@ fn the_shop_of_apisix() {
     let values = [
         ("@ONE@", "10.2.0.1:8080"),
         ("@TWO@", "10.2.0.2:8080"),
+        ("@AUTHZ@", "10.2.0.4:8080"),
+        ("@COPIES@", "10.2.0.5:8080"),
+        ("@ONE-HOST@", "10.2.0.1"),
+        ("@ONE-PORT@", "8080"),
         ("@TWO-HOST@", "10.2.0.2"),
         ("@TWO-PORT@", "8080"),
     ];

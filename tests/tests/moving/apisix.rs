@@ -1,24 +1,27 @@
 //! The shop as APISIX has it. There is no APISIX beside it: what it answers is written down from its
 //! documentation and its plugins' sources, and the imported config must answer so.
 
-use super::peer::echo;
+use super::peer::{authz, decoded, echo};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use paifang_config::source::MemoryFiles;
 use paifang_import::{Fate, Imported, Options, apisix};
 use paifang_tests::{
-    harness::{Message, Recorder, Running, Setup, connect_from},
+    harness::{Message, Recorder, Running, Setup, connect_from, until},
     tidy::root,
 };
 use std::path::Path;
 
 struct Shop {
     gateway: Running,
-    _behind: [Recorder; 2],
+    _behind: [Recorder; 3],
+    copies: Recorder,
 }
 
 impl Shop {
     async fn open() -> Self {
-        let behind = [echo("one").await, echo("two").await];
-        let imported = import(&behind);
+        let behind = [echo("one").await, echo("two").await, authz().await];
+        let copies = echo("copies").await;
+        let imported = import(&behind, &copies);
         let lost: Vec<_> =
             imported.report.entries.iter().filter(|e| e.fate == Fate::NotTaken).collect();
         assert!(
@@ -29,11 +32,12 @@ impl Shop {
         let yaml = imported.yaml.replace("\"0.0.0.0:9080\"", "\"127.0.0.1:0\"");
         let gateway = Setup::new(yaml)
             .variable("APISIX_WALLET_KEY", "wallet-0123456789abcdef0123456789")
+            .variable("COURIER_TOKENS", SECRET)
             .variable("COURIER_KEY", "courier-0123456789abcdef012345678")
             .variable("APISIX_STAFF_PASSWORD", "open-sesame-0123456789")
             .start()
             .await;
-        Self { gateway, _behind: behind }
+        Self { gateway, _behind: behind, copies }
     }
 
     async fn ask(&self, from: &str, host: &str, line: &str, fields: &[&str]) -> Message {
@@ -43,12 +47,16 @@ impl Shop {
     }
 }
 
-fn import(behind: &[Recorder; 2]) -> Imported {
+fn import(behind: &[Recorder; 3], copies: &Recorder) -> Imported {
     let text = std::fs::read_to_string(root().join("tests/data/apisix/apisix.yaml")).unwrap();
     let (one, two) = (behind[0].address(), behind[1].address());
     let text = text
         .replace("@ONE@", &one.to_string())
         .replace("@TWO@", &two.to_string())
+        .replace("@AUTHZ@", &behind[2].address().to_string())
+        .replace("@COPIES@", &copies.address().to_string())
+        .replace("@ONE-HOST@", &one.ip().to_string())
+        .replace("@ONE-PORT@", &one.port().to_string())
         .replace("@TWO-HOST@", &two.ip().to_string())
         .replace("@TWO-PORT@", &two.port().to_string());
     let files = MemoryFiles::new([("/a/apisix.yaml", text)]);
@@ -59,6 +67,9 @@ fn import(behind: &[Recorder; 2]) -> Imported {
 /// Host, request line, header lines; the status, and texts that the answer's head and body must hold.
 type Case = (&'static str, &'static str, &'static [&'static str], u16, &'static [&'static str]);
 
+/// Signs the courier's tokens.
+const SECRET: &str = "tokens-0123456789abcdef0123456789";
+const BESIDE: &str = "beside.example";
 const SHOP: &str = "shop.example";
 const PARTNERS: &str = "partners.example";
 const INSIDE: &str = "inside.example";
@@ -240,4 +251,93 @@ async fn addresses_keys_and_limits_hold() {
         );
     }
     assert_eq!(payouts, [200, 200, 200, 429, 429]);
+}
+
+/// A token with this payload, signed by the courier's secret.
+fn token(payload: &str) -> String {
+    let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    let head = encode(br#"{"alg":"HS256","typ":"JWT"}"#);
+    let text = format!("{head}.{}", encode(payload.as_bytes()));
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, SECRET.as_bytes());
+    format!("{text}.{}", encode(ring::hmac::sign(&key, text.as_bytes()).as_ref()))
+}
+
+#[tokio::test]
+async fn servers_and_tokens_say_who_may_pass() {
+    let shop = Shop::open().await;
+    let get = async |line: &str, fields: &[&str]| shop.ask("127.0.0.1", BESIDE, line, fields).await;
+    let stranger = get("GET /guarded/a", &[]).await;
+    assert_eq!(stranger.status(), 401);
+    assert_eq!(stranger.header("www-authenticate"), Some("Bearer realm=\"shop\""));
+    let good = "authorization: Bearer good";
+    assert_eq!(get("GET /guarded/a", &["authorization: Bearer bad"]).await.status(), 403);
+    assert_eq!(get("GET /guarded/secret/a", &[good]).await.status(), 403);
+    let passed = get("GET /guarded/a?b", &[good, "x-who: root"]).await;
+    assert!(passed.text().contains("one GET /guarded/a?b\n"), "{}", passed.text());
+    assert!(passed.text().contains("x-who: ada\n"), "{}", passed.text());
+
+    let bearer = |payload: &str| format!("authorization: Bearer {}", token(payload));
+    let ours = bearer(r#"{"key":"courier-app","exp":4000000000}"#);
+    let passed = get("GET /tokens/a", &[&ours]).await;
+    assert_eq!(passed.status(), 200, "{}", passed.text());
+    assert!(passed.text().contains("x-consumer-username: courier-tokens\n"), "{}", passed.text());
+    assert!(!passed.text().contains("authorization"), "{}", passed.text());
+    let query = format!("GET /tokens/a?jwt={}", token(r#"{"key":"courier-app"}"#));
+    assert_eq!(get(&query, &[]).await.status(), 200);
+    for (field, status) in [
+        (bearer(r#"{"key":"another"}"#), 403),
+        (bearer(r#"{"key":"courier-app","exp":1000000000}"#), 401),
+        (format!("{}x", bearer(r#"{"key":"courier-app"}"#)), 401),
+        ("x-nothing: here".to_owned(), 401),
+    ] {
+        assert_eq!(get("GET /tokens/a", &[&field]).await.status(), status, "{field}");
+    }
+}
+
+#[tokio::test]
+async fn answers_are_kept_compressed_and_given_up_on() {
+    let shop = Shop::open().await;
+    let get = async |line: &str, fields: &[&str]| shop.ask("127.0.0.1", BESIDE, line, fields).await;
+    let zipped = get("GET /zipped/a", &["accept-encoding: gzip"]).await;
+    assert_eq!(zipped.header("content-encoding"), Some("gzip"));
+    assert!(decoded(&zipped.body).starts_with(b"one GET /zipped/a\n"));
+    assert_eq!(get("GET /zipped/a", &[]).await.header("content-encoding"), None);
+    for (line, client, told) in [
+        ("GET /kept/a", "first", "first"),
+        ("GET /kept/a", "second", "first"),
+        ("GET /kept/a?b", "third", "third"),
+    ] {
+        let answer = get(line, &[&format!("x-client: {client}")]).await;
+        let told = format!("x-client: {told}\n");
+        assert!(answer.text().contains(&told), "{line} {}", answer.text());
+    }
+    // Nobody is there: after two failures nobody is asked.
+    let mut codes = Vec::new();
+    for _ in 0..4 {
+        codes.push(get("GET /broken/a", &[]).await.code());
+    }
+    assert!(codes[..2].iter().all(|code| code != "PF-4050"), "{codes:?}");
+    assert_eq!(codes[2..], ["PF-4050", "PF-4050"]);
+}
+
+#[tokio::test]
+async fn calls_are_copied_and_spread() {
+    let shop = Shop::open().await;
+    let get = async |line: &str, fields: &[&str]| shop.ask("127.0.0.1", BESIDE, line, fields).await;
+    assert_eq!(get("GET /copied/x?y", &["x-client: a", "cookie: a=b"]).await.status(), 200);
+    until(|| shop.copies.count() == 1).await;
+    let copy = shop.copies.request(0);
+    assert_eq!((copy.target(), copy.header("cookie")), ("/copied/x?y", Some("a=b")));
+    let server = async |line: &str, fields: &[&str]| get(line, fields).await.text()[..3].to_owned();
+    assert_eq!(server("GET /canary/a", &["x-canary: yes"]).await, "two");
+    assert_eq!(server("GET /canary/a", &["x-canary: no"]).await, "one");
+    assert_eq!(server("GET /reserve/a", &[]).await, "two");
+    let mut servers = std::collections::BTreeSet::new();
+    for user in 0..20 {
+        let line = format!("GET /sticky/a?user=u{user}");
+        let first = server(&line, &[]).await;
+        assert_eq!(server(&line, &[]).await, first, "u{user} was moved");
+        servers.insert(first);
+    }
+    assert_eq!(servers.len(), 2, "all users went to one server");
 }

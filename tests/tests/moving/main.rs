@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod apisix;
+mod beside;
 mod command;
 mod nginx;
 mod peer;

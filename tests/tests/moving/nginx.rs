@@ -145,7 +145,7 @@ const CASES: &[Case] = &[
     (Inside, "shop.example", "GET /about", &[]),
 ];
 
-fn request(host: &str, line: &str, fields: &[&str]) -> String {
+pub(crate) fn request(host: &str, line: &str, fields: &[&str]) -> String {
     let mut text = format!("{line} HTTP/1.1\r\nhost: {host}\r\n");
     for field in fields {
         text.push_str(field);

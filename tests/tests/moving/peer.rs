@@ -1,5 +1,9 @@
 //! What stands behind both gateways, and what is compared of their answers.
 
+use paifang_plugins::compress::{
+    codec::Codec,
+    decode::{Decoder, Limits},
+};
 use paifang_tests::harness::{Message, Recorder};
 
 /// Request headers that the server behind tells of.
@@ -10,6 +14,7 @@ const TOLD: &[&str] = &[
     "x-forwarded-proto",
     "x-section",
     "x-user",
+    "x-who",
     "x-api-version",
     "x-debug",
     "cookie",
@@ -26,9 +31,11 @@ const TOLD: &[&str] = &[
 const COMPARED: &[&str] = &[
     "allow-nothing",
     "cache-control",
+    "content-encoding",
     "content-type",
     "location",
     "referrer-policy",
+    "vary",
     "www-authenticate",
     "x-content-type-options",
     "x-debugged",
@@ -62,12 +69,28 @@ pub(crate) async fn echo(name: &'static str) -> Recorder {
     .await
 }
 
+/// A server that says who may pass: who shows a token, but not to secrets.
+pub(crate) async fn authz() -> Recorder {
+    Recorder::replying(|request| {
+        let secret = request.header("x-original-uri").is_none_or(|uri| uri.contains("/secret"));
+        let answer = match request.header("authorization") {
+            Some("Bearer good") if !secret && request.target() == "/verify" => {
+                "200 OK\r\nx-who: ada"
+            }
+            Some(_) => "403 Forbidden\r\nx-who: nobody",
+            None => "401 Unauthorized\r\nwww-authenticate: Bearer realm=\"shop\"",
+        };
+        format!("HTTP/1.1 {answer}\r\ncontent-length: 0\r\n\r\n").into_bytes()
+    })
+    .await
+}
+
 /// What of an answer must be the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Seen {
-    status: u16,
+    pub(crate) status: u16,
     fields: Vec<(String, String)>,
-    body: String,
+    pub(crate) body: String,
 }
 
 /// Reads an answer. `host` is what was asked for: an address on it is as good as its path alone.
@@ -81,7 +104,7 @@ pub(crate) fn seen(answer: &Message, host: &str) -> Seen {
     for name in COMPARED {
         for value in answer.headers(name) {
             // Problem documents say of themselves that they are not to be kept.
-            if own && (*name == "content-type" || value == "no-store") {
+            if own && (matches!(*name, "content-type" | "vary") || value == "no-store") {
                 continue;
             }
             let value = match *name {
@@ -94,7 +117,12 @@ pub(crate) fn seen(answer: &Message, host: &str) -> Seen {
         }
     }
     fields.sort();
-    let body = if own { String::new() } else { String::from_utf8_lossy(&answer.body).into_owned() };
+    let body = match answer.header("content-encoding") {
+        _ if own => Vec::new(),
+        Some("gzip") => decoded(&answer.body),
+        _ => answer.body.clone(),
+    };
+    let body = String::from_utf8_lossy(&body).into_owned();
     Seen { status, fields, body }
 }
 
@@ -110,4 +138,13 @@ fn local(address: &str, host: &str) -> String {
         }
     }
     address.to_owned()
+}
+
+/// Two encoders make other bytes of one text.
+pub(crate) fn decoded(body: &[u8]) -> Vec<u8> {
+    let limits = Limits { bytes: 1 << 20, ratio: 10_000 };
+    let mut decoder = Decoder::new(Codec::Gzip, limits).unwrap();
+    decoder.feed(body).unwrap();
+    decoder.finish().unwrap();
+    decoder.take().to_vec()
 }

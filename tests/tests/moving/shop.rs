@@ -1,6 +1,6 @@
 //! The shop of tests/data/nginx: served by nginx as it is, and by a gateway from its import.
 
-use super::peer::{Seen, echo, seen};
+use super::peer::{Seen, authz, echo, seen};
 use paifang_import::Options;
 use paifang_tests::{
     harness::{Message, Nginx, Pki, Recorder, Running, Setup, TlsClient, Wire, connect_from, soon},
@@ -32,12 +32,15 @@ pub(crate) struct Shop {
     tls: TlsClient,
     /// The report of the import.
     pub(crate) report: paifang_import::Report,
-    _behind: [Recorder; 2],
+    _behind: [Recorder; 3],
+    /// What gets copies.
+    pub(crate) copies: Recorder,
 }
 
 impl Shop {
     pub(crate) async fn open() -> Self {
-        let behind = [echo("one").await, echo("two").await];
+        let behind = [echo("one").await, echo("two").await, authz().await];
+        let copies = echo("copies").await;
         let folder = tempfile::tempdir().unwrap();
         let doors = [Nginx::free_address(), Nginx::free_address(), Nginx::free_address()];
         let values = [
@@ -47,6 +50,8 @@ impl Shop {
             ("@INSIDE@", doors[2].to_string()),
             ("@ONE@", behind[0].address().to_string()),
             ("@TWO@", behind[1].address().to_string()),
+            ("@AUTHZ@", behind[2].address().to_string()),
+            ("@COPIES@", copies.address().to_string()),
             ("@GONE@", "127.0.0.1:9".to_owned()),
         ];
         copy(&root().join("tests/data/nginx"), folder.path(), &values);
@@ -83,7 +88,7 @@ impl Shop {
         let gateway = setup.start().await;
         let nginx = Nginx::run(folder, doors[0]).await;
         let tls = pki.client(&["http/1.1"], None);
-        Self { nginx, gateway, doors, tls, report: imported.report, _behind: behind }
+        Self { nginx, gateway, doors, tls, report: imported.report, _behind: behind, copies }
     }
 
     /// What both answer to a request from an address: nginx first.

@@ -105,8 +105,10 @@ impl Import {
                 .consumers
                 .iter()
                 .filter(|c| !c.key && names.contains(&c.name))
-                .filter_map(|c| c.user.clone())
-                .map(|(user, _)| user)
+                .flat_map(|c| {
+                    let user = c.user.iter().map(|(user, _)| user.clone());
+                    user.chain(c.token.iter().map(|token| token.name.clone()))
+                })
                 .collect();
             let mut rules = Vec::new();
             if !apps.is_empty() {
@@ -140,7 +142,7 @@ impl Import {
 }
 
 /// APISIX tells upstreams who the consumer is.
-fn tell_name(ask: &mut Ask<'_>, template: &str) {
+pub(super) fn tell_name(ask: &mut Ask<'_>, template: &str) {
     let set = Node::map().with("x-consumer-username", Node::text(template));
     let config = Node::map().with("request", Node::map().with("set", set));
     ask.step(("headers", "consumer"), config);

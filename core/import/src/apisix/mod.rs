@@ -4,16 +4,22 @@
 //! steps in the order in which APISIX runs them: those of its rewrite phase, then those of its access phase,
 //! each by priority (`order`). docs/from-apisix.md says what becomes of each.
 
+mod answers;
+mod asked;
 mod auth;
 mod consumers;
 mod headers;
+mod jwt;
 mod limits;
 mod order;
 mod routes;
+mod shares;
 mod source;
 mod steps;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_plugins;
 mod traffic;
 mod upstream;
 

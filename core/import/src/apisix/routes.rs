@@ -13,11 +13,11 @@ use crate::values;
 
 /// What a route asks for beside its URI.
 #[derive(Debug, Default)]
-struct Demands {
-    headers: Vec<(String, Node)>,
-    regex: Vec<String>,
+pub(super) struct Demands {
+    pub(super) headers: Vec<(String, Node)>,
+    pub(super) regex: Vec<String>,
     /// Query parameters that a step asks for.
-    query: Vec<(String, String)>,
+    pub(super) query: Vec<(String, String)>,
 }
 
 /// An API with what it takes, so that two that take the same are found.
@@ -291,7 +291,7 @@ fn path(uri: &str, demands: &Demands, matches: &mut Node) {
 }
 
 /// `vars` that a match can ask for: all of them must hold.
-fn vars(list: &Yaml, demands: &mut Demands) -> Result<(), String> {
+pub(super) fn vars(list: &Yaml, demands: &mut Demands) -> Result<(), String> {
     for condition in list.as_seq().unwrap_or_default() {
         let parts = texts(Some(condition));
         let [name, operator, value] = &*parts else {

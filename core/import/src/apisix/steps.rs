@@ -27,6 +27,11 @@ impl Ask<'_> {
         self.step_when(kind_and_id, config, None);
     }
 
+    /// Where the plugin stands, for comments.
+    pub(super) fn origin(&self) -> String {
+        self.from.to_owned()
+    }
+
     /// One with a condition.
     pub(super) fn step_when(
         &mut self,
@@ -105,6 +110,8 @@ impl Import {
         let mut ask = Ask { steps, place: order::place(name, own), config, from: &from };
         let done = match name {
             "key-auth" => self.key_auth(&mut ask),
+            "jwt-auth" => self.jwt_auth(&mut ask),
+            "forward-auth" => self.forward_auth(&mut ask),
             "basic-auth" => self.basic_auth(&mut ask),
             "ip-restriction" => self.ip_restriction(&mut ask),
             "consumer-restriction" => self.consumer_restriction(&mut ask),
@@ -119,6 +126,11 @@ impl Import {
             "mocking" => self.mocking(&mut ask),
             "fault-injection" => self.fault_injection(&mut ask),
             "traffic-split" => self.traffic_split(&mut ask),
+            "proxy-mirror" => self.proxy_mirror(&mut ask),
+            "proxy-cache" => self.proxy_cache(&mut ask),
+            "api-breaker" => self.api_breaker(&mut ask),
+            "gzip" => self.compression(&mut ask, "gzip", 1, 9),
+            "brotli" => self.compression(&mut ask, "br", 6, 6),
             "prometheus" => {
                 Ok((Fate::Taken, "numbers of each API are at the admin API: /metrics".into()))
             }

@@ -13,7 +13,7 @@ fn try_import(text: &str, options: Options) -> Result<Imported, Fault> {
 }
 
 /// A route for `/x` with these plugins in flow style.
-fn route(plugins: &str) -> String {
+pub(super) fn route(plugins: &str) -> String {
     format!(
         "consumers: [ {{ username: w, plugins: {{ key-auth: {{ key: s }} }} }} ]\n\
          routes: [ {{ id: r, uri: /x, plugins: {plugins}, upstream: {{ nodes: {{ \"h:80\": 1 }} }} }} ]\n"
@@ -21,8 +21,16 @@ fn route(plugins: &str) -> String {
 }
 
 #[track_caller]
-fn import(text: &str) -> Imported {
+pub(super) fn import(text: &str) -> Imported {
     try_import(text, Options::default()).unwrap_or_else(|fault| panic!("{fault}"))
+}
+
+/// The fate of the first entry of this key.
+#[track_caller]
+pub(super) fn fate(imported: &Imported, key: &str) -> Fate {
+    let key = format!("{key}:");
+    let found = imported.report.entries.iter().find(|entry| entry.source.starts_with(&key));
+    found.unwrap_or_else(|| panic!("no `{key}`:\n{}", imported.report.text())).fate
 }
 
 #[test]
@@ -49,7 +57,7 @@ fn what_protects_and_is_not_taken_is_offline() {
     }
     // What only tells or shapes leaves the API as it is, and is reported.
     for plugins in
-        ["{ http-logger: { uri: a } }", "{ proxy-cache: {} }", "{ response-rewrite: { body: a } }"]
+        ["{ http-logger: { uri: a } }", "{ proxy-mirror: {} }", "{ response-rewrite: { body: a } }"]
     {
         let imported = import(&route(plugins));
         assert!(!imported.yaml.contains("state: offline"), "{plugins}\n{}", imported.yaml);

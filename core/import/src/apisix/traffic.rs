@@ -1,9 +1,7 @@
-//! Answers and shares: `redirect`, `mocking`, `fault-injection`, `traffic-split`.
-
-use paifang_config::yaml::Node as Yaml;
+//! Answers: `redirect`, `mocking`, `fault-injection`.
 
 use super::Import;
-use super::source::{entries, flag, items, number, text};
+use super::source::{entries, flag, number, text};
 use super::steps::{Ask, Done};
 use crate::Fate;
 use crate::out::Node;
@@ -120,44 +118,5 @@ impl Import {
         ask.steps.answered |= share.is_none();
         ask.step_when(("respond", "fault"), step, when);
         Ok((Fate::Taken, "respond".into()))
-    }
-
-    pub(super) fn traffic_split(&mut self, ask: &mut Ask<'_>) -> Done {
-        let [rule] = items(ask.config.get("rules")) else {
-            return Err("several `rules`: a step `split` for each, with a `when`".into());
-        };
-        if rule.get("match").is_some() {
-            return Err("`match`: give the step `split` a `when`".into());
-        }
-        let variants = items(rule.get("weighted_upstreams"));
-        let weight = |variant: &Yaml| number(variant, "weight").unwrap_or(1.0).max(0.0);
-        let total: f64 = variants.iter().map(weight).sum();
-        if total <= 0.0 {
-            return Err("no weight".into());
-        }
-        let root = self.source.root.clone();
-        let mut to = Vec::new();
-        for variant in variants {
-            // One without an upstream goes where the route goes.
-            let upstream = match (text(variant, "upstream_id"), variant.get("upstream")) {
-                (Some(id), _) => super::by_id(root.get("upstreams"), id)
-                    .ok_or(format!("there is no upstream `{id}`"))?,
-                (None, Some(upstream)) => upstream,
-                (None, None) => continue,
-            };
-            let name = self.upstream(upstream, None)?;
-            let share = (weight(variant) / total * 100_000.0).floor() / 1000.0;
-            to.push(
-                Node::map()
-                    .with("upstream", Node::text(name))
-                    .with("share", Node::plain(format!("{share}%")))
-                    .into(),
-            );
-        }
-        if to.is_empty() {
-            return Err("no other upstream".into());
-        }
-        ask.step(("split", ""), Node::map().with("to", Node::List(to)));
-        Ok((Fate::Approximated, "split by chance; APISIX takes turns".into()))
     }
 }

@@ -55,6 +55,7 @@ use scope::Scope;
 use server::Servers;
 use tree::Directive;
 use upstream::Made;
+pub(crate) use upstream::with_port;
 
 /// Imports the config in `root`.
 ///

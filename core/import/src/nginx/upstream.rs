@@ -136,7 +136,7 @@ impl Import<'_> {
 }
 
 /// An address with a port.
-pub(super) fn with_port(authority: &str, port: u16) -> Result<String, String> {
+pub(crate) fn with_port(authority: &str, port: u16) -> Result<String, String> {
     let bare = authority.starts_with('[') && authority.ends_with(']');
     let with = match authority.rsplit_once(':') {
         Some((host, digits)) if !bare && !host.is_empty() => match digits.parse::<u16>() {
