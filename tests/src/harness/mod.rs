@@ -11,6 +11,9 @@
 
 mod client;
 mod client_h2;
+// Beside the tests of upstreams, which cannot depend on this crate.
+#[path = "../../../core/gateway/src/upstream/tests/dns_server.rs"]
+mod dns;
 mod gateway;
 mod message;
 mod nginx;
@@ -26,6 +29,7 @@ mod wire;
 
 pub use client::{Client, connect_from};
 pub use client_h2::{Ask, H2, Reply};
+pub use dns::{DnsServer, SERVICE, Srv};
 pub use gateway::{Running, Setup, one_api, one_upstream};
 pub use message::Message;
 pub use nginx::Nginx;

@@ -1,7 +1,7 @@
 //! Servers that are found out while the gateway runs, and probes of gRPC servers.
 
 use paifang_tests::{
-    harness::{H2Server, Recorder, Running, soon},
+    harness::{DnsServer, H2Server, Recorder, Running, SERVICE, soon},
     http::get,
 };
 use std::{
@@ -73,6 +73,45 @@ async fn a_file_of_endpoints_is_followed_without_a_release() {
     becomes("two").await;
     let metrics = get(admin, "/metrics").await.body;
     assert!(metrics.contains("paifang_upstream_discovery_good{upstream=\"up\"} 0"));
+    assert!(get(admin, "/v1/status").await.body.contains("\"release\":1"));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn srv_records_are_followed_without_a_release_and_outlast_a_failing_server() {
+    let (one, two) = (named("one").await, named("two").await);
+    let at = |server: &Recorder| (0, 1, server.address().port(), "one.test.");
+    let dns = DnsServer::start(vec![at(&one)]).await;
+    let upstream = format!(
+        "endpoints: {{ dns_srv: {SERVICE} }}, dns: {{ servers: [ \"{}\" ], min_ttl: 1s, max_ttl: 1s }}",
+        dns.address
+    );
+    let running = Running::start(config(&upstream)).await;
+    let admin = running.gateway.admin_address().unwrap();
+    let mut client = running.connect().await;
+    let mut becomes = async |wanted: &str| {
+        soon(async {
+            while client.get("/").await.text() != wanted {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+    };
+    becomes("one").await;
+    dns.say(Some(vec![at(&two)]));
+    becomes("two").await;
+    // Who answers nothing takes nobody away.
+    dns.say(None);
+    soon(async {
+        let failed = "paifang_upstream_discovery_good{upstream=\"up\"} 0";
+        while !get(admin, "/metrics").await.body.contains(failed) {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    becomes("two").await;
+    dns.say(Some(vec![at(&one)]));
+    becomes("one").await;
     assert!(get(admin, "/v1/status").await.body.contains("\"release\":1"));
     running.stop().await;
 }

@@ -1,16 +1,10 @@
 //! Members by DNS SRV, from a DNS server on loopback that the upstream names, and from a file.
 
-use super::support::{Server, get, in_time, start, until};
-use crate::upstream::{DiscoverySpec, DnsSpec, SourceSpec, Upstream, UpstreamSpec};
-use hickory_resolver::proto::{
-    op::{Message, ResponseCode},
-    rr::{
-        Name, RData, Record, RecordType,
-        rdata::{A, SRV},
-    },
-    serialize::binary::{BinDecodable, BinEncodable},
+use super::{
+    dns_server::{DnsServer, SERVICE},
+    support::{Server, get, in_time, start, until},
 };
-use parking_lot::Mutex;
+use crate::upstream::{DiscoverySpec, DnsSpec, SourceSpec, Upstream, UpstreamSpec};
 use std::{
     collections::BTreeSet,
     fs,
@@ -19,87 +13,17 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::{net::UdpSocket, task::JoinHandle};
 
-/// Priority, weight, port, target.
-type Srv = (u16, u16, u16, &'static str);
-
-/// What the DNS server says of `_http._tcp.orders.test`; a failure where there is nothing.
-type Zone = Arc<Mutex<Option<Vec<Srv>>>>;
-
-struct Dns {
-    address: SocketAddr,
-    zone: Zone,
-    task: JoinHandle<()>,
-}
-
-impl Dns {
-    /// `one.test` is 127.0.0.1, `two.test` 127.0.0.2, `three.test` 127.0.0.3.
-    async fn start(records: Vec<Srv>) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-        let address = socket.local_addr().unwrap();
-        let zone: Zone = Arc::new(Mutex::new(Some(records)));
-        let said = Arc::clone(&zone);
-        let task = tokio::spawn(async move {
-            let mut buffer = [0; 2048];
-            loop {
-                let (length, from) = socket.recv_from(&mut buffer).await.unwrap();
-                let query = Message::from_bytes(&buffer[..length]).unwrap();
-                let answer = answer(&query, said.lock().as_deref());
-                socket.send_to(&answer.to_bytes().unwrap(), from).await.unwrap();
-            }
-        });
-        Self { address, zone, task }
-    }
-
-    fn say(&self, records: Option<Vec<Srv>>) {
-        *self.zone.lock() = records;
-    }
-
-    fn spec(&self) -> UpstreamSpec {
-        let mut spec = UpstreamSpec::new("found", Vec::new());
-        spec.dns = DnsSpec {
-            servers: vec![self.address],
-            min_ttl: Duration::from_millis(5),
-            max_ttl: Duration::from_millis(20),
-        };
-        let source = SourceSpec::Srv("_http._tcp.orders.test".to_owned());
-        spec.discovery = Some(DiscoverySpec { source, take_empty: false });
-        spec
-    }
-}
-
-impl Drop for Dns {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-fn answer(query: &Message, records: Option<&[Srv]>) -> Message {
-    let question = query.queries[0].clone();
-    let mut response = Message::response(query.metadata.id, query.metadata.op_code);
-    response.add_query(question.clone());
-    let name = question.name().to_string();
-    let mut add = |data: RData| {
-        response.add_answer(Record::from_rdata(question.name().clone(), 0, data));
+fn spec(dns: &DnsServer) -> UpstreamSpec {
+    let mut spec = UpstreamSpec::new("found", Vec::new());
+    spec.dns = DnsSpec {
+        servers: vec![dns.address],
+        min_ttl: Duration::from_millis(5),
+        max_ttl: Duration::from_millis(20),
     };
-    match (name.trim_end_matches('.'), question.query_type()) {
-        ("_http._tcp.orders.test", RecordType::SRV) => match records {
-            None => response.metadata.response_code = ResponseCode::ServFail,
-            Some(records) => {
-                for &(priority, weight, port, target) in records {
-                    let target = Name::from_ascii(target).unwrap();
-                    add(RData::SRV(SRV::new(priority, weight, port, target)));
-                }
-            }
-        },
-        ("one.test", RecordType::A) => add(RData::A(A(Ipv4Addr::new(127, 0, 0, 1)))),
-        ("two.test", RecordType::A) => add(RData::A(A(Ipv4Addr::new(127, 0, 0, 2)))),
-        ("three.test", RecordType::A) => add(RData::A(A(Ipv4Addr::new(127, 0, 0, 3)))),
-        (_, RecordType::AAAA) => {}
-        _ => response.metadata.response_code = ResponseCode::NXDomain,
-    }
-    response
+    let source = SourceSpec::Srv(SERVICE.to_owned());
+    spec.discovery = Some(DiscoverySpec { source, take_empty: false });
+    spec
 }
 
 /// A server on all loopback addresses, so that several of them are several endpoints.
@@ -137,13 +61,13 @@ fn problem(upstream: &Upstream) -> Option<String> {
 async fn srv_records_are_members_with_weight_and_priority() {
     let server = everywhere().await;
     let port = server.address.port();
-    let dns = Dns::start(vec![
+    let dns = DnsServer::start(vec![
         (0, 3, port, "one.test."),
         (0, 1, port, "two.test."),
         (5, 0, port, "three.test."),
     ])
     .await;
-    let upstream = start(dns.spec());
+    let upstream = start(spec(&dns));
     in_time(upstream.warmed()).await;
     let expected =
         [member("127.0.0.1", 3, 0), member("127.0.0.2", 1, 0), member("127.0.0.3", 1, 5)];
@@ -176,8 +100,8 @@ async fn srv_records_are_members_with_weight_and_priority() {
 async fn when_the_records_are_away_or_say_nothing_the_last_ones_serve() {
     let server = everywhere().await;
     let port = server.address.port();
-    let dns = Dns::start(vec![(0, 0, port, "one.test.")]).await;
-    let upstream = start(dns.spec());
+    let dns = DnsServer::start(vec![(0, 0, port, "one.test.")]).await;
+    let upstream = start(spec(&dns));
     in_time(upstream.warmed()).await;
     let good = members(&upstream);
     assert_eq!(good.len(), 1);
@@ -197,9 +121,9 @@ async fn when_the_records_are_away_or_say_nothing_the_last_ones_serve() {
 
 #[tokio::test]
 async fn without_an_answer_calls_are_refused_and_nothing_waits() {
-    let dns = Dns::start(Vec::new()).await;
+    let dns = DnsServer::start(Vec::new()).await;
     dns.say(None);
-    let upstream = start(dns.spec());
+    let upstream = start(spec(&dns));
     in_time(upstream.warmed()).await;
     assert_eq!(get(&upstream).await.error().as_deref(), Some("PF-4000"));
     let server = everywhere().await;
@@ -211,8 +135,8 @@ async fn without_an_answer_calls_are_refused_and_nothing_waits() {
 #[tokio::test]
 async fn decidedly_nobody_is_taken_where_the_config_says_so() {
     let server = everywhere().await;
-    let dns = Dns::start(vec![(0, 0, server.address.port(), "one.test.")]).await;
-    let mut spec = dns.spec();
+    let dns = DnsServer::start(vec![(0, 0, server.address.port(), "one.test.")]).await;
+    let mut spec = spec(&dns);
     spec.discovery.as_mut().unwrap().take_empty = true;
     let upstream = start(spec);
     in_time(upstream.warmed()).await;
