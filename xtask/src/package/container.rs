@@ -15,10 +15,10 @@ use crate::{
     run, say, tree,
 };
 
-/// What builds images, the first that is there.
+/// What builds images, the first that is there. In the other format, OCI, there is no `HEALTHCHECK`.
 const BUILDERS: [(&str, &[&str]); 3] = [
-    ("podman", &["build", "--tag", "paifang", "."]),
-    ("buildah", &["build", "--tag", "paifang", "."]),
+    ("podman", &["build", "--format", "docker", "--tag", "paifang", "."]),
+    ("buildah", &["build", "--format", "docker", "--tag", "paifang", "."]),
     ("docker", &["build", "--tag", "paifang", "--file", "Containerfile", "."]),
 ];
 
