@@ -96,6 +96,7 @@ impl Gateway {
             clock: &self.clock,
             http: &self.http,
             secrets: SecretSources { env: &env, files: &self.files },
+            plans: &[],
             previous,
         };
         compile(loaded, stamp, &context)

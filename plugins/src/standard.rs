@@ -27,6 +27,7 @@ pub fn register(registry: &mut Registry) -> Result<(), DuplicatePlugin> {
         Arc::new(crate::request_id::RequestId),
         Arc::new(crate::respond::Respond),
         Arc::new(crate::rewrite::Rewrite),
+        Arc::new(crate::shed::Shed::default()),
         Arc::new(crate::signature::Signature::default()),
         Arc::new(crate::split::Split::default()),
         Arc::new(crate::throttle::Throttle),

@@ -74,6 +74,7 @@ pub fn compiled(
         clock: &clock,
         http: &http,
         secrets: SecretSources { env: &env, files },
+        plans: &[],
         previous: None,
     };
     let stamp = Stamp { number: 1, time: SystemTime::UNIX_EPOCH, cause: Cause::Check };

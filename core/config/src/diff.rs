@@ -27,7 +27,7 @@ pub struct Diff {
 /// One thing that differs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Change {
-    /// `api`, `upstream`, `store`, `wasm`, `listener`, `app`, or `settings`.
+    /// `api`, `upstream`, `store`, `wasm`, `listener`, `plan`, `app`, or `settings`.
     pub section: &'static str,
     /// Its name.
     pub name: String,
@@ -86,6 +86,7 @@ pub fn diff(from: &Snapshot, to: &Snapshot) -> Diff {
     section("store", values(&old.stores), values(&new.stores), &mut changes);
     section("wasm", modules(from), modules(to), &mut changes);
     section("listener", listeners(old), listeners(new), &mut changes);
+    section("plan", plans(from), plans(to), &mut changes);
     section("app", values(&old.apps), values(&new.apps), &mut changes);
     rotated(from, to, &mut changes);
     let one = |config: &Config| BTreeMap::from([("settings".to_owned(), settings(config))]);
@@ -107,6 +108,18 @@ fn modules(snapshot: &Snapshot) -> BTreeMap<String, Value> {
         (name.to_string(), value)
     });
     entries.collect()
+}
+
+/// Plans with what they change, and whether they are on.
+fn plans(snapshot: &Snapshot) -> BTreeMap<String, Value> {
+    let mut all = values(&snapshot.config().plans);
+    for (name, plan) in &mut all {
+        if let Value::Object(keys) = plan {
+            let on = snapshot.plans().iter().any(|on| on.name == *name);
+            keys.insert("on".to_owned(), Value::Bool(on));
+        }
+    }
+    all
 }
 
 fn listeners(config: &Config) -> BTreeMap<String, Value> {

@@ -9,7 +9,7 @@
 //! 5. [`route`] finds the API that a request belongs to.
 //!
 //! [`load`] does the first four. Then [`compile`] makes a [`snapshot`] of it with the plugins,
-//! [`explain`] and [`diff`] tell people about snapshots, [`release`] keeps them on disk.
+//! [`explain`], [`diff`] and [`plans`] tell people about snapshots, [`release`] keeps them on disk.
 //!
 //! Whatever is wrong at any stage becomes a [`diag::Diagnostic`], all at once. Nothing here knows
 //! a transport, reads the process environment, or has state of its own.
@@ -28,6 +28,7 @@ mod load;
 pub mod lock;
 pub mod model;
 mod module;
+pub mod plans;
 pub mod release;
 pub mod route;
 pub mod schema;

@@ -14,7 +14,8 @@ use paifang_pipeline::{Api, Apps, Chain, ErrorPages, Handler, Secret};
 use serde::{Deserialize, Serialize};
 
 use crate::compile::{
-    BuiltApps, SecretUse, ServedModule, ServedModules, ServedStores, Stamp, UpstreamUse, Used,
+    BuiltApps, CheckedPlans, SecretUse, ServedModule, ServedModules, ServedStores, Stamp,
+    UpstreamUse, Used,
 };
 use crate::model::{Config, EncodedSlashes};
 use crate::route::{EncodedSlash, PathPolicy, RouteTable};
@@ -22,7 +23,7 @@ use crate::source::{SourceMap, Tree};
 use crate::yaml::{Digest, Located, Span};
 
 /// Why a snapshot was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// The gateway started.
@@ -35,8 +36,21 @@ pub enum Cause {
     Watch,
     /// Somebody went back to the release with this number.
     Rollback(u64),
+    /// Somebody switched this plan on.
+    PlanOn(String),
+    /// Somebody switched this plan off.
+    PlanOff(String),
     /// It was only looked at.
     Check,
+}
+
+/// A plan that is on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanOn {
+    /// Its name.
+    pub name: String,
+    /// Since when, in milliseconds since 1970.
+    pub since_ms: u64,
 }
 
 /// An API as it is served.
@@ -83,6 +97,8 @@ pub struct Snapshot {
     by_id: HashMap<Arc<str>, usize>,
     fallback: Arc<ServedApi>,
     accept: IndexMap<Arc<str>, Arc<ServedAccept>>,
+    plans: Vec<PlanOn>,
+    checked_plans: CheckedPlans,
     built: usize,
 }
 
@@ -104,6 +120,8 @@ pub(crate) struct Parts {
     pub(crate) by_id: HashMap<Arc<str>, usize>,
     pub(crate) fallback: Arc<ServedApi>,
     pub(crate) accept: IndexMap<Arc<str>, Arc<ServedAccept>>,
+    pub(crate) plans: Vec<PlanOn>,
+    pub(crate) checked_plans: CheckedPlans,
     pub(crate) built: usize,
 }
 
@@ -129,6 +147,8 @@ impl Snapshot {
             by_id,
             fallback,
             accept,
+            plans,
+            checked_plans,
             built,
         } = parts;
         Self {
@@ -148,6 +168,8 @@ impl Snapshot {
             by_id,
             fallback,
             accept,
+            plans,
+            checked_plans,
             built,
         }
     }
@@ -166,11 +188,28 @@ impl Snapshot {
 
     /// Why it was made.
     #[must_use]
-    pub const fn cause(&self) -> Cause {
-        self.stamp.cause
+    pub const fn cause(&self) -> &Cause {
+        &self.stamp.cause
     }
 
-    /// Digest of the whole config, variables filled in, and of the modules that it names; neither
+    /// The plans that are on, in the order in which they were switched on.
+    #[must_use]
+    pub fn plans(&self) -> &[PlanOn] {
+        &self.plans
+    }
+
+    /// How many APIs a plan of this config touches when it is on alone.
+    #[must_use]
+    pub fn plan_reach(&self, name: &str) -> usize {
+        self.checked_plans.reach.get(name).copied().unwrap_or(0)
+    }
+
+    pub(crate) const fn checked_plans(&self) -> &CheckedPlans {
+        &self.checked_plans
+    }
+
+    /// Digest of the whole config, variables filled in, of the modules that it names, and of the
+    /// plans that are on; neither
     /// places, comments nor secrets count. Two snapshots with the same hash say the same.
     #[must_use]
     pub const fn hash(&self) -> Digest {

@@ -20,7 +20,7 @@ use serde::Deserialize;
 
 use crate::compile::{Context, Modules, Opening, Stamp, StoreHost, compile};
 use crate::diag::Diagnostics;
-use crate::snapshot::{Cause, Snapshot};
+use crate::snapshot::{Cause, PlanOn, Snapshot};
 use crate::source::{FileSource, MemoryFiles, Origin, ParseCache, SecretSources};
 use crate::testing_wasm::FakeHost;
 
@@ -66,6 +66,9 @@ impl Plugin for Answer {
     type Config = AnswerConfig;
     fn kind(&self) -> &'static str {
         "answer"
+    }
+    fn protects(&self) -> bool {
+        false
     }
     fn build(&self, config: AnswerConfig, _: &BuildContext<'_>) -> Result<Built, ConfigError> {
         if !(200..=599).contains(&config.status) {
@@ -186,6 +189,9 @@ impl Plugin for Probe {
     fn kind(&self) -> &'static str {
         "probe"
     }
+    fn protects(&self) -> bool {
+        false
+    }
     fn build(&self, config: ProbeConfig, _: &BuildContext<'_>) -> Result<Built, ConfigError> {
         let life = Some(self.0.clone());
         Ok(Built::new(Idle { stages: Stages::LOG, life, name: config.name }))
@@ -239,6 +245,8 @@ pub(crate) struct Workshop {
     pub(crate) overlays: Vec<&'static str>,
     /// Starts and drains of `probe` steps.
     pub(crate) life: Arc<Mutex<Vec<String>>>,
+    /// The plans that are on.
+    pub(crate) plans: Vec<PlanOn>,
     clock: Arc<dyn Clock>,
     number: u64,
 }
@@ -270,6 +278,7 @@ impl Workshop {
             opener: Some(Opener::default()),
             overlays: Vec::new(),
             life,
+            plans: Vec::new(),
             clock: Arc::new(SystemClock::new()),
             number: 0,
         }
@@ -278,6 +287,12 @@ impl Workshop {
     /// [`BASE`] and more of the root file.
     pub(crate) fn with(rest: &str) -> Self {
         Self::new(format!("{BASE}{rest}"))
+    }
+
+    /// These plans are on.
+    pub(crate) fn switch(&mut self, on: &[&str]) {
+        let plan = |name: &&str| PlanOn { name: (*name).to_owned(), since_ms: 1 };
+        self.plans = on.iter().map(plan).collect();
     }
 
     /// Which files make up the config.
@@ -319,6 +334,7 @@ impl Workshop {
             clock: &self.clock,
             http: &http,
             secrets: SecretSources { env: &env, files },
+            plans: &self.plans,
             previous,
         };
         compile(loaded, stamp, &context)

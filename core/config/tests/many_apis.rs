@@ -124,6 +124,7 @@ chains: { secured: [ { limit: { rate: 200/s, burst: 400 } }, { limit: { rate: 1/
             clock: &clock,
             http: &http,
             secrets: SecretSources { env: &env, files: &files },
+            plans: &[],
             previous,
         };
         let snapshot = compile(loaded, stamp, &context).unwrap_or_else(|wrong| panic!("{wrong}"));

@@ -38,6 +38,12 @@ pub trait Plugin: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Whether its steps protect what stands behind them: no contingency plan leaves such a step out,
+    /// or puts another in its place. Plugins that only give comfort say false.
+    fn protects(&self) -> bool {
+        true
+    }
+
     /// Makes a handler.
     ///
     /// # Errors
@@ -277,6 +283,11 @@ pub trait DynPlugin: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Whether its steps protect what stands behind them.
+    fn protects(&self) -> bool {
+        true
+    }
+
     /// What people should know of it beside its config: short names with their values, which
     /// `explain` shows. Nothing for native plugins.
     fn describe(&self) -> Vec<(String, String)> {
@@ -308,6 +319,10 @@ impl<P: Plugin> DynPlugin for P {
 
     fn metrics(&self) -> Vec<PluginMetric> {
         Plugin::metrics(self)
+    }
+
+    fn protects(&self) -> bool {
+        Plugin::protects(self)
     }
 
     fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {

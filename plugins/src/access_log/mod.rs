@@ -48,6 +48,10 @@ impl Plugin for AccessLog {
         self.sinks.counters()
     }
 
+    fn protects(&self) -> bool {
+        false
+    }
+
     fn build(
         &self,
         config: AccessLogConfig,

@@ -61,6 +61,10 @@ impl Plugin for Compress {
         self.pool.counters()
     }
 
+    fn protects(&self) -> bool {
+        false
+    }
+
     fn build(&self, config: Config, _: &BuildContext<'_>) -> Result<Built, ConfigError> {
         check::all(&config)?;
         Ok(Built::new(Step {

@@ -47,6 +47,10 @@ impl Plugin for Mirror {
         counts::metrics(&self.0)
     }
 
+    fn protects(&self) -> bool {
+        false
+    }
+
     fn build(&self, config: Config, context: &BuildContext<'_>) -> Result<Built, ConfigError> {
         context.known_upstream(&config.upstream, "/upstream")?;
         let body_limit = config.body_limit.as_usize();

@@ -28,6 +28,10 @@ impl Plugin for RequestId {
         "request_id"
     }
 
+    fn protects(&self) -> bool {
+        false
+    }
+
     fn build(&self, config: RequestIdConfig, _: &BuildContext<'_>) -> Result<Built, ConfigError> {
         let header = fields::name(&config.header, "/header")?;
         if header == HOST {

@@ -5,22 +5,21 @@
 
 pub mod config;
 mod point;
-mod subject;
 #[cfg(test)]
 mod tests;
 mod variant;
 
 pub use variant::{VARIANT, Variant};
 
+use crate::{caller::Subject, points::Points};
 use config::{By, Config};
 use http::{HeaderName, HeaderValue, header::SET_COOKIE};
 use paifang_pipeline::{
     BuildContext, Built, ConfigError, Exchange, Handler, Plugin, PluginMetric, RequestCall,
     ResponseCall, ResponseVerdict, Route, Scheme, Stages, Verdict,
 };
-use point::{Points, Ranges};
+use point::Ranges;
 use std::{sync::Arc, time::Duration};
-use subject::Subject;
 use variant::{AllCounts, Chosen};
 
 /// The most variants of one step.
@@ -43,6 +42,10 @@ impl Plugin for Split {
 
     fn metrics(&self) -> Vec<PluginMetric> {
         variant::metrics(&self.0)
+    }
+
+    fn protects(&self) -> bool {
+        false
     }
 
     fn build(&self, config: Config, context: &BuildContext<'_>) -> Result<Built, ConfigError> {
@@ -70,7 +73,7 @@ impl Plugin for Split {
         let variants = variant::all(&config, &self.0, context)?;
         let built = Built::new(Step {
             points: Points::new(&salt),
-            subject: Subject::new(&config.by)?,
+            subject: subject(&config.by)?,
             ranges,
             routes: (0..count).map(|nth| context.route(nth)).collect(),
             owned: variant::names(&variants),
@@ -83,6 +86,17 @@ impl Plugin for Split {
         let built = built.routes(upstreams).writes(VARIANT.name());
         Ok(Built { overrides: config.overrides, ..built })
     }
+}
+
+fn subject(by: &By) -> Result<Subject, ConfigError> {
+    Ok(match by {
+        By::Random => Subject::Random,
+        By::ClientIp => Subject::ClientIp,
+        By::Identity => Subject::Identity,
+        By::App => Subject::App,
+        By::Header(name) => Subject::header(name)?,
+        By::Cookie(name) => Subject::cookie(name)?,
+    })
 }
 
 fn issue(config: &Config) -> Result<Option<Issue>, ConfigError> {

@@ -1,13 +1,8 @@
 //! Whom a split sends where, that they stay there, and what is refused.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use super::{
-    Split,
-    point::{Points, Ranges},
-    subject::cookie,
-    variant::metrics,
-};
-use crate::testing::built_among;
+use super::{Split, point::Ranges, variant::metrics};
+use crate::{caller::cookie, points::Points, testing::built_among};
 use http::HeaderMap;
 use paifang_pipeline::{
     Built, ConfigError, Handler, Identity, RequestCall, Scheme, Slots, Stages, Verdict,

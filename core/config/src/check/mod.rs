@@ -7,6 +7,7 @@ mod balance;
 mod cache;
 mod chains;
 mod edge;
+mod plans;
 mod range;
 mod stores;
 mod upstreams;
@@ -30,6 +31,7 @@ pub fn check(config: &Config, problems: &mut Problems) {
     chains::check(config, problems);
     apis::check(config, problems);
     cache::check(config, problems);
+    plans::check(config, problems);
 }
 
 /// A name that is used twice.

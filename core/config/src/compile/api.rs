@@ -1,4 +1,4 @@
-//! One API: what it is made of, whether that changed, and if so, its chain.
+//! One API: what it is made of, plans that are on included; whether that changed, and if so, its chain.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -8,49 +8,138 @@ use http::StatusCode;
 use paifang_pipeline::stats::ApiStats;
 use paifang_pipeline::{Api, CallLimits, Chain, RetryPolicy};
 
+use super::edits::Edits;
 use super::effective::{limits, retry};
-use super::expand::{Expanded, expand};
+use super::expand::{Expanded, Written, expand};
 use super::step::{self, BuiltStep, CALL_STAGES, Owner};
-use super::{Job, Used};
+use super::{Job, Used, plans};
 use crate::diag::{Problem, Problems};
-use crate::model::{ApiState, Config, StepBody, Steps};
+use crate::model::{self, ApiState, Config, Named, StepBody, Steps};
 use crate::snapshot::{ServedApi, Snapshot};
 use crate::yaml::Digest;
 
-/// Builds the API at `index`, or takes it over from the previous snapshot.
+/// An API, or what answers requests that match none, before it is built: what it is made of.
+pub(super) struct Draft<'a> {
+    /// Its place in the config; `None` for what answers requests that match none.
+    index: Option<usize>,
+    /// Digest of everything it is made of.
+    pub(super) key: Digest,
+    /// Its steps, where plans may have changed them.
+    pub(super) steps: Option<Vec<Expanded>>,
+    /// Changes of plans that have changed something.
+    pub(super) applied: Edits<'a>,
+    /// Its steps cannot be written out, which has been told.
+    broken: bool,
+}
+
+/// What an API is made of when these plans are on.
+pub(super) fn draft<'a>(
+    job: &Job<'_>,
+    index: Option<usize>,
+    edits: &Edits<'a>,
+    problems: &mut Problems,
+) -> Draft<'a> {
+    let model = index.map(|index| &job.config.apis[index]);
+    let common = Digest::all([&job.common, &defaults_digest(job)]);
+    let plain = model.map_or(common, |model| {
+        let retry = serde_json::to_vec(&retry(job.config, model)).unwrap_or_default();
+        Digest::all([
+            &job.common,
+            &defaults_digest(job),
+            &model.digest(),
+            &chains_digest(job, &model.handlers),
+            &Digest::of_bytes(&retry),
+        ])
+    });
+    let id = model.map_or(Snapshot::FALLBACK, |model| &**model.id);
+    let edits = edits.for_api(id);
+    if edits.is_empty() {
+        return Draft { index, key: plain, steps: None, applied: edits, broken: false };
+    }
+    let before = problems.len();
+    let Written { steps, applied } = written(job, model, &edits, problems);
+    let broken = problems.len() > before;
+    relate(&applied, before, problems);
+    let key = if applied.is_empty() { plain } else { Digest::all([&plain, &applied.key(job)]) };
+    Draft { index, key, steps: Some(steps), applied, broken }
+}
+
+fn written<'a>(
+    job: &Job<'_>,
+    model: Option<&Named<model::Api>>,
+    edits: &Edits<'a>,
+    problems: &mut Problems,
+) -> Written<'a> {
+    match model {
+        Some(model) => {
+            let owner = format!("the API `{}`", model.id.value());
+            expand(job.config, &model.handlers, edits, (&owner, model.id.span()), problems)
+        }
+        None => {
+            let owner = ("`defaults`", job.config.root);
+            expand(job.config, &Steps::default(), edits, owner, problems)
+        }
+    }
+}
+
+/// Builds what was drafted, or takes it over from the previous snapshot.
 pub(super) fn build(
     job: &Job<'_>,
-    index: usize,
+    draft: Draft<'_>,
     problems: &mut Problems,
 ) -> Option<Arc<ServedApi>> {
-    let model = &job.config.apis[index];
-    let id = model.id.as_arc();
-    let retry = retry(job.config, model);
-    let retry_text = serde_json::to_vec(&retry).unwrap_or_default();
-    let key = Digest::all([
-        &job.common,
-        &defaults_digest(job),
-        &model.digest(),
-        &chains_digest(job, &model.handlers),
-        &Digest::of_bytes(&retry_text),
-    ]);
-    if let Some(before) = job.unchanged(id, key) {
+    if draft.broken {
+        return None;
+    }
+    let model = draft.index.map(|index| &job.config.apis[index]);
+    let id = model.map_or(Snapshot::FALLBACK, |model| &**model.id);
+    if let Some(before) = job.unchanged(id, draft.key) {
         return Some(before.clone());
     }
-    let owner = format!("the API `{id}`");
-    let place = model.id.span();
     let before = problems.len();
-    let steps = expand(job.config, &model.handlers, (&owner, place), problems);
+    let steps = match draft.steps {
+        Some(steps) => steps,
+        None => written(job, model, &Edits::default(), problems).steps,
+    };
     if problems.len() > before {
         return None;
     }
+    plans::refuse_unprotected(job, &steps, problems);
+    let built = match model {
+        Some(model) => one(job, model, &steps, draft.key, problems),
+        None => fallback(job, &steps, draft.key, problems),
+    };
+    relate(&draft.applied, before, problems);
+    built
+}
+
+/// Says of what has gone wrong since that these plans are on.
+fn relate(applied: &Edits<'_>, since: usize, problems: &mut Problems) {
+    let mut told: Option<&Arc<str>> = None;
+    for edit in applied.iter() {
+        // Changes of one plan follow each other.
+        if told.replace(edit.plan) != Some(edit.plan) {
+            let label = format!("with the plan `{}` on", edit.plan);
+            problems.relate_since(since, edit.place, &label);
+        }
+    }
+}
+
+fn one(
+    job: &Job<'_>,
+    model: &Named<model::Api>,
+    steps: &[Expanded],
+    key: Digest,
+    problems: &mut Problems,
+) -> Option<Arc<ServedApi>> {
+    let id = model.id.as_arc();
     let offline = model.state == ApiState::Offline;
     let mut used = Used::default();
     let upstream = model.upstream.as_ref().map(|name| name.as_arc());
-    let built = chain(job, (id, upstream), &steps, offline, &mut used, problems)?;
+    let built = chain(job, (id, upstream), steps, offline, &mut used, problems)?;
     if model.upstream.is_none() && !offline && !built.answers {
         problems.push(
-            Problem::new(place, format!("nothing answers {owner}"))
+            Problem::new(model.id.span(), format!("nothing answers the API `{id}`"))
                 .help("give it an `upstream`, or a step that always answers, such as `respond`"),
         );
         return None;
@@ -59,7 +148,7 @@ pub(super) fn build(
         id: id.clone(),
         chain: built.chain,
         limits: limits(job.config, model),
-        retry: policy(&retry),
+        retry: policy(&retry(job.config, model)),
         upstream: upstream.cloned(),
         stats: stats(job, id),
         error_pages: job.pages.clone(),
@@ -69,20 +158,15 @@ pub(super) fn build(
 }
 
 /// What answers requests that match no API: the steps of `defaults`.
-pub(super) fn fallback(job: &Job<'_>, problems: &mut Problems) -> Option<Arc<ServedApi>> {
-    let key = Digest::all([&job.common, &defaults_digest(job)]);
-    if let Some(before) = job.unchanged(Snapshot::FALLBACK, key) {
-        return Some(before.clone());
-    }
-    let owner = ("`defaults`", job.config.root);
-    let before = problems.len();
-    let steps = expand(job.config, &Steps::default(), owner, problems);
-    if problems.len() > before {
-        return None;
-    }
+fn fallback(
+    job: &Job<'_>,
+    steps: &[Expanded],
+    key: Digest,
+    problems: &mut Problems,
+) -> Option<Arc<ServedApi>> {
     let mut used = Used::default();
     let whose = (Snapshot::FALLBACK, None);
-    let built = chain(job, whose, &steps, false, &mut used, problems)?;
+    let built = chain(job, whose, steps, false, &mut used, problems)?;
     let defaults = &job.config.defaults;
     let api = Api {
         id: Snapshot::FALLBACK.into(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use paifang_pipeline::{MAX_STEPS, OnFailure};
 
+use super::edits::Edits;
 use crate::diag::{Problem, Problems};
 use crate::model::{Config, Step, StepBody, Steps};
 use crate::source::merge;
@@ -31,22 +32,36 @@ pub(crate) struct Expanded {
     pub(crate) overrides: Vec<Span>,
     /// It stands in `defaults`.
     pub(crate) default: bool,
+    /// The plans that have changed it, or put it there.
+    pub(crate) plans: Vec<Arc<str>>,
+    /// Kinds of steps that plans have taken out of this place, with the changes that did.
+    pub(crate) taken: Vec<(Arc<str>, Span)>,
 }
 
-/// All steps of an API: those of `defaults`, then its own. More than [`MAX_STEPS`] are a problem
-/// at `owner`.
-pub(crate) fn expand(
+/// The steps of an API.
+pub(crate) struct Written<'a> {
+    pub(crate) steps: Vec<Expanded>,
+    /// Changes of plans that have changed something in them.
+    pub(crate) applied: Edits<'a>,
+}
+
+/// All steps of an API: those of `defaults`, then its own, and what `edits`, which are all for it,
+/// make of them. More than [`MAX_STEPS`] are a problem at `owner`.
+pub(crate) fn expand<'a>(
     config: &Config,
     own: &Steps,
+    edits: &Edits<'a>,
     owner: (&str, Span),
     problems: &mut Problems,
-) -> Vec<Expanded> {
+) -> Written<'a> {
     let mut out = Vec::new();
     let mut expander = Expander { config, out: &mut out, full: false };
     expander.steps(&config.defaults.handlers, &Use { default: true, ..Use::default() });
     expander.steps(own, &Use::default());
     let full = expander.full;
-    finish(out, full, owner, problems)
+    let applied = if full { Edits::default() } else { edits.apply(&mut out) };
+    let full = full || out.len() > MAX_STEPS;
+    Written { steps: finish(out, full, owner, problems), applied }
 }
 
 /// Steps that stand by themselves, without those of `defaults`.
@@ -166,6 +181,8 @@ impl Expander<'_> {
             through: used.through.clone(),
             overrides: change.iter().map(|change| change.key.span.to(change.value.span)).collect(),
             default: used.default,
+            plans: Vec::new(),
+            taken: Vec::new(),
         });
     }
 }

@@ -4,18 +4,23 @@
 //!
 //! An API is built again only when something that it was made of changed: its own config, that of
 //! the chains it uses, `defaults`, its upstream's retry rules, the apps, a secret it reads, a module
-//! that one of its steps is made with, or whether there is an upstream that a step has asked for.
+//! that one of its steps is made with, whether there is an upstream that a step has asked for, or
+//! what plans that are on make of its chain.
 //! All others are taken over from the previous snapshot as they are; counters are taken over by
 //! API id and step id in any case.
 
 mod accept;
 mod api;
 mod apps;
+pub(crate) mod edits;
 pub(crate) mod effective;
 pub(crate) mod expand;
 mod modules;
 #[cfg(test)]
 mod narrow_tests;
+mod plans;
+#[cfg(test)]
+mod plans_tests;
 mod routes;
 mod secrets;
 mod shares;
@@ -38,12 +43,14 @@ use paifang_pipeline::{DynPlugin, Registry, Secrets};
 
 use crate::diag::{Diagnostics, Problem, Problems};
 use crate::load::Loaded;
-use crate::snapshot::{Cause, Parts, ServedApi, Snapshot};
+use crate::snapshot::{Cause, Parts, PlanOn, ServedApi, Snapshot};
 use crate::source::SecretSources;
 use crate::yaml::{Digest, Node};
 pub(crate) use apps::BuiltApps;
+use edits::Edits;
 pub(crate) use modules::ServedModules;
 pub use modules::{Modules, ServedModule};
+pub(crate) use plans::CheckedPlans;
 use secrets::SecretCache;
 pub use secrets::SecretUse;
 pub(crate) use stores::ServedStores;
@@ -69,6 +76,8 @@ pub struct Context<'a> {
     pub http: &'a Arc<dyn HttpOut>,
     /// Where secrets are looked up.
     pub secrets: SecretSources<'a>,
+    /// The plans that are on. One that the config does not have is an error.
+    pub plans: &'a [PlanOn],
     /// The snapshot to take unchanged APIs and counters over from.
     pub previous: Option<&'a Snapshot>,
 }
@@ -142,18 +151,26 @@ pub fn compile(
         chains: std::cell::RefCell::default(),
         values: std::cell::RefCell::default(),
     };
+    plans::refuse_unknown(&job, &mut problems);
+    let on = |name: &str| context.plans.iter().any(|plan| plan.name == *name);
+    let edits = Edits::of(&config, on);
     let mut apis = Vec::with_capacity(config.apis.len());
     let mut built_now = 0;
     for index in 0..config.apis.len() {
-        if let Some(api) = api::build(&job, index, &mut problems) {
+        let draft = api::draft(&job, Some(index), &edits, &mut problems);
+        if let Some(api) = api::build(&job, draft, &mut problems) {
             let taken_over = job.before(&api.api.id).is_some_and(|old| Arc::ptr_eq(old, &api));
             built_now += usize::from(!taken_over);
             apis.push(api);
         }
     }
-    let fallback = api::fallback(&job, &mut problems);
+    let draft = api::draft(&job, None, &edits, &mut problems);
+    let fallback = api::build(&job, draft, &mut problems);
     let accept = accept::build(&job, &mut problems);
-    shares::check(&job, &apis, fallback.as_ref(), &accept, &mut problems);
+    let keeping = apis.iter().chain(&fallback).flat_map(|api| shares::of_api(api));
+    let keeping = keeping.chain(accept.iter().flat_map(|(name, one)| shares::of_accept(name, one)));
+    shares::check(&job, &edits, keeping, &mut problems);
+    let checked_plans = plans::check(&job, &apis, fallback.as_ref(), &accept, &mut problems);
     let table = routes::build(&config, &mut problems);
     let (pages, pages_key) = (job.pages.clone(), pages.1);
     problems.finish((), &tree.sources)?;
@@ -162,7 +179,7 @@ pub fn compile(
     };
     let by_id: HashMap<Arc<str>, usize> =
         apis.iter().enumerate().map(|(index, api)| (api.api.id.clone(), index)).collect();
-    let hash = hash(&tree.root, &modules);
+    let hash = hash(&tree.root, &modules, context.plans);
     Ok(Snapshot::new(Parts {
         stamp,
         hash,
@@ -180,17 +197,22 @@ pub fn compile(
         by_id,
         fallback,
         accept,
+        plans: context.plans.to_vec(),
+        checked_plans,
         built: built_now,
     }))
 }
 
-/// What the snapshot says: its tree, and the files that are part of it.
-fn hash(tree: &Node, modules: &ServedModules) -> Digest {
+/// What the snapshot says: its tree, the files that are part of it, and the plans that are on.
+fn hash(tree: &Node, modules: &ServedModules, plans: &[PlanOn]) -> Digest {
     let tree = Digest::of(tree);
-    if modules.is_empty() {
+    if modules.is_empty() && plans.is_empty() {
         return tree;
     }
-    Digest::all([&tree].into_iter().chain(modules.values().map(|module| &module.sha256)))
+    let plans: Vec<Digest> =
+        plans.iter().map(|plan| Digest::of_bytes(plan.name.as_bytes())).collect();
+    let modules = modules.values().map(|module| &module.sha256);
+    Digest::all([&tree].into_iter().chain(modules).chain(&plans))
 }
 
 /// One compilation.

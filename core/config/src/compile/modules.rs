@@ -109,7 +109,7 @@ fn one(
 /// What the plugin is made of: the file's content, and the keys that a host reads. Where the file
 /// is, and whether it is locked, makes no other handler.
 fn key(entry: &Wasm, file: &ModuleFile, stores: &ServedStores) -> Digest {
-    let Wasm { file: _, sha256: _, reuse, grants, store, limits, breaker } = entry;
+    let Wasm { file: _, sha256: _, reuse, grants, store, protects: _, limits, breaker } = entry;
     // Maps with text keys and numbers always have a text.
     let text = serde_json::to_vec(&(reuse, grants, store, limits, breaker)).unwrap_or_default();
     // Another connection to the store makes other values of it.

@@ -5,77 +5,98 @@
 //! snapshot, since an API that was taken over can contradict one that was built.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
-use indexmap::IndexMap;
-use paifang_pipeline::Chain;
+use paifang_pipeline::{Chain, StateUse};
 
 use super::Job;
+use super::edits::Edits;
 use super::expand::{Expanded, alone, expand};
 use crate::diag::{Problem, Problems};
 use crate::model::Steps;
-use crate::snapshot::{ServedAccept, ServedApi};
+use crate::snapshot::{ServedAccept, ServedApi, Snapshot};
 use crate::yaml::Span;
 
 /// Whose chain it is: what it takes to find a step's place, once that is wanted.
 #[derive(Clone, Copy)]
-enum Owner<'a> {
+pub(super) enum Owner<'a> {
     Api(&'a str),
     Defaults,
     Listener(&'a str),
 }
 
+impl<'a> Owner<'a> {
+    /// The API of this id, or what answers requests that match none.
+    pub(super) fn of(id: &'a str) -> Self {
+        if id == Snapshot::FALLBACK { Self::Defaults } else { Self::Api(id) }
+    }
+}
+
 /// A step that keeps state.
 #[derive(Clone, Copy)]
-struct Keeper<'a> {
-    owner: Owner<'a>,
-    step: &'a str,
+pub(super) struct Keeper<'a> {
+    pub(super) owner: Owner<'a>,
+    pub(super) step: &'a str,
+}
+
+/// A step with the state that it keeps.
+pub(super) type Keeping<'a> = (Keeper<'a>, &'a [StateUse]);
+
+/// Steps of an API that keep state.
+pub(super) fn of_api(api: &ServedApi) -> impl Iterator<Item = Keeping<'_>> {
+    of_chain(Owner::of(&api.api.id), &api.api.chain)
+}
+
+/// Steps of a listener that keep state.
+pub(super) fn of_accept<'a>(
+    name: &'a str,
+    served: &'a ServedAccept,
+) -> impl Iterator<Item = Keeping<'a>> {
+    of_chain(Owner::Listener(name), &served.chain)
+}
+
+fn of_chain<'a>(owner: Owner<'a>, chain: &'a Chain) -> impl Iterator<Item = Keeping<'a>> {
+    let steps = chain.steps().iter().filter(|step| !step.states.is_empty());
+    steps.map(move |step| (Keeper { owner, step: &step.id }, &*step.states))
 }
 
 /// Refuses steps that keep state of one name and differ in what they keep.
-pub(super) fn check(
+pub(super) fn check<'a>(
     job: &Job<'_>,
-    apis: &[Arc<ServedApi>],
-    fallback: Option<&Arc<ServedApi>>,
-    accept: &IndexMap<Arc<str>, Arc<ServedAccept>>,
+    edits: &Edits<'_>,
+    keeping: impl IntoIterator<Item = Keeping<'a>>,
     problems: &mut Problems,
 ) {
-    let apis = apis.iter().map(|api| (Owner::Api(&api.api.id), &api.api.chain));
-    let fallback = fallback.map(|api| (Owner::Defaults, &api.api.chain));
-    let accept = accept.iter().map(|(name, served)| (Owner::Listener(name), &*served.chain));
-    let chains: Vec<(Owner<'_>, &Chain)> = apis.chain(fallback).chain(accept).collect();
     let mut known: HashMap<&str, (&str, Keeper<'_>)> = HashMap::new();
     // Each way to differ is told once, not for every API that uses the same chain.
     let mut told: HashSet<(&str, &str)> = HashSet::new();
-    for (owner, chain) in chains {
-        for step in chain.steps() {
-            for state in &step.states {
-                let keeper = Keeper { owner, step: &step.id };
-                let (fingerprint, first) =
-                    *known.entry(state.key.as_str()).or_insert((&state.fingerprint, keeper));
-                if fingerprint != state.fingerprint
-                    && told.len() < Problems::MOST
-                    && told.insert((state.key.as_str(), &state.fingerprint))
-                {
-                    problems.push(refuse(job, state.key.as_str(), first, keeper));
-                }
+    for (keeper, states) in keeping {
+        for state in states {
+            let (fingerprint, first) =
+                *known.entry(state.key.as_str()).or_insert((&state.fingerprint, keeper));
+            if fingerprint != state.fingerprint
+                && told.len() < Problems::MOST
+                && told.insert((state.key.as_str(), &state.fingerprint))
+            {
+                problems.push(refuse((job, edits), state.key.as_str(), first, keeper));
             }
         }
     }
 }
 
-fn refuse(job: &Job<'_>, key: &str, first: Keeper<'_>, second: Keeper<'_>) -> Problem {
+type Places<'a> = (&'a Job<'a>, &'a Edits<'a>);
+
+fn refuse(places: Places<'_>, key: &str, first: Keeper<'_>, second: Keeper<'_>) -> Problem {
     let name = key.strip_prefix("share/").unwrap_or(key).split('#').next().unwrap_or_default();
     Problem::new(
-        place(job, second),
+        place(places, second),
         format!("steps share `{name}` and differ in what they keep under it"),
     )
-    .related(place(job, first), format!("other than {}", first.owner))
+    .related(place(places, first), format!("other than {}", first.owner))
     .help("give both the same config, or one of them another `share`")
 }
 
 /// Where a step is written: what overrides it, else the step itself.
-fn place(job: &Job<'_>, keeper: Keeper<'_>) -> Span {
+fn place((job, edits): Places<'_>, keeper: Keeper<'_>) -> Span {
     // Chains were written out before without a problem, so there is none now.
     let mut none = Problems::default();
     let nowhere = ("", job.config.root);
@@ -86,9 +107,13 @@ fn place(job: &Job<'_>, keeper: Keeper<'_>) -> Span {
     let steps = match keeper.owner {
         Owner::Api(id) => {
             let api = job.config.apis.iter().find(|api| **api.id.as_arc() == *id);
-            api.map(|api| expand(job.config, &api.handlers, nowhere, &mut none))
+            let edits = edits.for_api(id);
+            api.map(|api| expand(job.config, &api.handlers, &edits, nowhere, &mut none).steps)
         }
-        Owner::Defaults => Some(expand(job.config, &Steps::default(), nowhere, &mut none)),
+        Owner::Defaults => {
+            let edits = edits.for_api(Snapshot::FALLBACK);
+            Some(expand(job.config, &Steps::default(), &edits, nowhere, &mut none).steps)
+        }
         Owner::Listener(name) => {
             let mut listeners = job.config.listeners.iter();
             let listener = listeners.find(|listener| **listener.name.as_arc() == *name);

@@ -14,7 +14,7 @@ use paifang_pipeline::ports::{BoxFuture, HttpOrigin, HttpOut, HttpOutError, Http
 use crate::model::Config;
 
 /// A name that something asked for when it was built, and whether there was such an upstream.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct UpstreamUse {
     name: Box<str>,
     there: bool,

@@ -4,7 +4,7 @@ use super::SecretUse;
 use super::upstreams::UpstreamUse;
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Used {
     pub(crate) secrets: Vec<SecretUse>,
     pub(crate) upstreams: Vec<UpstreamUse>,

@@ -112,6 +112,13 @@ impl Problems {
         self.all.len() + self.dropped
     }
 
+    /// Says of all that were pushed since there were `since` that this place plays a part.
+    pub(crate) fn relate_since(&mut self, since: usize, span: Span, label: &str) {
+        for problem in self.all.iter_mut().skip(since) {
+            problem.related.push((span, label.to_owned()));
+        }
+    }
+
     /// The value, if nothing is wrong; else everything that is, ordered by file (as loaded), line
     /// and column, each told once.
     ///

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{ApiExplained, ModuleExplained, Override, Setting, StepExplained};
+use crate::compile::edits::Edits;
 use crate::compile::effective::retry;
 use crate::compile::expand::{Expanded, expand};
 use crate::diag::Problems;
@@ -89,7 +90,11 @@ fn settings(snapshot: &Snapshot, api: &Api) -> Vec<Setting> {
 
 fn steps(snapshot: &Snapshot, id: &str, own: &Steps, offline: bool) -> Vec<StepExplained> {
     // What could be wrong was told when the snapshot was compiled.
-    let expanded = expand(snapshot.config(), own, (id, Span::NONE), &mut Problems::default());
+    let config = snapshot.config();
+    let on = |name: &str| snapshot.plans().iter().any(|plan| plan.name == *name);
+    let edits = Edits::of(config, on).for_api(id);
+    let owner = (id, Span::NONE);
+    let expanded = expand(config, own, &edits, owner, &mut Problems::default()).steps;
     let served =
         if id == Snapshot::FALLBACK { Some(snapshot.fallback()) } else { snapshot.api(id) };
     expanded
@@ -146,6 +151,7 @@ fn explained(
             .map(|compiled| compiled.states.iter().map(|state| state.key.to_string()).collect())
             .unwrap_or_default(),
         enabled,
+        plans: step.plans.iter().map(ToString::to_string).collect(),
     }
 }
 

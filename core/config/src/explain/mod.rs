@@ -92,8 +92,11 @@ pub struct StepExplained {
     /// Names of the state that it keeps between calls.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub state: Vec<String>,
-    /// False where it is left out: switched off, or of an API that is offline.
+    /// False where it is left out: switched off, by a plan too, or of an API that is offline.
     pub enabled: bool,
+    /// Plans that are on and have changed it, or put it there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub plans: Vec<String>,
 }
 
 /// The module of a step.

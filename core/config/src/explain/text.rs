@@ -58,6 +58,9 @@ fn one(f: &mut Formatter<'_>, number: usize, step: &StepExplained) -> fmt::Resul
         place.push_str(through);
     }
     line("written at", &place)?;
+    if !step.plans.is_empty() {
+        line("by plan", &step.plans.join(", "))?;
+    }
     if let Some(module) = &step.module {
         line("module", &module.file)?;
         line("sha256", &module.sha256)?;

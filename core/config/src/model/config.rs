@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Admin, Api, App, CacheStore, Defaults, Id, Listener, Log, Paths, Releases, Reload, SharedStore,
-    Shutdown, Steps, Tracing, Upstream, Wasm,
+    Admin, Api, App, CacheStore, Defaults, Id, Listener, Log, Paths, Plan, Releases, Reload,
+    SharedStore, Shutdown, Steps, Tracing, Upstream, Wasm,
 };
 use crate::diag::{Problem, Problems, did_you_mean};
 use crate::yaml::{Digest, Entry, Kind, Node, Span, read};
@@ -61,6 +61,9 @@ pub struct Config {
     /// The operations that clients can call.
     #[schemars(default)]
     pub apis: Vec<Named<Api>>,
+    /// Contingency plans by name: edits of chains that are switched on and off while the gateway runs.
+    #[schemars(default)]
+    pub plans: IndexMap<Id, Named<Plan>>,
     /// Where releases are kept.
     #[schemars(default)]
     pub releases: Releases,
@@ -107,7 +110,7 @@ pub(crate) struct Names {
 }
 
 /// The keys of a config file.
-pub const KEYS: [&str; 19] = [
+pub const KEYS: [&str; 20] = [
     "version",
     "listeners",
     "admin",
@@ -123,6 +126,7 @@ pub const KEYS: [&str; 19] = [
     "wasm",
     "chains",
     "apis",
+    "plans",
     "releases",
     "log",
     "tracing",
@@ -150,6 +154,7 @@ impl Config {
             wasm: IndexMap::new(),
             chains: IndexMap::new(),
             apis: Vec::new(),
+            plans: IndexMap::new(),
             releases: Releases::default(),
             log: Log::default(),
             tracing: None,
@@ -194,6 +199,12 @@ impl Config {
                 self.chains = map(value, &mut self.names.chains, problems);
                 for chain in self.chains.values_mut() {
                     chain.value.parse(problems);
+                }
+            }
+            "plans" => {
+                self.plans = map(value, &mut HashMap::new(), problems);
+                for plan in self.plans.values_mut() {
+                    plan.value.parse(problems);
                 }
             }
             "admin" => {

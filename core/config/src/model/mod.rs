@@ -17,6 +17,7 @@ mod listener;
 mod many;
 mod net;
 mod ops;
+mod plan;
 mod retry;
 mod secret;
 mod step;
@@ -44,9 +45,12 @@ pub use listener::{
 pub use many::Many;
 pub use net::{Cidr, HostPort, ListenAddress};
 pub use ops::{Admin, EncodedSlashes, Log, LogFormat, Paths, Releases, Reload, Shutdown};
+pub use plan::{
+    ApiPattern, Change, LONGEST_ABOUT, MOST_CHANGES, MOST_PLANS, Place, Plan, StepChoice,
+};
 pub use retry::{Retry, RetryBudget};
 pub use secret::SecretAt;
-pub use step::{RESERVED, Step, StepBody, Steps};
+pub use step::{OneStep, RESERVED, Step, StepBody, Steps};
 pub use store::{Redis, RedisTls, SharedStore};
 pub use tracing::{CollectorUrl, Propagate, Tracing};
 pub use upstream::{

@@ -25,6 +25,10 @@ pub struct Steps {
     steps: Vec<Step>,
 }
 
+/// A single step, where no list of them may stand.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct OneStep(Steps);
+
 /// One step as written.
 #[derive(Debug, Clone)]
 pub struct Step {
@@ -268,5 +272,43 @@ impl JsonSchema for Steps {
     /// The step itself is defined where the plugins are known.
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "array", "items": { "$ref": "#/$defs/Step" } })
+    }
+}
+
+impl OneStep {
+    /// Reads the step. What is wrong goes to `problems`, and there is none then.
+    pub fn parse(&mut self, problems: &mut Problems) {
+        self.0.parse(problems);
+    }
+
+    /// The step, where it could be read.
+    #[must_use]
+    pub fn get(&self) -> Option<&Step> {
+        self.0.first()
+    }
+}
+
+impl<'de> Deserialize<'de> for OneStep {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let nodes = vec![Node::deserialize(from)?];
+        Ok(Self(Steps { nodes, steps: Vec::new() }))
+    }
+}
+
+impl Serialize for OneStep {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.0.nodes.first().serialize(to)
+    }
+}
+
+impl JsonSchema for OneStep {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "OneStep".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "$ref": "#/$defs/Step" })
     }
 }

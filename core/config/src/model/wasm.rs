@@ -33,12 +33,20 @@ pub struct Wasm {
     /// The store that `kv` keeps its values in, one of `stores`. Default: this gateway.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<Located<Id>>,
+    /// Whether it protects what stands behind it: then no plan may leave its steps out or put others in
+    /// their place. Default true.
+    #[serde(default = "protects")]
+    pub protects: bool,
     /// How much of everything it may use.
     #[serde(default)]
     pub limits: WasmLimits,
     /// When it is not called any more because it fails, and its steps fail at once.
     #[serde(default)]
     pub breaker: Breaker,
+}
+
+const fn protects() -> bool {
+    true
 }
 
 /// Something that a handler may use.

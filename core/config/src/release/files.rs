@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::Manifest;
+use super::manifest::contents;
+use crate::snapshot::Snapshot;
 use crate::source::{FileSource, MATCH, Stamp, invalid_pattern, lexical, pattern_text};
 
 /// The YAML files and modules of a release by the names they had, and beneath them today's files, for what a
@@ -32,6 +34,13 @@ impl<'a> ReleaseFiles<'a> {
             base: manifest.base.clone(),
             beneath,
         }
+    }
+
+    /// The files that a snapshot was made of, as they were when it was.
+    #[must_use]
+    pub fn of(snapshot: &Snapshot, beneath: &'a dyn FileSource) -> Self {
+        let contents = contents(snapshot).map(|(_, bytes)| bytes.to_vec());
+        Self::new(&Manifest::of(snapshot), contents, beneath)
     }
 
     /// Where a file that is not stored is today, whatever directory the process runs in now.
@@ -64,11 +73,13 @@ impl FileSource for ReleaseFiles<'_> {
         }
     }
 
-    /// A stored file is its own; one that was not stored is not part of the release, so an
+    /// A stored file is where it was; one that was not stored is not part of the release, so an
     /// `include` cannot find it.
     fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
-        let path = lexical(path);
-        if self.stored.contains_key(&path) { Ok(path) } else { Err(io::ErrorKind::NotFound.into()) }
+        match self.stored.contains_key(&lexical(path)) {
+            true => Ok(self.today(path)),
+            false => Err(io::ErrorKind::NotFound.into()),
+        }
     }
 
     fn glob(&self, pattern: &Path) -> io::Result<Vec<PathBuf>> {

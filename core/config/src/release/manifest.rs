@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use crate::snapshot::{Cause, Snapshot};
+use crate::snapshot::{Cause, PlanOn, Snapshot};
 use crate::source::{Origin, lexical};
 use crate::yaml::Digest;
 
@@ -32,6 +32,9 @@ pub struct Manifest {
     pub overlays: Vec<PathBuf>,
     /// Every YAML file, then every module.
     pub files: Vec<StoredFile>,
+    /// The plans that are on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plans: Vec<PlanOn>,
     /// Variables that `${…}` asked for; their values are not kept.
     pub variables: Vec<String>,
 }
@@ -58,7 +61,8 @@ pub(super) fn contents(snapshot: &Snapshot) -> impl Iterator<Item = (&Path, &[u8
 }
 
 impl Manifest {
-    pub(super) fn of(snapshot: &Snapshot, origin: &Origin) -> Self {
+    pub(super) fn of(snapshot: &Snapshot) -> Self {
+        let origin = &snapshot.tree().origin;
         let files = snapshot.sources().files();
         let base = files.first().and_then(|root| root.canonical.parent()).map(PathBuf::from);
         let since = snapshot.time().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -67,7 +71,7 @@ impl Manifest {
             number: snapshot.number(),
             hash: snapshot.hash().to_string(),
             time_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
-            cause: snapshot.cause(),
+            cause: snapshot.cause().clone(),
             root: origin.root.clone(),
             base: base.unwrap_or_default(),
             overlays: origin.overlays.clone(),
@@ -77,6 +81,7 @@ impl Manifest {
                     digest: Digest::of_bytes(bytes).to_string(),
                 })
                 .collect(),
+            plans: snapshot.plans().to_vec(),
             variables: snapshot.tree().variables.iter().cloned().collect(),
         }
     }

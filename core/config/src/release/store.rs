@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::manifest::contents;
 use super::{Manifest, ReleaseFiles, StoreError, write};
-use crate::snapshot::Snapshot;
-use crate::source::{FileSource, Origin, RealFiles};
+use crate::snapshot::{PlanOn, Snapshot};
+use crate::source::{FileSource, RealFiles};
 use crate::yaml::Digest;
 
 const MANIFEST: &str = "manifest.json";
@@ -82,8 +82,8 @@ impl ReleaseStore {
     ///
     /// # Errors
     /// When something cannot be written, or there is a release of that number.
-    pub fn save(&self, snapshot: &Snapshot, origin: &Origin) -> Result<Manifest, StoreError> {
-        let manifest = Manifest::of(snapshot, origin);
+    pub fn save(&self, snapshot: &Snapshot) -> Result<Manifest, StoreError> {
+        let manifest = Manifest::of(snapshot);
         let number = manifest.number;
         let place = self.place(number);
         if place.exists() {
@@ -192,6 +192,14 @@ impl ReleaseStore {
             contents.push(bytes);
         }
         Ok(Release { manifest, contents })
+    }
+
+    /// The plans that were on in a release.
+    ///
+    /// # Errors
+    /// When it is not there, or what it says about itself cannot be read.
+    pub fn plans(&self, number: u64) -> Result<Vec<PlanOn>, StoreError> {
+        Ok(self.manifest(number)?.plans)
     }
 
     /// Removes the oldest releases beyond `keep`; never the last good one, the pinned one, nor

@@ -33,7 +33,7 @@ fn shop() -> Workshop {
 
 fn save(store: &ReleaseStore, shop: &mut Workshop, previous: Option<&Snapshot>) -> Snapshot {
     let snapshot = shop.build(previous).unwrap();
-    store.save(&snapshot, &shop.origin()).unwrap();
+    store.save(&snapshot).unwrap();
     snapshot
 }
 
@@ -105,7 +105,7 @@ apis: [ { id: a, match: { path: /a }, upstream: orders, handlers: [ risk: {}, ag
     assert_eq!(&*again.module("risk").unwrap().bytes, bytes);
 
     // What a release was made of can be kept again.
-    store.save(&again, &release.manifest().origin()).unwrap();
+    store.save(&again).unwrap();
     let place = store.directory().join("00000001/files/0002");
     fs::write(place, "module").unwrap();
     let damaged = store.load(1).unwrap_err().to_string();
@@ -121,7 +121,7 @@ fn references_lead_to_today_s_files_from_any_directory() {
     let files = MemoryFiles::new([("/etc/gateway/secret", "x")]);
     let mut manifest = {
         let snapshot = shop.build(None).unwrap();
-        store.save(&snapshot, &shop.origin()).unwrap()
+        store.save(&snapshot).unwrap()
     };
     manifest.base = "/etc/gateway".into();
     let release = super::ReleaseFiles::new(&manifest, store.load(1).unwrap().contents(), &files);
@@ -157,7 +157,7 @@ fn a_number_is_given_once() {
     let store = scratch.store();
     let mut shop = shop();
     let snapshot = save(&store, &mut shop, None);
-    let again = store.save(&snapshot, &shop.origin());
+    let again = store.save(&snapshot);
     assert!(matches!(again, Err(StoreError::Exists(1))));
     store.mark_good(1).unwrap();
     fs::remove_dir_all(store.directory().join("00000001")).unwrap();
@@ -229,7 +229,7 @@ fn a_store_that_cannot_be_written_says_so() {
     let snapshot = shop.build(None).unwrap();
     fs::remove_dir_all(store.directory()).unwrap();
     fs::write(store.directory(), "").unwrap();
-    let told = store.save(&snapshot, &shop.origin()).unwrap_err().to_string();
+    let told = store.save(&snapshot).unwrap_err().to_string();
     assert!(told.starts_with("cannot create "), "{told}");
     assert!(store.mark_good(1).is_err() && store.list().is_err());
 }

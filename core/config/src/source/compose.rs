@@ -11,7 +11,7 @@ use crate::yaml::{Entry, Key, Kind, Node, Span};
 /// Keys whose values are lists, appended.
 const LISTS: [&str; 2] = ["listeners", "apis"];
 /// Keys whose values are maps by name, united.
-const MAPS: [&str; 4] = ["apps", "upstreams", "wasm", "chains"];
+const MAPS: [&str; 5] = ["apps", "upstreams", "wasm", "chains", "plans"];
 /// Files that include each other in a row.
 const DEEPEST: usize = 16;
 

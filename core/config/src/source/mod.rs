@@ -2,7 +2,7 @@
 //!
 //! 1. **Includes** (`compose`): every file adds to the whole, nothing overrides anything. Lists
 //!    (`listeners`, `apis`) are appended in the order of the includes, patterns in sorted order;
-//!    maps (`apps`, `upstreams`, `chains`, `wasm`) are united, a name in two files is an error, and
+//!    maps (`apps`, `upstreams`, `chains`, `plans`, `wasm`) are united, a name in two files is an error, and
 //!    so is any other key in two files. Paths are relative to the file that includes.
 //! 2. **Overlays** (`overlay`), in the order given: maps merge deep, `listeners` merge by `name`
 //!    and `apis` by `id`, other lists and scalars replace, `null` removes.
@@ -53,6 +53,8 @@ pub struct Origin {
 /// The whole config as one tree, and the files it came from.
 #[derive(Debug, Clone)]
 pub struct Tree {
+    /// The files that it begins with.
+    pub origin: Origin,
     /// The tree: includes composed, overlays merged, variables filled in.
     pub root: Node,
     /// Every file that was read, the root first.
@@ -100,7 +102,9 @@ pub fn load_tree(
     let mut variables = BTreeSet::new();
     let mut problems = Problems::default();
     let root = fill::fill(&root, env, &mut variables, &mut problems);
-    problems.finish(Tree { root, sources: sources.clone(), variables, directories }, &sources)
+    let origin = origin.clone();
+    problems
+        .finish(Tree { origin, root, sources: sources.clone(), variables, directories }, &sources)
 }
 
 /// The state of one load.

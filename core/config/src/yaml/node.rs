@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::Span;
+use super::{Digest, Span};
 
 /// A value with its place.
 #[derive(Debug, Clone)]
@@ -175,6 +175,13 @@ pub(crate) fn cut(text: &str) -> String {
         shown.push('…');
     }
     shown.replace("\\\"", "\"").replace("\\'", "'")
+}
+
+/// Equality looks at what is written, not where.
+impl PartialEq for Node {
+    fn eq(&self, other: &Self) -> bool {
+        Digest::of(self) == Digest::of(other)
+    }
 }
 
 impl Map {

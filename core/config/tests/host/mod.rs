@@ -36,6 +36,7 @@ pub(crate) fn compiled(
         clock: &clock,
         http: &http,
         secrets: SecretSources { env, files },
+        plans: &[],
         previous: None,
     };
     let stamp = Stamp { number: 1, time: SystemTime::UNIX_EPOCH, cause: Cause::Check };

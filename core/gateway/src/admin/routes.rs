@@ -3,17 +3,18 @@
 use super::{
     auth::{self, Guard},
     reply::{error, errors_as_json, json},
+    server::Peer,
 };
 use crate::{
     cache::Purge,
-    control::{Cause, Controller, ReleaseError},
+    control::{Caller, Cause, Controller, Order, ReleaseError, Switch},
     insight::Asked,
     metrics,
     upgrade::UpgradeError,
 };
 use axum::{
     Json, Router,
-    body::{Body, to_bytes},
+    body::{Body, Bytes, to_bytes},
     extract::{DefaultBodyLimit, FromRequestParts, Path, Query, Request},
     http::{HeaderMap, StatusCode, Uri, header, request::Parts},
     middleware::{Next, from_fn, from_fn_with_state, map_response},
@@ -22,6 +23,7 @@ use axum::{
 };
 use serde::Deserialize;
 use std::{
+    convert::Infallible,
     ops::Deref,
     sync::{Arc, Weak},
     time::Duration,
@@ -52,6 +54,10 @@ pub(super) fn router(controller: Weak<Controller>, guard: Guard) -> Router {
         .route("/v1/cache/purge", post(purge))
         .route("/v1/releases", get(releases))
         .route("/v1/releases/{number}/rollback", post(rollback))
+        .route("/v1/plans", get(plans))
+        .route("/v1/plans/{name}/on", post(plan_on))
+        .route("/v1/plans/{name}/off", post(plan_off))
+        .route("/v1/plans/{name}/rehearsal", get(rehearsal))
         .route("/v1/reload", post(reload))
         .route("/v1/upgrade", post(upgrade))
         .route("/v1/diff", get(diff))
@@ -218,6 +224,56 @@ async fn reload(control: Control) -> Response {
     }
 }
 
+async fn plans(control: Control) -> Response {
+    json(control.plans())
+}
+
+async fn plan_on(
+    control: Control,
+    Path(name): Path<String>,
+    caller: Caller,
+    body: Bytes,
+) -> Response {
+    switch(control, Switch { name, on: true }, caller, &body).await
+}
+
+async fn plan_off(
+    control: Control,
+    Path(name): Path<String>,
+    caller: Caller,
+    body: Bytes,
+) -> Response {
+    switch(control, Switch { name, on: false }, caller, &body).await
+}
+
+async fn switch(control: Control, switch: Switch, caller: Caller, body: &[u8]) -> Response {
+    let order = match Order::read(body) {
+        Ok(order) => order,
+        Err(why) => return error(StatusCode::BAD_REQUEST, &why, None),
+    };
+    match control.switch(switch, order, &caller).await {
+        Ok(report) => json(report),
+        Err(failed) => refusal(&failed),
+    }
+}
+
+async fn rehearsal(control: Control, Path(name): Path<String>, caller: Caller) -> Response {
+    match control.rehearse(name, &caller).await {
+        Ok(told) => json(told),
+        Err(failed) => refusal(&failed),
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let agent = parts.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
+        Ok(Self { peer, agent: agent.map(str::to_owned) })
+    }
+}
+
 async fn upgrade(control: Control) -> Response {
     let failed = match control.upgrade().await {
         Ok(report) => return json(report),
@@ -249,7 +305,7 @@ async fn diff(control: Control) -> Response {
 
 fn refusal(failed: &ReleaseError) -> Response {
     let status = match failed {
-        ReleaseError::Unknown { .. } => StatusCode::NOT_FOUND,
+        ReleaseError::Unknown { .. } | ReleaseError::UnknownPlan { .. } => StatusCode::NOT_FOUND,
         ReleaseError::Store(_) | ReleaseError::DirectoryInUse { .. } => {
             StatusCode::INTERNAL_SERVER_ERROR
         }

@@ -8,7 +8,7 @@ use crate::{
 };
 use arc_swap::ArcSwap;
 use axum::{
-    Router,
+    Extension, Router,
     extract::{Request, State},
     http::{HeaderValue, header},
     middleware::{Next, from_fn_with_state},
@@ -62,6 +62,10 @@ struct Ending {
     /// Whether idle connections close at once, or after one more request.
     at_once: bool,
 }
+
+/// The address that a request came from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer(pub(super) SocketAddr);
 
 /// Why the admin API cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -209,8 +213,9 @@ async fn run(
                 break;
             }
             accepted = listener.accept(), if connections.len() < CONNECTIONS => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(connection(stream, router.clone(), stop.clone()));
+                Ok((stream, peer)) => {
+                    let router = router.clone().layer(Extension(Peer(peer)));
+                    connections.spawn(connection(stream, router, stop.clone()));
                 }
                 Err(error) => {
                     tracing::debug!(%error, "the admin API cannot accept");

@@ -5,6 +5,7 @@ use super::{
     cache::CacheCommand,
     handler::HandlerCommand,
     import::ImportArguments,
+    plan::PlanCommand,
 };
 use crate::{Builder, insight::Sort};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -123,6 +124,19 @@ Example:
     #[command(after_help = "Example:
   paifang rollback 3")]
     Rollback(RollbackArguments),
+    /// See, rehearse and switch the contingency plans of the running gateway.
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  paifang plan list
+  paifang plan rehearse big_sale
+  paifang plan on big_sale --reason 'the sale begins'
+  paifang plan off big_sale
+
+A switch makes a release of what the gateway serves now, not of the files; a reload keeps the plans that
+are on. docs/plans.md says how they are written."
+    )]
+    Plan(PlanCommand),
     /// Say how the running gateway is.
     Status(GatewayArguments),
     /// Show the upstreams of the running gateway and their endpoints' health.

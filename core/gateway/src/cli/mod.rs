@@ -13,6 +13,7 @@ mod lock;
 mod log;
 mod offline;
 mod online;
+mod plan;
 mod remote;
 mod run;
 mod secrets;
@@ -62,6 +63,7 @@ pub(crate) fn main(builder: Builder) -> ExitCode {
         Command::Upgrade(gateway) => online::upgrade(&gateway),
         Command::Releases(gateway) => online::releases(&gateway),
         Command::Rollback(rollback) => online::rollback(&rollback),
+        Command::Plan(command) => plan::plan(&command),
         Command::Status(gateway) => online::status(&gateway),
         Command::Upstreams(gateway) => online::upstreams(&gateway),
         Command::Top(top) => top::top(&top),

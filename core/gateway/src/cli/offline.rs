@@ -136,6 +136,7 @@ impl<'a> Compiler<'a> {
             clock,
             http: &http,
             secrets,
+            plans: &[],
             previous: None,
         };
         let stamp = Stamp { number: 1, time: SystemTime::now(), cause: Cause::Check };

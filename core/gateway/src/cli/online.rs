@@ -17,7 +17,7 @@ const UPGRADES: Duration = Duration::from_secs(400);
 type Done = Result<(), Failed>;
 
 /// Prints an answer: its `text`, or all of it as JSON where that is wanted.
-fn show(gateway: &GatewayArguments, answer: &Value) -> Done {
+pub(super) fn show(gateway: &GatewayArguments, answer: &Value) -> Done {
     match answer.get("text").and_then(Value::as_str) {
         Some(text) if !gateway.json => say(text),
         _ => say(&format!("{answer:#}")),

@@ -31,6 +31,8 @@ impl Remote {
             .timeout_global(Some(Duration::from_secs(120)))
             .timeout_connect(Some(Duration::from_secs(3)))
             .proxy(None)
+            // Who switched a plan is remembered.
+            .user_agent(concat!("paifang/", env!("CARGO_PKG_VERSION")))
             .build();
         Self { agent: config.into(), address, token: arguments.token.clone() }
     }

@@ -2,6 +2,7 @@
 
 use super::{
     LogControl,
+    audit::Audit,
     keep::Keeping,
     level,
     make::{First, Maker},
@@ -112,6 +113,8 @@ pub(crate) struct Controller {
     pub(super) pinned: Mutex<Option<u64>>,
     /// Why the last attempt failed, until one succeeds.
     pub(super) last_failure: ArcSwapOption<String>,
+    /// What was done with plans.
+    pub(super) audit: Arc<Audit>,
     /// Why the live release is not kept on disk, where it should be.
     pub(super) not_kept: ArcSwapOption<String>,
     /// Tells of every release that goes live; its end is the controller's.
@@ -161,6 +164,8 @@ impl Controller {
         let First { linked, keeping, pinned, failure } =
             maker.first(&mut cache, releases.as_ref(), takeover.as_ref())?;
         let snapshot = linked.serving.snapshot.clone();
+        let directory = keeping.as_ref().map(|keeping| keeping.store().directory());
+        let audit = Arc::new(Audit::read(directory));
 
         let live: Arc<Live> = Arc::new(Live::from_pointee(linked.serving));
         let refusals = Arc::new(Refusals::default());
@@ -203,6 +208,7 @@ impl Controller {
             transaction: tokio::sync::Mutex::new(Transaction { cache, number: 0, keeping }),
             pinned: Mutex::new(pinned),
             last_failure: ArcSwapOption::new(failure.map(Arc::new)),
+            audit,
             not_kept: ArcSwapOption::empty(),
             released: watch::Sender::new(snapshot.number()),
             ready: AtomicBool::new(false),

@@ -4,7 +4,6 @@ use super::{ReleaseError, report::Kept};
 use paifang_config::{
     release::ReleaseStore,
     snapshot::{Cause, Snapshot},
-    source::Origin,
 };
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -50,14 +49,14 @@ impl Keeping {
         &self.store
     }
 
-    fn save(&self, snapshot: &Snapshot, origin: &Origin, pinned: Option<u64>) -> Done {
+    fn save(&self, snapshot: &Snapshot, pinned: Option<u64>) -> Done {
         let store = &self.store;
         // A release that came from the store is there already, under its own number.
         let number = match snapshot.cause() {
             Cause::Recovery => store.last_good()?.unwrap_or(snapshot.number()),
-            Cause::Rollback(number) => number,
+            Cause::Rollback(number) => *number,
             _ => {
-                store.save(snapshot, origin)?;
+                store.save(snapshot)?;
                 snapshot.number()
             }
         };
@@ -117,7 +116,6 @@ pub(super) fn directory(told: Option<&PathBuf>, snapshot: &Snapshot) -> Option<P
 pub(super) fn keep(
     held: Option<Keeping>,
     snapshot: &Snapshot,
-    origin: &Origin,
     directory: Option<PathBuf>,
     pinned: Option<u64>,
 ) -> (Option<Keeping>, Result<Kept, ReleaseError>) {
@@ -129,6 +127,6 @@ pub(super) fn keep(
             Err(failed) => return (None, Err(failed)),
         },
     };
-    let kept = keeping.save(snapshot, origin, pinned);
+    let kept = keeping.save(snapshot, pinned);
     (Some(keeping), kept)
 }

@@ -19,8 +19,8 @@ use paifang_config::{
     compile::{self, Context, Stamp},
     diag::Diagnostics,
     load,
-    release::{ReleaseStore, StoreError},
-    snapshot::Cause,
+    release::{ReleaseFiles, ReleaseStore, StoreError},
+    snapshot::{Cause, PlanOn},
     source::{FileSource, Origin, ParseCache, SecretSources, load_tree},
     yaml::Budget,
 };
@@ -74,6 +74,10 @@ impl Maker<'_> {
         let number = store.and_then(|store| store.next_number().ok()).unwrap_or(1);
         let number = takeover.map_or(number, |takeover| number.max(takeover.release + 1));
         let stamp = |cause| Stamp { number, time: SystemTime::now(), cause };
+        let plans = match takeover {
+            Some(takeover) => takeover.plans.clone(),
+            None => store.map(plans_before).unwrap_or_default(),
+        };
         // A release that was gone back to stays until an explicit reload, restarts included.
         let pinned = store.and_then(|store| store.pinned().ok()?);
         if let (Some(store), Some(pinned)) = (store, pinned) {
@@ -95,7 +99,7 @@ impl Maker<'_> {
                 }
             }
         }
-        let broken = match self.release_of_files(cache, stamp(Cause::Start), None) {
+        let broken = match self.release_of_files(cache, stamp(Cause::Start), &plans, None) {
             Ok(linked) => return Ok(First { linked, keeping, pinned: None, failure: None }),
             Err(broken) => broken,
         };
@@ -119,17 +123,33 @@ impl Maker<'_> {
         }
     }
 
-    /// A release of the files as they are now.
+    /// A release of the files as they are now, with these plans on.
     pub(super) fn release_of_files(
         &self,
         cache: &mut ParseCache,
         stamp: Stamp,
+        plans: &[PlanOn],
         previous: Option<&Serving>,
     ) -> Result<Linked, Diagnostics> {
-        self.make(&self.sources.origin, &*self.sources.files, cache, stamp, previous)
+        let from = (&self.sources.origin, &*self.sources.files);
+        self.make(from, cache, stamp, plans, previous)
     }
 
-    /// A release that was kept. Secrets and certificates are today's.
+    /// A release of what the live one was made of, with these plans on, whatever the files say by
+    /// now. Secrets and certificates are today's.
+    pub(super) fn release_of_live(
+        &self,
+        cache: &mut ParseCache,
+        stamp: Stamp,
+        plans: &[PlanOn],
+        live: &Serving,
+    ) -> Result<Linked, Diagnostics> {
+        let files = ReleaseFiles::of(&live.snapshot, &*self.sources.files);
+        self.make((&live.snapshot.tree().origin, &files), cache, stamp, plans, Some(live))
+    }
+
+    /// A release that was kept, with the plans that were on in it. Secrets and certificates are
+    /// today's.
     pub(super) fn release_of_store(
         &self,
         store: &ReleaseStore,
@@ -144,16 +164,17 @@ impl Maker<'_> {
         };
         let files = release.files(&*self.sources.files);
         let origin = release.manifest().origin();
-        self.make(&origin, &files, &mut ParseCache::new(), stamp, previous)
+        let plans = &release.manifest().plans;
+        self.make((&origin, &files), &mut ParseCache::new(), stamp, plans, previous)
             .map_err(ReleaseError::Config)
     }
 
     fn make(
         &self,
-        origin: &Origin,
-        files: &dyn FileSource,
+        (origin, files): (&Origin, &dyn FileSource),
         cache: &mut ParseCache,
         stamp: Stamp,
+        plans: &[PlanOn],
         previous: Option<&Serving>,
     ) -> Result<Linked, Diagnostics> {
         let environment = &*self.sources.environment;
@@ -169,6 +190,7 @@ impl Maker<'_> {
             clock: &self.deps.clock,
             http: &http,
             secrets: SecretSources { env, files },
+            plans,
             previous: previous.map(|serving| &*serving.snapshot),
         };
         let snapshot = Arc::new(compile::compile(loaded, stamp, &context)?);
@@ -220,4 +242,16 @@ impl Maker<'_> {
             Err(_) => Err(origin.root.parent().unwrap_or(Path::new("")).join("releases")),
         }
     }
+}
+
+/// The plans that were on in the release that served last.
+fn plans_before(store: &ReleaseStore) -> Vec<PlanOn> {
+    let plans = store.last_good().and_then(|good| match good {
+        Some(good) => store.plans(good),
+        None => Ok(Vec::new()),
+    });
+    plans.unwrap_or_else(|error| {
+        tracing::error!("WHICH PLANS WERE ON CANNOT BE READ; none is: {error}");
+        Vec::new()
+    })
 }

@@ -3,12 +3,15 @@
 //! A release is a transaction: load → compile → link → listen → start → live. Whatever fails on
 //! the way leaves the release before serving, and says why.
 
+mod audit;
 mod controller;
 mod keep;
 mod level;
 mod link;
 mod make;
+mod plans;
 mod recall;
+mod rehearsal;
 mod release;
 mod report;
 mod upgrade;
@@ -17,6 +20,7 @@ mod watch;
 
 pub(crate) use controller::{Controller, Parts, Process};
 pub(crate) use link::is_absence;
+pub(crate) use plans::{Caller, Order, Switch};
 pub(crate) use recall::recall;
 pub(crate) use release::Cause;
 pub use release::ReleaseError;

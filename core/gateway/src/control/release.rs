@@ -5,6 +5,7 @@ use super::{
     keep,
     link::Linked,
     make::Maker,
+    plans::Switch,
     report::{Kept, Report},
 };
 use crate::{admin::AdminError, edge::ListenError, live::Serving};
@@ -24,6 +25,31 @@ use std::{
 
 /// Why a release is made.
 pub(crate) use paifang_config::snapshot::Cause;
+
+/// What a release is to be made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// The files as they are now, for this reason.
+    Files(Cause),
+    /// The release of this number that was kept.
+    Kept(u64),
+    /// What the live release was made of, with another plan on or off.
+    Switch(Switch),
+}
+
+impl Wish {
+    fn cause(&self) -> Cause {
+        match self {
+            Self::Files(cause) => cause.clone(),
+            Self::Kept(number) => Cause::Rollback(*number),
+            Self::Switch(switch) => switch.cause(),
+        }
+    }
+
+    fn is_of_files(&self) -> bool {
+        !matches!(self, Self::Switch(_))
+    }
+}
 
 /// How long a new upstream's names may take to be looked up before the release goes on without.
 const WARM_UP: Duration = Duration::from_secs(2);
@@ -50,6 +76,14 @@ pub enum ReleaseError {
     Unknown {
         /// The number asked for.
         number: u64,
+    },
+    /// There is no such plan in the live release.
+    #[error("the live release has no plan `{name}`; {help}")]
+    UnknownPlan {
+        /// The name asked for.
+        name: String,
+        /// The like that there is.
+        help: String,
     },
     /// Releases cannot be read.
     #[error("releases cannot be read or written: {0}")]
@@ -88,48 +122,47 @@ impl ReleaseError {
 }
 
 impl Controller {
-    /// Reads the files again and makes them the live release.
+    /// Reads the files again and makes them the live release. Plans that are on stay on.
     ///
     /// # Errors
     /// Why not; then nothing has changed.
     pub(crate) async fn reload(self: &Arc<Self>, cause: Cause) -> Result<Report, ReleaseError> {
-        self.release(cause, None).await
+        self.release(Wish::Files(cause)).await
     }
 
-    /// Makes an earlier release live again, and pins it.
+    /// Makes an earlier release live again, with the plans that were on in it, and pins it.
     ///
     /// # Errors
     /// Why not; then nothing has changed.
     pub(crate) async fn rollback(self: &Arc<Self>, number: u64) -> Result<Report, ReleaseError> {
-        self.release(Cause::Rollback(number), Some(number)).await
+        self.release(Wish::Kept(number)).await
     }
 
-    async fn release(
-        self: &Arc<Self>,
-        cause: Cause,
-        earlier: Option<u64>,
-    ) -> Result<Report, ReleaseError> {
+    pub(super) async fn release(self: &Arc<Self>, wish: Wish) -> Result<Report, ReleaseError> {
         // A task of its own: the transaction goes through to its end even when whoever asked for
         // it has gone away meanwhile.
         let this = self.clone();
         let task = tokio::spawn(async move {
-            let done = this.transact(cause, earlier).await;
-            this.tell(&done);
+            let done = this.transact(&wish).await;
+            this.tell(&done, wish.is_of_files());
             done
         });
         task.await.unwrap_or_else(|panic| {
             let failed = Err(ReleaseError::Handler(format!("the release ended early: {panic}")));
-            self.tell(&failed);
+            self.tell(&failed, false);
             failed
         })
     }
 
-    fn tell(&self, done: &Result<Report, ReleaseError>) {
+    /// What became of a release. How the files are only a release of files can tell.
+    fn tell(&self, done: &Result<Report, ReleaseError>, of_files: bool) {
         match done {
             Ok(report) => {
-                self.last_failure.store(None);
+                if of_files {
+                    self.last_failure.store(None);
+                }
                 if report.unchanged {
-                    tracing::debug!("files were touched; nothing in them has changed");
+                    tracing::debug!("there was nothing to release");
                 } else {
                     tracing::info!(release = report.release, built = report.apis_built, "released");
                 }
@@ -138,17 +171,15 @@ impl Controller {
                 self.counters.failed.fetch_add(1, Relaxed);
                 let told = failed.told();
                 tracing::error!("not released, the release before goes on serving: {told}");
-                self.last_failure.store(Some(Arc::new(told)));
+                if of_files {
+                    self.last_failure.store(Some(Arc::new(told)));
+                }
             }
         }
     }
 
     /// load → compile → link → listen → start → live.
-    async fn transact(
-        self: &Arc<Self>,
-        cause: Cause,
-        earlier: Option<u64>,
-    ) -> Result<Report, ReleaseError> {
+    async fn transact(self: &Arc<Self>, wish: &Wish) -> Result<Report, ReleaseError> {
         let mut transaction = self.transaction.lock().await;
         if !self.releases_here() {
             return Err(ReleaseError::Stopping);
@@ -157,12 +188,20 @@ impl Controller {
         let number = transaction.number + 1;
         let old = self.live.load_full();
 
+        if let Wish::Switch(switch) = wish {
+            switch.check(&old.snapshot)?;
+            if switch.is_done(&old.snapshot) {
+                return Ok(Report::unchanged(&old.snapshot, began.elapsed()));
+            }
+        }
+
         // Compiling takes processor time: off the threads that serve.
-        let (this, before) = (self.clone(), old.clone());
+        let (this, before, wished) = (self.clone(), old.clone(), wish.clone());
         let mut cache = std::mem::take(&mut transaction.cache);
         let store = transaction.keeping.as_ref().map(|keeping| keeping.store().clone());
         let compiled = tokio::task::spawn_blocking(move || {
-            let made = this.make(number, cause, earlier, store.as_ref(), &before, &mut cache);
+            let stamp = Stamp { number, time: SystemTime::now(), cause: wished.cause() };
+            let made = this.make(stamp, &wished, store.as_ref(), &before, &mut cache);
             (made, cache)
         });
         let (made, cache) = compiled
@@ -170,7 +209,7 @@ impl Controller {
             .map_err(|panic| ReleaseError::Handler(format!("compiling ended early: {panic}")))?;
         transaction.cache = cache;
         let Linked { serving, listeners } = made?;
-        if cause == Cause::Watch && serving.is_like(&old) {
+        if *wish == Wish::Files(Cause::Watch) && serving.is_like(&old) {
             return Ok(Report::unchanged(&old.snapshot, began.elapsed()));
         }
 
@@ -190,7 +229,15 @@ impl Controller {
         old.snapshot.drain(Some(&snapshot));
         old.upstreams.retire_all_but(&serving.upstreams);
         transaction.number = number;
-        *lock(&self.pinned) = earlier;
+        {
+            let mut pinned = lock(&self.pinned);
+            *pinned = match wish {
+                Wish::Files(_) => None,
+                Wish::Kept(earlier) => Some(*earlier),
+                // What was gone back to stays, with other plans on.
+                Wish::Switch(_) => pinned.map(|_| number),
+            };
+        }
         let kept = self.went_live(&mut transaction, &snapshot).await;
         self.released.send_replace(number);
 
@@ -202,9 +249,8 @@ impl Controller {
     /// Loads, compiles and links; blocks.
     fn make(
         &self,
-        number: u64,
-        cause: Cause,
-        earlier: Option<u64>,
+        stamp: Stamp,
+        wish: &Wish,
         store: Option<&ReleaseStore>,
         old: &Serving,
         cache: &mut ParseCache,
@@ -219,25 +265,47 @@ impl Controller {
             handlers: &self.handlers,
             cache: &self.answers,
         };
-        let stamp = Stamp { number, time: SystemTime::now(), cause };
-        match earlier {
-            None => maker.release_of_files(cache, stamp, Some(old)).map_err(ReleaseError::Config),
-            Some(wanted) => {
-                let store = store.ok_or(ReleaseError::Unknown { number: wanted })?;
-                maker.release_of_store(store, wanted, stamp, Some(old))
+        let plans = old.snapshot.plans();
+        match wish {
+            Wish::Files(_) => {
+                maker.release_of_files(cache, stamp, plans, Some(old)).map_err(ReleaseError::Config)
+            }
+            Wish::Kept(wanted) => {
+                let store = store.ok_or(ReleaseError::Unknown { number: *wanted })?;
+                maker.release_of_store(store, *wanted, stamp, Some(old))
+            }
+            Wish::Switch(switch) => {
+                let plans = switch.applied_to(plans, stamp.time);
+                maker.release_of_live(cache, stamp, &plans, old).map_err(ReleaseError::Config)
             }
         }
     }
 
     /// What reloading now would change; changes nothing.
     pub(crate) async fn diff(self: &Arc<Self>) -> Result<Diff, ReleaseError> {
+        self.tried(Wish::Files(Cause::Check), |old, linked| {
+            diff::diff(&old.snapshot, &linked.serving.snapshot)
+        })
+        .await
+    }
+
+    /// Makes a release that will not be served, and looks at it beside the live one.
+    pub(super) async fn tried<T: Send + 'static>(
+        self: &Arc<Self>,
+        wish: Wish,
+        look: impl FnOnce(&Serving, &Linked) -> T + Send + 'static,
+    ) -> Result<T, ReleaseError> {
         let this = self.clone();
         let compared = tokio::task::spawn_blocking(move || {
             let old = this.live.load_full();
+            if let Wish::Switch(switch) = &wish {
+                switch.check(&old.snapshot)?;
+            }
             let number = old.snapshot.number() + 1;
+            let stamp = Stamp { number, time: SystemTime::now(), cause: Cause::Check };
             let mut cache = ParseCache::new();
-            let linked = this.make(number, Cause::Check, None, None, &old, &mut cache)?;
-            Ok(diff::diff(&old.snapshot, &linked.serving.snapshot))
+            let linked = this.make(stamp, &wish, None, &old, &mut cache)?;
+            Ok(look(&old, &linked))
         });
         compared.await.unwrap_or_else(|panic| {
             Err(ReleaseError::Handler(format!("comparing ended early: {panic}")))
@@ -278,7 +346,7 @@ impl Controller {
         let (held, pinned) = (transaction.keeping.take(), *lock(&self.pinned));
         let done = tokio::task::spawn_blocking(move || {
             let directory = keep::directory(this.releases.as_ref(), &snapshot);
-            keep::keep(held, &snapshot, &this.sources.origin, directory, pinned)
+            keep::keep(held, &snapshot, directory, pinned)
         });
         let (keeping, kept) = done.await.unwrap_or_else(|panic| {
             (None, Err(ReleaseError::Handler(format!("keeping ended early: {panic}"))))

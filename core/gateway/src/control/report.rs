@@ -1,6 +1,6 @@
 //! What the controller tells: reports, status, lists. Each has its data and a text for people.
 
-use super::Controller;
+use super::{Controller, plans};
 use crate::{control::ReleaseError, edge::ListenerStatus, live::HeldRelease};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use paifang_config::{
@@ -117,8 +117,12 @@ impl Controller {
         if let Some(pinned) = self.pinned() {
             let _ = writeln!(text, "pinned to release {pinned} until `paifang reload`");
         }
-        if snapshot.cause() == Cause::Recovery {
+        if *snapshot.cause() == Cause::Recovery {
             text.push_str("THE FILES ARE BROKEN: this is the last good release that was kept\n");
+        }
+        for plan in snapshot.plans() {
+            let since = plans::ago(plan);
+            let _ = writeln!(text, "the plan {} is on, since {since} s", plan.name);
         }
         for listener in self.edge.listeners() {
             let scheme = if listener.tls { "https" } else { "http" };
@@ -168,6 +172,7 @@ impl Controller {
                 "cause": snapshot.cause(),
                 "apis": snapshot.apis().len(),
                 "pinned": self.pinned(),
+                "plans": snapshot.plans().iter().map(|plan| &plan.name).collect::<Vec<_>>(),
                 "connections": connections,
                 "uptime_seconds": uptime,
                 "stores": stores.iter().map(store_status).collect::<Vec<_>>(),
@@ -234,7 +239,7 @@ impl Controller {
         let snapshot = self.live.load().snapshot.clone();
         // A release that came from disk is there under the number that it had.
         let is_live = |release: &Listed| match snapshot.cause() {
-            Cause::Rollback(number) => release.number == number,
+            Cause::Rollback(number) => release.number == *number,
             Cause::Recovery => release.last_good,
             _ => release.number == snapshot.number(),
         };

@@ -69,7 +69,7 @@ impl Controller {
         let handed = self.sockets_to_hand_over().await.map_err(UpgradeError::HandOver)?;
         let keeping = transaction.keeping.as_ref();
         let held: Option<(PathBuf, File)> = keeping.and_then(|keeping| keeping.lock_to_hand_over());
-        let manifest = Manifest::new(transaction.number);
+        let manifest = Manifest::new(transaction.number, self.live.load().snapshot.plans());
         let attempt = tokio::task::spawn_blocking(move || Attempt::begin(&program)).await;
         let attempt = attempt.map_err(|panic| UpgradeError::HandOver(io::Error::other(panic)))?;
         let successor = match attempt?.finish(manifest, handed, held).await {

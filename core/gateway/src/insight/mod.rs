@@ -4,6 +4,7 @@
 //! each of its ticks and keeps a minute of them, as long as there is something to keep; what the
 //! admin API answers is made of that when it is asked for.
 
+mod of_late;
 mod report;
 mod sampler;
 mod steps;

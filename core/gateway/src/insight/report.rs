@@ -78,12 +78,12 @@ impl Sort {
 
 /// One window of one API, or of all.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-struct Reading {
+pub(super) struct Reading {
     /// How long it is: shorter while the gateway is young.
     seconds: f64,
     calls: u64,
     /// Calls a second.
-    rate: f64,
+    pub(super) rate: f64,
     /// Failed calls a second.
     errors: f64,
     /// 0 to 1.
@@ -115,14 +115,14 @@ impl Reading {
 }
 
 /// To three digits behind the point.
-fn rounded(value: f64) -> f64 {
+pub(super) fn rounded(value: f64) -> f64 {
     (value * 1e3).round() / 1e3
 }
 
 /// One API in both windows.
-struct Row<'a> {
+pub(super) struct Row<'a> {
     api: &'a Api,
-    short: Reading,
+    pub(super) short: Reading,
     long: Reading,
 }
 
@@ -157,7 +157,7 @@ impl Row<'_> {
 
 impl Sampler {
     /// Both windows of one thing.
-    fn read_window<'a>(
+    pub(super) fn read_window<'a>(
         &self,
         api: &'a Api,
         pick: impl FnOnce(&super::sampler::State) -> Option<&Window>,
@@ -286,7 +286,7 @@ impl Controller {
     }
 }
 
-fn window(recently: Option<&Recently>) -> Option<&Window> {
+pub(super) fn window(recently: Option<&Recently>) -> Option<&Window> {
     recently.map(|recently| &recently.window)
 }
 

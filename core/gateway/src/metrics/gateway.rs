@@ -53,6 +53,15 @@ impl Collector for Gateway {
         )?;
         let number = i64::try_from(self.live.load().snapshot.number()).unwrap_or(i64::MAX);
         gauges(&mut encoder, "paifang_release", "Number of the live release.", [(vec![], number)])?;
+        let live = self.live.load();
+        let plans = live.snapshot.config().plans.keys().map(|name| &**name);
+        let is_on = |name: &str| live.snapshot.plans().iter().any(|plan| plan.name == *name);
+        gauges(
+            &mut encoder,
+            "paifang_plan_on",
+            "1 for each plan that is on, 0 for those that are off.",
+            plans.map(|name| (vec![("plan", name)], i64::from(is_on(name)))),
+        )?;
         counters(
             &mut encoder,
             "paifang_reloads",

@@ -2,6 +2,7 @@
 
 use super::wire::{self, FromNew, FromOld, Inheritance};
 use crate::edge::Listening;
+use paifang_config::snapshot::PlanOn;
 use rustix::net::{AddressFamily, getsockname};
 use std::{
     env,
@@ -30,6 +31,8 @@ pub(crate) struct Takeover {
     pub(crate) pid: u32,
     /// Its release.
     pub(crate) release: u64,
+    /// The plans that are on.
+    pub(crate) plans: Vec<PlanOn>,
     /// Its sockets, until they are taken.
     pub(crate) listening: Vec<Listening>,
     /// The lock of its releases' directory.
@@ -80,7 +83,8 @@ impl Takeover {
         let Inheritance { manifest, listening, lock } = inherited;
         let version = env!("CARGO_PKG_VERSION").to_owned();
         wire::send(&stream, &FromNew::Hello { version })?;
-        Ok(Self { stream, pid: manifest.pid, release: manifest.release, listening, lock })
+        let wire::Manifest { pid, release, plans, .. } = manifest;
+        Ok(Self { stream, pid, release, plans, listening, lock })
     }
 
     /// Everything that can fail is done. Returns when the old process wants us to serve.

@@ -6,6 +6,7 @@ use super::{
     wire::{self, FORMAT, FromNew, FromOld},
 };
 use crate::edge::{Handed, Role};
+use paifang_config::snapshot::PlanOn;
 use std::{
     fs::File,
     io::{Read, Seek, Write},
@@ -31,13 +32,16 @@ fn every_socket_arrives_and_the_lock_is_the_same_file() {
     let (sockets, handed) = handed(150);
     let lock = tempfile::tempfile().unwrap();
     let held = (PathBuf::from("releases"), lock.try_clone().unwrap());
+    let plans = vec![PlanOn { name: "sale".to_owned(), since_ms: 5 }];
+    let wanted = plans.clone();
     let sent = std::thread::spawn(move || {
-        wire::bequeath(&old, Manifest::new(7), &handed, Some(&held)).unwrap();
+        wire::bequeath(&old, Manifest::new(7, &plans), &handed, Some(&held)).unwrap();
         wire::send(&old, &FromOld::Go).unwrap();
     });
     let inherited = wire::inherit(&new).unwrap();
     sent.join().unwrap();
     assert_eq!((inherited.manifest.release, inherited.listening.len()), (7, 150));
+    assert_eq!(inherited.manifest.plans, wanted);
     for (number, (listening, socket)) in inherited.listening.iter().zip(&sockets).enumerate() {
         assert_eq!(listening.role, Role::Listener(number.to_string().into()));
         assert_eq!(listening.socket.local_addr().unwrap(), socket.local_addr().unwrap());
@@ -87,7 +91,9 @@ async fn programs_that_are_no_gateway_are_told_apart() {
     async fn tried(path: &str, arguments: &[&str]) -> UpgradeError {
         let program = Program::other(path, arguments);
         match Attempt::begin(&program) {
-            Ok(attempt) => attempt.finish(Manifest::new(1), handed(1).1, None).await.unwrap_err(),
+            Ok(attempt) => {
+                attempt.finish(Manifest::new(1, &[]), handed(1).1, None).await.unwrap_err()
+            }
             Err(failed) => failed,
         }
     }

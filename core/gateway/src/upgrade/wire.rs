@@ -1,6 +1,7 @@
 //! What the two processes say to each other: JSON behind its length, and descriptors beside single bytes.
 
 use crate::edge::{Handed, Listening, Role};
+use paifang_config::snapshot::PlanOn;
 use rustix::{
     io::{FdFlags, fcntl_setfd},
     net::{
@@ -41,6 +42,9 @@ pub(crate) struct Manifest {
     pub(crate) pid: u32,
     /// The number of its live release: those of the new process are higher.
     pub(crate) release: u64,
+    /// The plans that are on.
+    #[serde(default)]
+    pub(crate) plans: Vec<PlanOn>,
     pub(super) sockets: Vec<Socket>,
     /// The directory of kept releases whose lock is handed over.
     pub(super) lock: Option<PathBuf>,
@@ -88,9 +92,9 @@ pub(super) struct Inheritance {
 
 impl Manifest {
     /// Of this process.
-    pub(crate) fn new(release: u64) -> Self {
-        let pid = std::process::id();
-        Self { format: FORMAT, pid, release, sockets: Vec::new(), lock: None }
+    pub(crate) fn new(release: u64, plans: &[PlanOn]) -> Self {
+        let (pid, plans) = (std::process::id(), plans.to_vec());
+        Self { format: FORMAT, pid, release, plans, sockets: Vec::new(), lock: None }
     }
 }
 

@@ -60,6 +60,11 @@ impl<T> Located<T> {
         &self.value
     }
 
+    /// The value, to change it where it stands.
+    pub const fn value_mut(&mut self) -> &mut T {
+        &mut self.value
+    }
+
     /// The value alone.
     pub fn into_value(self) -> T {
         self.value

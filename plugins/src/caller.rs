@@ -1,6 +1,6 @@
 //! What a caller is known by, read off a call without an allocation.
 
-use super::{config::By, point::Points};
+use crate::points::Points;
 use http::{
     HeaderMap, HeaderName,
     header::{COOKIE, HeaderValue},
@@ -8,41 +8,42 @@ use http::{
 use paifang_pipeline::{ConfigError, Exchange};
 use std::net::IpAddr;
 
-/// What decides, ready to read it off a call.
+/// What a caller is known by, ready to read it off a call.
 #[derive(Debug)]
-pub(super) enum Subject {
+pub(crate) enum Subject {
+    /// Chance: each call is a caller of its own.
     Random,
+    /// The address; of IPv6 the network of 64 bits.
     ClientIp,
+    /// Who a step above has found the caller to be.
     Identity,
+    /// The app that a step above has found.
     App,
+    /// The first value of a request header.
     Header(HeaderName),
+    /// The value of a cookie.
     Cookie(String),
 }
 
 impl Subject {
-    pub(super) fn new(by: &By) -> Result<Self, ConfigError> {
-        Ok(match by {
-            By::Random => Self::Random,
-            By::ClientIp => Self::ClientIp,
-            By::Identity => Self::Identity,
-            By::App => Self::App,
-            By::Header(name) => {
-                Self::Header(HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
-                    ConfigError::at("/by/header", format!("`{name}` is no header's name"))
-                })?)
-            }
-            By::Cookie(name) => {
-                if !is_token(name) {
-                    let message = format!("`{name}` is no cookie's name");
-                    return Err(ConfigError::at("/by/cookie", message));
-                }
-                Self::Cookie(name.clone())
-            }
-        })
+    /// A header by its name, which stands at `/by/header` of the config.
+    pub(crate) fn header(name: &str) -> Result<Self, ConfigError> {
+        HeaderName::from_bytes(name.as_bytes())
+            .map(Self::Header)
+            .map_err(|_| ConfigError::at("/by/header", format!("`{name}` is no header's name")))
+    }
+
+    /// A cookie by its name, which stands at `/by/cookie` of the config.
+    pub(crate) fn cookie(name: &str) -> Result<Self, ConfigError> {
+        if !is_token(name) {
+            let message = format!("`{name}` is no cookie's name");
+            return Err(ConfigError::at("/by/cookie", message));
+        }
+        Ok(Self::Cookie(name.to_owned()))
     }
 
     /// The call's point; `None` where it lacks what decides.
-    pub(super) fn point(&self, points: &Points, call: &Exchange) -> Option<u32> {
+    pub(crate) fn point(&self, points: &Points, call: &Exchange) -> Option<u32> {
         match self {
             Self::Random => Some(points.of(&[&call.facts().entropy.to_le_bytes()])),
             Self::ClientIp => Some(match call.facts().client_ip.to_canonical() {
@@ -66,7 +67,7 @@ fn given(points: &Points, value: &[u8]) -> Option<u32> {
 }
 
 /// The value of a cookie (RFC 6265 section 4.2.1): the first of its name.
-pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
+pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
     let fields = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
     let pairs = fields.flat_map(|field| field.split(|byte| *byte == b';'));
     pairs.map(<[u8]>::trim_ascii).find_map(|pair| {
