@@ -16,6 +16,7 @@ version: 1
 listeners: [ { name: public, address: "127.0.0.1:0" } ]
 admin: { address: "127.0.0.1:0" }
 apis: [ { id: fixed, match: { path: /fixed }, handlers: [ respond: { status: 204 } ] } ]
+plans: { calm: { changes: [ { add: { shed: { share: 1% } } } ] } }
 "#;
 
 /// Method and path of each route, in the order of the code.
@@ -70,7 +71,11 @@ async fn every_path_answers_as_its_method_says() {
     let rows = tables(&page).into_iter().flat_map(|(_, table)| table.rows);
     for row in rows {
         let [method, path, _] = &row[..] else { panic!("{row:?}") };
-        let path = path.trim_matches('`').replace("{id}", "fixed").replace("{number}", "7");
+        let path = path
+            .trim_matches('`')
+            .replace("{id}", "fixed")
+            .replace("{number}", "7")
+            .replace("{name}", "calm");
         let request = format!(
             "{method} {path} HTTP/1.1\r\nhost: {admin}\r\nconnection: close\r\n\
              content-type: application/json\r\ncontent-length: 2\r\n\r\n{{}}"

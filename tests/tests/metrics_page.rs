@@ -26,6 +26,7 @@ const SECTIONS: [(&str, &[&str]); 9] = [
         "gateway",
         &[
             "paifang_build_",
+            "paifang_plan_",
             "paifang_release",
             "paifang_reloads",
             "paifang_requests_refused",
@@ -54,6 +55,7 @@ admin: { address: "127.0.0.1:0" }
 stores: { away: { redis: { addresses: [ "127.0.0.1:1" ] } } }
 upstreams: { away: { endpoints: [ { address: "127.0.0.1:1" } ] } }
 tracing: { endpoint: "http://127.0.0.1:1", sample: 0%, errors: false }
+plans: { calm: { changes: [ { steps: access_log, remove: true } ] } }
 apis:
   - id: fixed
     match: { path: /fixed }

@@ -8,6 +8,7 @@ mod disk;
 mod held;
 mod lifetime;
 mod listeners;
+mod plans;
 mod recovery;
 mod refused;
 mod schema;

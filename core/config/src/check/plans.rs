@@ -5,7 +5,7 @@ use crate::diag::{Problem, Problems};
 use crate::model::{
     Change, Config, LONGEST_ABOUT, MOST_CHANGES, MOST_PLANS, Named, OneStep, Plan, StepBody,
 };
-use crate::yaml::{Located, Span};
+use crate::yaml::{Located, Node, Span};
 
 /// The most APIs and patterns of one change.
 const MOST_PATTERNS: usize = 64;
@@ -17,10 +17,12 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
         problems.push(Problem::new(beyond.span, message));
     }
     for (name, plan) in &config.plans {
-        if plan.whole {
-            about(plan, problems);
-            count(name, plan, problems);
+        // What was left out has been told.
+        if !plan.whole {
+            continue;
         }
+        about(plan, problems);
+        count(name, plan, problems);
         for one in &plan.changes {
             change(one, problems);
         }
@@ -73,17 +75,23 @@ fn change(change: &Located<Change>, problems: &mut Problems) {
                 .help("write two changes; the second is made to what the first has made"),
         ),
     }
-    if let Some(with) = &change.with
-        && with.as_map().is_none_or(|map| map.entries().is_empty())
-    {
-        problems.push(Problem::new(
-            with.span,
-            format!("expected a map that changes the steps' config, found {}", with.describe()),
-        ));
+    if let Some(with) = &change.with {
+        self::with(with, problems);
     }
     for step in change.replace.iter().chain(&change.add) {
         single(step, problems);
     }
+}
+
+fn with(with: &Node, problems: &mut Problems) {
+    let message = match with.as_map() {
+        Some(map) if !map.entries().is_empty() => return,
+        Some(_) => "an empty map changes nothing".to_owned(),
+        None => {
+            format!("expected a map that changes the steps' config, found {}", with.describe())
+        }
+    };
+    problems.push(Problem::new(with.span, message));
 }
 
 fn adds(change: &Change, at: Span, problems: &mut Problems) {

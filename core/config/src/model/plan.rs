@@ -42,11 +42,12 @@ pub struct Change {
     pub steps: Option<Located<StepChoice>>,
     /// Config that is merged over that of the steps, by the rules of overlays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
     pub with: Option<Node>,
     /// A step that takes the place of each, with its id, and with its `when` unless it has its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replace: Option<OneStep>,
-    /// Whether the steps are left out.
+    /// Whether the steps are left out. Default false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub remove: bool,
     /// A step that is put into the chain. Its id is the plan's name, a dot and its kind unless it has

@@ -226,3 +226,38 @@ fn releases_on_the_command_line_rule_over_the_config() {
     assert!(log.contains("THE CONFIG IS BROKEN. Serving release 1"), "{log}");
     assert!(log.contains("paifang.yaml:2:"), "{log}");
 }
+
+#[test]
+fn plans_are_listed_rehearsed_and_switched() {
+    let more = "plans:
+  hush: { about: for quiet, changes: [ { apis: hello, add: { respond: { status: 200, body: hushed } }, at: first } ] }
+";
+    let folder = Folder::new(&(kept("loud") + more));
+    let gateway = folder.start();
+    let list = gateway.ask(&["plan", "list"]);
+    assert!(list.out.contains("hush  off  1 API  for quiet"), "{list:?}");
+    let rehearsal = gateway.ask(&["plan", "rehearse", "hush"]);
+    assert_eq!(rehearsal.code, 0, "{rehearsal:?}");
+    assert!(rehearsal.out.contains("hush.respond (respond) added"), "{rehearsal:?}");
+    assert!(gateway.get("/").1.ends_with("loud"), "it only looks");
+
+    let on = gateway.ask(&["plan", "on", "hush", "--reason", "the baby sleeps"]);
+    assert_eq!(on.code, 0, "{on:?}");
+    assert!(on.out.contains("release 2 is live: 1 APIs, 1 built anew"), "{on:?}");
+    assert!(on.out.contains("~ plan hush"), "{on:?}");
+    assert!(gateway.get("/").1.ends_with("hushed"));
+    assert!(gateway.ask(&["status"]).out.contains("the plan hush is on"));
+    let list = json(&gateway.ask(&["plan", "list", "--json"]));
+    let last = &list["history"][0];
+    assert_eq!((&last["action"], &last["reason"]), (&"on".into(), &"the baby sleeps".into()));
+    let by = last["by"].as_str().unwrap();
+    assert!(by.starts_with("127.0.0.1:") && by.contains(" (paifang/"), "{by}");
+    assert!(gateway.ask(&["releases"]).out.contains("{\"plan_on\":\"hush\"}"));
+
+    let unknown = gateway.ask(&["plan", "off", "hus"]);
+    assert_eq!(unknown.code, 1, "{unknown:?}");
+    assert!(unknown.err.contains("did you mean `hush`?"), "{unknown:?}");
+    assert_eq!(gateway.ask(&["plan", "off", "hush"]).code, 0);
+    assert!(gateway.get("/").1.ends_with("loud"));
+    gateway.stop();
+}

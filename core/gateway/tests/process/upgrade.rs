@@ -218,3 +218,31 @@ fn releases_go_on_where_they_were_kept() {
     alone(&gateway);
     stop(gateway, pid);
 }
+
+#[test]
+fn plans_stay_on_also_where_no_release_is_kept() {
+    let patient = Patient::start();
+    let plan = "plans: { hush: { changes: [ { apis: quick, add: { respond: { status: 203, body: hushed } } } ] } }\n";
+    let yaml = config(&patient) + plan;
+    for yaml in [yaml.clone(), yaml.replace("releases: { directory: kept }\n", "")] {
+        let folder = Folder::new(&yaml);
+        let gateway = start(&folder);
+        assert_eq!(gateway.ask(&["plan", "on", "hush"]).code, 0);
+        let since = |gateway: &Gateway| {
+            let told = gateway.ask(&["plan", "list", "--json"]);
+            let told: Value = serde_json::from_str(&told.out).unwrap();
+            told["items"][0]["since_unix_seconds"].clone()
+        };
+        let before = since(&gateway);
+        let pid = upgrade(&gateway);
+        assert_eq!(gateway.get("/quick").0, 203);
+        assert_eq!(
+            (status(&gateway)["plans"][0].as_str(), since(&gateway)),
+            (Some("hush"), before)
+        );
+        assert_eq!(gateway.ask(&["plan", "off", "hush"]).code, 0);
+        assert_eq!(gateway.get("/quick").0, 200);
+        alone(&gateway);
+        stop(gateway, pid);
+    }
+}

@@ -14,6 +14,7 @@ mod jwt_auth;
 mod key_auth;
 mod mirror;
 mod shared;
+mod shed;
 mod signature;
 mod split;
 mod throttle;
