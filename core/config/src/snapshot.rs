@@ -78,32 +78,9 @@ pub(crate) struct ServedAccept {
     pub(crate) used: Used,
 }
 
-/// A whole config, compiled.
+/// A whole config, compiled; put together by [`compile`](crate::compile::compile) alone.
 #[derive(Debug)]
 pub struct Snapshot {
-    stamp: Stamp,
-    hash: Digest,
-    config: Config,
-    tree: Tree,
-    pub(crate) apps: BuiltApps,
-    pub(crate) pages: Arc<ErrorPages>,
-    pub(crate) pages_key: Digest,
-    token: Option<Secret>,
-    tracing_headers: Vec<(String, Secret)>,
-    modules: ServedModules,
-    pub(crate) stores: ServedStores,
-    table: RouteTable<usize, Span>,
-    apis: Vec<Arc<ServedApi>>,
-    by_id: HashMap<Arc<str>, usize>,
-    fallback: Arc<ServedApi>,
-    accept: IndexMap<Arc<str>, Arc<ServedAccept>>,
-    plans: Vec<PlanOn>,
-    checked_plans: CheckedPlans,
-    built: usize,
-}
-
-/// What a snapshot is put together from.
-pub(crate) struct Parts {
     pub(crate) stamp: Stamp,
     pub(crate) hash: Digest,
     pub(crate) config: Config,
@@ -128,51 +105,6 @@ pub(crate) struct Parts {
 impl Snapshot {
     /// The id of the API that answers requests that match none.
     pub const FALLBACK: &'static str = "-";
-
-    pub(crate) fn new(parts: Parts) -> Self {
-        let Parts {
-            stamp,
-            hash,
-            config,
-            tree,
-            apps,
-            pages,
-            pages_key,
-            token,
-            tracing_headers,
-            modules,
-            stores,
-            table,
-            apis,
-            by_id,
-            fallback,
-            accept,
-            plans,
-            checked_plans,
-            built,
-        } = parts;
-        Self {
-            stamp,
-            hash,
-            config,
-            tree,
-            apps,
-            pages,
-            pages_key,
-            token,
-            tracing_headers,
-            modules,
-            stores,
-            table,
-            apis,
-            by_id,
-            fallback,
-            accept,
-            plans,
-            checked_plans,
-            built,
-        }
-    }
 
     /// Its number.
     #[must_use]

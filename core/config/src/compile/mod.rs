@@ -43,7 +43,7 @@ use paifang_pipeline::{DynPlugin, Registry, Secrets};
 
 use crate::diag::{Diagnostics, Problem, Problems};
 use crate::load::Loaded;
-use crate::snapshot::{Cause, Parts, PlanOn, ServedApi, Snapshot};
+use crate::snapshot::{Cause, PlanOn, ServedApi, Snapshot};
 use crate::source::SecretSources;
 use crate::yaml::{Digest, Node};
 pub(crate) use apps::BuiltApps;
@@ -180,7 +180,7 @@ pub fn compile(
     let by_id: HashMap<Arc<str>, usize> =
         apis.iter().enumerate().map(|(index, api)| (api.api.id.clone(), index)).collect();
     let hash = hash(&tree.root, &modules, context.plans);
-    Ok(Snapshot::new(Parts {
+    Ok(Snapshot {
         stamp,
         hash,
         config,
@@ -200,7 +200,7 @@ pub fn compile(
         plans: context.plans.to_vec(),
         checked_plans,
         built: built_now,
-    }))
+    })
 }
 
 /// What the snapshot says: its tree, the files that are part of it, and the plans that are on.
