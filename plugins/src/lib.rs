@@ -41,4 +41,6 @@ pub mod template;
 mod testing;
 pub mod throttle;
 
+pub mod validate;
+
 pub use standard::register;

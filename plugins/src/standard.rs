@@ -31,6 +31,7 @@ pub fn register(registry: &mut Registry) -> Result<(), DuplicatePlugin> {
         Arc::new(crate::signature::Signature::default()),
         Arc::new(crate::split::Split::default()),
         Arc::new(crate::throttle::Throttle),
+        Arc::new(crate::validate::Validate::default()),
     ];
     all.into_iter().try_for_each(|plugin| registry.add(plugin))
 }

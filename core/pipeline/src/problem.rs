@@ -86,6 +86,9 @@ fn problem(rejection: &Rejection, request_id: Option<&str>, trace_id: Option<Str
     if let Some(id) = trace_id {
         put("trace_id", id.into());
     }
+    if let Some(extension) = &rejection.extension {
+        put(extension.0, extension.1.clone());
+    }
     serde_json::Value::Object(members).to_string()
 }
 

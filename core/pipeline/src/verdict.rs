@@ -109,13 +109,16 @@ pub struct Rejection {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// More for the logs, never for the client.
     pub internal: Option<String>,
+    /// A member that the problem document has beside its own (RFC 9457 section 3.2); an app's own
+    /// template does not show it.
+    pub extension: Option<Box<(&'static str, serde_json::Value)>>,
 }
 
 impl Rejection {
     /// A rejection that says just what the row says.
     #[must_use]
     pub fn new(code: &'static ErrorCode) -> Self {
-        Self { code, detail: None, headers: Vec::new(), internal: None }
+        Self { code, detail: None, headers: Vec::new(), internal: None, extension: None }
     }
 
     /// Adds a sentence for the client.
@@ -129,6 +132,13 @@ impl Rejection {
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
+        self
+    }
+
+    /// Adds a member to the problem document; must not contain secrets.
+    #[must_use]
+    pub fn extension(mut self, name: &'static str, value: serde_json::Value) -> Self {
+        self.extension = Some(Box::new((name, value)));
         self
     }
 

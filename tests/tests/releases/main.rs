@@ -6,6 +6,7 @@ mod admin;
 mod apis;
 mod disk;
 mod held;
+mod included;
 mod lifetime;
 mod listeners;
 mod plans;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::files::{FileSource, Stamp};
 use super::map::{SourceFile, SourceMap};
 use crate::diag::Problem;
-use crate::yaml::{Budget, Digest, FileId, Node, parse};
+use crate::yaml::{Budget, Digest, FileId, Keys, Node, parse_with};
 
 /// File systems count time in steps of up to two seconds. A file that was changed shortly before
 /// its stamp was taken may change again without a new stamp, so its content is looked at.
@@ -27,6 +27,7 @@ pub struct ParseCache {
 struct Cached {
     stamp: Stamp,
     source: Arc<SourceFile>,
+    keys: Keys,
     parsed: Result<Node, Problem>,
 }
 
@@ -50,10 +51,12 @@ impl ParseCache {
         path: &Path,
         files: &dyn FileSource,
         budget: &Budget,
+        keys: Keys,
     ) -> io::Result<(Arc<SourceFile>, Result<Node, Problem>)> {
         let canonical = files.canonical(path)?;
         let stamp = files.stamp(path)?;
-        let known = self.files.get(&canonical).filter(|known| known.source.path == path);
+        let same = |known: &&Cached| known.source.path == path && known.keys == keys;
+        let known = self.files.get(&canonical).filter(same);
         if let Some(known) = known
             && known.stamp.len == stamp.len
             && known.stamp.modified == stamp.modified
@@ -75,10 +78,10 @@ impl ParseCache {
         let id = FileId(self.next);
         self.next = self.next.wrapping_add(1) % FileId::NONE.0;
         self.parsed += 1;
-        let parsed = parse(id, &bytes, budget);
+        let parsed = parse_with(id, &bytes, budget, keys);
         let source = Arc::new(source(id, path, canonical.clone(), bytes, digest));
         let answer = (source.clone(), parsed.clone());
-        self.files.insert(canonical, Cached { stamp, source, parsed });
+        self.files.insert(canonical, Cached { stamp, source, keys, parsed });
         Ok(answer)
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Loading, Opened};
 use crate::diag::Problem;
-use crate::yaml::{Entry, Key, Kind, Node, Span};
+use crate::yaml::{Entry, Key, Keys, Kind, Node, Span};
 
 /// Keys whose values are lists, appended.
 const LISTS: [&str; 2] = ["listeners", "apis"];
@@ -17,7 +17,7 @@ const DEEPEST: usize = 16;
 
 /// The root file with everything it includes.
 pub(super) fn root(loading: &mut Loading<'_>, path: &Path) -> Option<Node> {
-    let opened = loading.open(path, Span::NONE)?;
+    let opened = loading.open(path, Span::NONE, Keys::Texts)?;
     let mut whole = Whole::default();
     whole.add(loading, opened, Span::NONE);
     Some(whole.finish())
@@ -134,7 +134,7 @@ impl Whole {
             loading.problems.push(problem);
             return;
         }
-        if let Some(opened) = loading.open(path, asked) {
+        if let Some(opened) = loading.open(path, asked, Keys::Texts) {
             self.add(loading, opened, asked);
         }
     }

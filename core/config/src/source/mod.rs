@@ -7,13 +7,16 @@
 //! 2. **Overlays** (`overlay`), in the order given: maps merge deep, `listeners` merge by `name`
 //!    and `apis` by `id`, other lists and scalars replace, `null` removes.
 //! 3. **Filling** (`fill`): `${NAME}` and `${NAME:-default}` in scalars, never in keys, `$${` for
-//!    a literal `${`. It comes last, so that what an overlay replaced needs no variable.
+//!    a literal `${`. It comes after the overlays, so that what they replaced needs no variable.
+//! 4. **Embedding** (`embed`): `{ $include: FILE }` becomes the content of that file, as it stands
+//!    there.
 //!
 //! Nothing here reads the process environment or a clock of its own: files come from a
 //! [`FileSource`], variables from a function.
 
 mod cache;
 mod compose;
+mod embed;
 mod files;
 mod fill;
 mod map;
@@ -36,7 +39,7 @@ pub use overlay::merge;
 pub use secret::{SecretSources, SecretsWithin};
 
 use crate::diag::{Diagnostics, Problem, Problems};
-use crate::yaml::{Budget, Node, Span};
+use crate::yaml::{Budget, Keys, Node, Span};
 
 /// Variables for `${NAME}` and `{ env: NAME }`: a name in, its value out.
 pub type Env<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);
@@ -55,7 +58,7 @@ pub struct Origin {
 pub struct Tree {
     /// The files that it begins with.
     pub origin: Origin,
-    /// The tree: includes composed, overlays merged, variables filled in.
+    /// The tree: includes composed, overlays merged, variables filled in, files embedded.
     pub root: Node,
     /// Every file that was read, the root first.
     pub sources: SourceMap,
@@ -69,7 +72,7 @@ pub struct Tree {
 ///
 /// # Errors
 /// Everything that keeps the files from being one tree: unreadable files, broken YAML, include
-/// cycles, names in two files, variables that are not set.
+/// cycles, names in two files, variables that are not set, files that cannot be embedded.
 pub fn load_tree(
     origin: &Origin,
     env: Env<'_>,
@@ -82,26 +85,23 @@ pub fn load_tree(
     let overlays: Vec<Node> = origin
         .overlays
         .iter()
-        .filter_map(|path| loading.open(path, Span::NONE).map(|opened| opened.node))
+        .filter_map(|path| loading.open(path, Span::NONE, Keys::Texts).map(|opened| opened.node))
         .collect();
-    let Loading { sources, mut problems, directories, .. } = loading;
-    cache.keep_only(&sources);
     for over in &overlays {
-        overlay::check(over, &mut problems);
+        overlay::check(over, &mut loading.problems);
     }
-    let root = match root {
-        Some(root) if problems.is_empty() => {
-            overlays.iter().fold(root, |base, over| overlay::merge_root(&base, over))
-        }
-        root => {
-            let nothing = root.unwrap_or_else(|| Node::empty_map(Span::NONE));
-            problems.finish((), &sources)?;
-            nothing
-        }
-    };
     let mut variables = BTreeSet::new();
-    let mut problems = Problems::default();
-    let root = fill::fill(&root, env, &mut variables, &mut problems);
+    let root = match root {
+        Some(root) if loading.problems.is_empty() => {
+            let merged = overlays.iter().fold(root, |base, over| overlay::merge_root(&base, over));
+            let filled = fill::fill(&merged, env, &mut variables, &mut loading.problems);
+            embed::embed(filled, &mut loading)
+        }
+        // What is wrong is told below.
+        root => root.unwrap_or_else(|| Node::empty_map(Span::NONE)),
+    };
+    let Loading { sources, problems, directories, .. } = loading;
+    cache.keep_only(&sources);
     let origin = origin.clone();
     problems
         .finish(Tree { origin, root, sources: sources.clone(), variables, directories }, &sources)
@@ -136,8 +136,8 @@ impl<'a> Loading<'a> {
     }
 
     /// Reads and parses a file, or tells why not; `asked` is who named it.
-    fn open(&mut self, path: &Path, asked: Span) -> Option<Opened> {
-        match self.cache.open(path, self.files, self.budget) {
+    fn open(&mut self, path: &Path, asked: Span, keys: Keys) -> Option<Opened> {
+        match self.cache.open(path, self.files, self.budget, keys) {
             Err(error) => {
                 let shown = path.display();
                 let message = match error.kind() {

@@ -28,6 +28,7 @@ pub use hash::Digest;
 pub(crate) use node::cut;
 pub use node::{Entry, Key, Kind, Map, Node, Scalar, Style};
 pub use parse::parse;
+pub(crate) use parse::{Keys, parse_with};
 pub use scalar::Plain;
 pub use span::{FileId, Span};
 pub use value::{by_pointer, to_value};

@@ -9,14 +9,35 @@ use saphyr_parser::{Event, Parser, ScalarStyle};
 use super::{Budget, Entry, FileId, Key, Kind, Node, Plain, Scalar, Span, Style};
 use crate::diag::Problem;
 
-/// Parses the one document of a file. An empty file is `Null`.
+/// What the keys of maps may be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Keys {
+    /// Texts: what looks like a number or a boolean must stand in quotes. So it is in a config.
+    #[default]
+    Texts,
+    /// Numbers and booleans too, as the texts they are written as. So it is in what others write,
+    /// such as the `responses: { 200: … }` of OpenAPI.
+    Scalars,
+}
+
+/// Parses the one document of a config file. An empty file is `Null`.
 ///
 /// # Errors
 /// The first thing that is not allowed, with its place. A byte order mark at the start is
 /// skipped; bytes that are not UTF-8, and control characters but tab and line ends, are refused.
 pub fn parse(file: FileId, bytes: &[u8], budget: &Budget) -> Result<Node, Problem> {
+    parse_with(file, bytes, budget, Keys::Texts)
+}
+
+/// Parses the one document of a file, as [`parse`] does.
+pub(crate) fn parse_with(
+    file: FileId,
+    bytes: &[u8],
+    budget: &Budget,
+    keys: Keys,
+) -> Result<Node, Problem> {
     let text = text_of(file, bytes, budget)?;
-    let mut builder = Builder::new(file, budget);
+    let mut builder = Builder::new(file, budget, keys);
     let mut parser = Parser::new_from_str(text);
     loop {
         let (event, span) = match parser.next_event() {
@@ -125,13 +146,14 @@ struct Builder<'b> {
     /// Finished anchors, with the number of nodes they stand for.
     anchors: HashMap<usize, (Node, u64)>,
     keys: HashMap<Box<str>, Arc<str>>,
+    allowed: Keys,
     nodes: u64,
     alias_nodes: u64,
     documents: u32,
 }
 
 impl<'b> Builder<'b> {
-    fn new(file: FileId, budget: &'b Budget) -> Self {
+    fn new(file: FileId, budget: &'b Budget, allowed: Keys) -> Self {
         Self {
             file,
             budget,
@@ -139,6 +161,7 @@ impl<'b> Builder<'b> {
             stack: Vec::new(),
             anchors: HashMap::new(),
             keys: HashMap::new(),
+            allowed,
             nodes: 0,
             alias_nodes: 0,
             documents: 0,
@@ -200,7 +223,10 @@ impl<'b> Builder<'b> {
     }
 
     fn key(&mut self, text: &str, style: ScalarStyle, span: Span) -> Result<(), Problem> {
-        if style == ScalarStyle::Plain && Plain::of(text) != Plain::Text {
+        let is_text = style != ScalarStyle::Plain
+            || !text.is_empty() && self.allowed == Keys::Scalars
+            || Plain::of(text) == Plain::Text;
+        if !is_text {
             let problem = if text.is_empty() {
                 Problem::new(span, "a key is missing before the `:`")
             } else {

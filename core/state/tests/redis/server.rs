@@ -51,9 +51,18 @@ impl RedisServer {
     /// # Panics
     /// When there is no directory for it.
     pub fn new(options: &[&str]) -> Self {
+        Self::with(|_| options.iter().map(|option| (*option).to_owned()).collect())
+    }
+
+    /// One that does not run yet, with options that know where it will listen.
+    ///
+    /// # Panics
+    /// When there is no directory for it.
+    pub fn with(options: impl FnOnce(SocketAddr) -> Vec<String>) -> Self {
+        let address = address();
         Self {
-            address: address(),
-            options: options.iter().map(|option| (*option).to_owned()).collect(),
+            address,
+            options: options(address),
             directory: tempfile::tempdir().expect("a directory"),
             process: None,
         }

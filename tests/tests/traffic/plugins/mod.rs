@@ -14,10 +14,15 @@ mod jwt_auth;
 mod key_auth;
 mod mirror;
 mod shared;
+<<<<<<< HEAD
 mod shed;
+=======
+mod shared_tls;
+>>>>>>> a92b909 (Hold requests against OpenAPI or JSON Schema by validate; $include files)
 mod signature;
 mod split;
 mod throttle;
+mod validate;
 
 /// Two apps with a key each; the keys' secrets are [`KEY_ONE`] and [`KEY_TWO`].
 const APPS: &str = "apps:\n\

@@ -8,7 +8,12 @@ use paifang_tests::{
 };
 use std::{net::SocketAddr, time::Duration};
 
-fn config(upstream: SocketAddr, servers: &[SocketAddr], more: &str, handlers: &str) -> String {
+pub(super) fn config(
+    upstream: SocketAddr,
+    servers: &[SocketAddr],
+    more: &str,
+    handlers: &str,
+) -> String {
     let servers: Vec<String> = servers.iter().map(|at| format!("\"{at}\"")).collect();
     let servers = servers.join(", ");
     one_api(upstream, handlers)
@@ -26,7 +31,7 @@ async fn start(config: &str) -> Running {
 }
 
 /// Waits until the status says this of the store.
-async fn status(running: &Running, says: &str) {
+pub(super) async fn status(running: &Running, says: &str) {
     let admin = running.gateway.admin_address().unwrap();
     soon(async {
         loop {
