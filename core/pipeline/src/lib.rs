@@ -54,7 +54,7 @@ pub use problem::{ErrorPages, ErrorTemplate};
 pub use recall::{Recall, Waiting};
 pub use registry::{
     BuildContext, Built, ConfigError, DuplicatePlugin, DynPlugin, MetricKind, Plugin,
-    PluginCounter, PluginMetric, Registry,
+    PluginCounter, PluginMetric, PluginTrouble, Registry,
 };
 pub use secret::{Secret, SecretRef, Secrets};
 pub use verdict::{

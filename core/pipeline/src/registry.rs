@@ -44,12 +44,29 @@ pub trait Plugin: Send + Sync + 'static {
         true
     }
 
+    /// What of this plugin's steps is not as it should be now, such as an open circuit. Asked by
+    /// people, at the admin API's `/v1/status`.
+    fn troubles(&self) -> Vec<PluginTrouble> {
+        Vec::new()
+    }
+
     /// Makes a handler.
     ///
     /// # Errors
     /// What is wrong with the config, and where.
     fn build(&self, config: Self::Config, context: &BuildContext<'_>)
     -> Result<Built, ConfigError>;
+}
+
+/// What is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PluginTrouble {
+    /// Whose it is: the key of the state, as metrics call it.
+    pub name: String,
+    /// The upstream that it is about, if it is about one.
+    pub upstream: Option<String>,
+    /// How it is, a stable word such as `open`.
+    pub state: &'static str,
 }
 
 /// A number that a plugin counts over all its steps and that never falls.
@@ -288,6 +305,11 @@ pub trait DynPlugin: Send + Sync + 'static {
         true
     }
 
+    /// What of its steps is not as it should be now.
+    fn troubles(&self) -> Vec<PluginTrouble> {
+        Vec::new()
+    }
+
     /// What people should know of it beside its config: short names with their values, which
     /// `explain` shows. Nothing for native plugins.
     fn describe(&self) -> Vec<(String, String)> {
@@ -323,6 +345,10 @@ impl<P: Plugin> DynPlugin for P {
 
     fn protects(&self) -> bool {
         Plugin::protects(self)
+    }
+
+    fn troubles(&self) -> Vec<PluginTrouble> {
+        Plugin::troubles(self)
     }
 
     fn schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {

@@ -21,7 +21,7 @@ use config::{Config, Spec};
 use http::{HeaderValue, header::RETRY_AFTER};
 use paifang_pipeline::{
     BuildContext, Built, ConfigError, ErrorCode, Exchange, Handler, LogCall, Plugin, PluginMetric,
-    Rejection, RequestCall, ResponseCall, ResponseVerdict, Stages, Verdict,
+    PluginTrouble, Rejection, RequestCall, ResponseCall, ResponseVerdict, Stages, Verdict,
 };
 use report::{Breakers, Report};
 use std::sync::Arc;
@@ -43,6 +43,10 @@ impl Plugin for CircuitBreaker {
 
     fn metrics(&self) -> Vec<PluginMetric> {
         report::metrics(&self.0)
+    }
+
+    fn troubles(&self) -> Vec<PluginTrouble> {
+        report::troubles(&self.0)
     }
 
     fn build(&self, config: Config, context: &BuildContext<'_>) -> Result<Built, ConfigError> {

@@ -6,8 +6,9 @@ use super::{
     window::Counts,
 };
 use crate::kept::Kept;
-use paifang_pipeline::{MetricKind, PluginMetric};
+use paifang_pipeline::{MetricKind, PluginMetric, PluginTrouble};
 use std::{
+    collections::BTreeMap,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
@@ -82,10 +83,28 @@ impl Report {
     }
 }
 
+/// The breakers that are not closed, each upstream's once.
+pub(super) fn troubles(all: &Breakers) -> Vec<PluginTrouble> {
+    let mut states = BTreeMap::<(String, String), u64>::new();
+    for ((name, upstream, _), breaker) in all.all() {
+        let state = states.entry((name, upstream)).or_default();
+        *state = (*state).max(breaker.state() as u64);
+    }
+    let trouble = |((name, upstream), worst): ((String, String), u64)| {
+        let named = State::ALL.into_iter().find(|(state, _)| *state as u64 == worst)?;
+        (named.0 != State::Closed).then_some(PluginTrouble {
+            name,
+            upstream: Some(upstream),
+            state: named.1,
+        })
+    };
+    states.into_iter().filter_map(trouble).collect()
+}
+
 /// All breakers as metrics. Of those with one name the one that serves may stand beside the one that
 /// a release brings that is not live yet; both count.
 pub(super) fn metrics(all: &Breakers) -> Vec<PluginMetric> {
-    let mut seen = std::collections::BTreeMap::<(String, String), [u64; 5]>::new();
+    let mut seen = BTreeMap::<(String, String), [u64; 5]>::new();
     for ((name, upstream, _), breaker) in all.all() {
         let sums = seen.entry((name, upstream)).or_default();
         let report = &breaker.report;

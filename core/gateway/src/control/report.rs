@@ -88,6 +88,15 @@ impl Report {
     }
 }
 
+/// What a plugin says is not as it should be.
+#[derive(Serialize)]
+struct Trouble {
+    plugin: String,
+    name: String,
+    upstream: Option<String>,
+    state: &'static str,
+}
+
 /// Data with its text: what the admin API answers and the command line prints.
 pub(super) fn told(data: impl Serialize, text: String) -> Value {
     let mut value = serde_json::to_value(data).unwrap_or_default();
@@ -144,6 +153,12 @@ impl Controller {
         for store in &stores {
             let _ = writeln!(text, "{}", store_line(store));
         }
+        let troubles = self.troubles();
+        for Trouble { plugin, name, upstream, state } in &troubles {
+            let whose = upstream.as_ref().map(|name| format!(", upstream {name}"));
+            let whose = whose.unwrap_or_default();
+            let _ = writeln!(text, "{plugin} {name}{whose}: {}", state.replace('_', " "));
+        }
         let not_kept = self.not_kept.load_full();
         if let Some(why) = &not_kept {
             let _ = writeln!(text, "WARNING: this release is not kept on disk: {why}");
@@ -176,6 +191,7 @@ impl Controller {
                 "connections": connections,
                 "uptime_seconds": uptime,
                 "stores": stores.iter().map(store_status).collect::<Vec<_>>(),
+                "troubles": troubles,
                 "held": held.iter().map(held_release).collect::<Vec<_>>(),
                 "last_failure": failure.as_deref(),
                 "not_kept": not_kept.as_deref(),
@@ -186,6 +202,19 @@ impl Controller {
             }),
             text,
         )
+    }
+
+    /// What plugins say is not as it should be.
+    fn troubles(&self) -> Vec<Trouble> {
+        let all = self.registry.iter().flat_map(|(kind, plugin)| {
+            plugin.troubles().into_iter().map(move |trouble| Trouble {
+                plugin: kind.to_owned(),
+                name: trouble.name,
+                upstream: trouble.upstream,
+                state: trouble.state,
+            })
+        });
+        all.collect()
     }
 
     /// All APIs, a line each.

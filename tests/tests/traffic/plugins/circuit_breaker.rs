@@ -64,6 +64,58 @@ async fn a_sick_upstream_is_left_alone_and_taken_back_once_it_is_well() {
     running.stop().await;
 }
 
+/// What the gateway's status says of its breakers: the state of each, and the lines for people.
+async fn told(running: &Running) -> (Vec<String>, String) {
+    let admin = running.gateway.admin_address().unwrap();
+    let status = paifang_tests::http::get(admin, "/v1/status").await.body;
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    let troubles = status["troubles"].as_array().unwrap().iter();
+    let word = |trouble: &serde_json::Value, name: &str| trouble[name].as_str().unwrap().to_owned();
+    let troubles = troubles.map(|trouble| {
+        assert_eq!(word(trouble, "plugin"), "circuit_breaker");
+        format!(
+            "{} {} {}",
+            word(trouble, "name"),
+            word(trouble, "upstream"),
+            word(trouble, "state")
+        )
+    });
+    let lines = status["text"].as_str().unwrap().lines();
+    let lines: Vec<&str> = lines.filter(|line| line.starts_with("circuit_breaker")).collect();
+    (troubles.collect(), lines.join("\n"))
+}
+
+#[tokio::test]
+async fn the_status_tells_of_breakers_that_are_not_closed() {
+    let (sick, answer) = sometimes_sick();
+    let upstream = Recorder::replying(answer).await;
+    let admin = "admin: { address: \"127.0.0.1:0\" }\n";
+    let config = |open_for: &str| {
+        let breaker = BREAKER.replace("100ms", open_for).replace("probes: 2", "probes: 1");
+        one_api(upstream.address(), &format!("[ {breaker} ]")) + admin
+    };
+    let running = Running::start(config("1h")).await;
+    assert_eq!(told(&running).await, (Vec::new(), String::new()));
+    let mut client = running.connect().await;
+    while client.get("/").await.code() != "PF-4050" {}
+    let (states, lines) = told(&running).await;
+    assert_eq!(states, ["step/all/circuit_breaker up open"]);
+    assert_eq!(lines, "circuit_breaker step/all/circuit_breaker, upstream up: open");
+    // With other options it begins closed, and opens again.
+    running.reload(config("100ms")).await.unwrap();
+    assert_eq!(told(&running).await.0, Vec::<String>::new());
+    while client.get("/").await.code() != "PF-4050" {}
+    sick.store(false, SeqCst);
+    soon(async { while client.get("/").await.status() != 200 {} }).await;
+    soon(async {
+        while !told(&running).await.0.is_empty() {
+            client.get("/").await;
+        }
+    })
+    .await;
+    running.stop().await;
+}
+
 #[tokio::test]
 async fn an_upstream_that_cannot_be_reached_is_sick_too() {
     let (away, _held) = refused_address();

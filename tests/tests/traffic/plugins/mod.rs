@@ -14,11 +14,8 @@ mod jwt_auth;
 mod key_auth;
 mod mirror;
 mod shared;
-<<<<<<< HEAD
 mod shed;
-=======
 mod shared_tls;
->>>>>>> a92b909 (Hold requests against OpenAPI or JSON Schema by validate; $include files)
 mod signature;
 mod split;
 mod throttle;
