@@ -4,7 +4,9 @@ use crate::{
     collector::{Collector, Received, answer, partial},
     support::{HEAD, ask, comes_to},
 };
-use paifang_tests::harness::{Client, Recorder, Running, Setup, refused_address, soon, until};
+use paifang_tests::harness::{
+    Client, Recorder, Running, Server, Setup, refused_address, soon, until,
+};
 use paifang_tests::http::send;
 use std::net::SocketAddr;
 
@@ -271,6 +273,47 @@ async fn without_a_collector_calls_go_on_and_spans_are_dropped_and_counted() {
     assert!(dropped.is_some_and(|dropped| dropped >= 2 * (40 - 6)), "{dropped:?}");
     comes_to(&running.gateway, "/v1/stats", |all| all["last_1m"]["errors"] == 0.0).await;
     drop(client);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_collector_that_never_answers_holds_no_call_and_little_memory() {
+    // It takes connections and whole requests, and says nothing.
+    let silent =
+        Server::start(
+            |_, mut client: Client| async move { while client.request().await.is_some() {} },
+        )
+        .await;
+    let up = Recorder::start().await;
+    let section = format!(
+        "tracing: {{ endpoint: \"http://{}\", sample: 100%, queue: 8, batch: 2, delay: 10ms, timeout: 10s }}\n",
+        silent.address
+    );
+    let running = Running::start(config(up.address(), &section, ORDERS)).await;
+    let mut client = Client::connect(running.address()).await;
+    // The first batch is on its way before the others come.
+    let reply = client.ask("GET /orders/1 HTTP/1.1\r\nhost: api.test\r\n\r\n").await;
+    assert_eq!(reply.status(), 200);
+    until(|| silent.connections() == 1).await;
+    for _ in 0..300 {
+        let reply = client.ask("GET /orders/1 HTTP/1.1\r\nhost: api.test\r\n\r\n").await;
+        assert_eq!(reply.status(), 200);
+    }
+    let text = ask(&running.gateway, "/metrics").await.body;
+    let metric = |name: &str| {
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+        value.unwrap_or_else(|| panic!("no {name} in {text}"))
+    };
+    // All that is kept: what is being sent, and the queue, which is full. The rest is counted.
+    let queued: u64 = metric("paifang_span_queue_calls{}");
+    let dropped = metric("paifang_spans_dropped_total{reason=\"queue_full\"}");
+    let gave_up = metric("paifang_spans_dropped_total{reason=\"gave_up\"}");
+    assert_eq!((queued, metric("paifang_spans_exported_total{}")), (8, 0));
+    // One call has two spans, and a batch is made of at most two calls.
+    let kept = 2 * 301 - dropped - gave_up;
+    assert!((2 * 9..=2 * 10).contains(&kept), "{kept} spans are kept, {dropped} dropped");
+    drop(client);
+    drop(silent);
     running.stop().await;
 }
 

@@ -1,6 +1,7 @@
 //! Upstreams on real sockets, driven by the real engine.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod allocations;
 mod balance;
 mod choose;
 mod discovery;
