@@ -10,7 +10,7 @@ use paifang_config::compile::{Context, Stamp, compile};
 use paifang_config::diag::Diagnostics;
 use paifang_config::diff::diff;
 use paifang_config::explain::{self, Asked};
-use paifang_config::snapshot::{Cause, Snapshot};
+use paifang_config::snapshot::{Cause, PlanOn, Snapshot};
 use paifang_config::source::{MemoryFiles, Origin, ParseCache, SecretSources};
 use paifang_pipeline::Registry;
 use paifang_pipeline::ports::{Clock, HttpOut, NoHttpOut, SystemClock};
@@ -23,24 +23,33 @@ pub fn run(data: &[u8]) {
     let (root, more) = at.map_or((data, &b""[..]), |at| (&data[..=at], &data[at + mark.len()..]));
     let gateway = Gateway::new(root, more);
     let mut cache = ParseCache::new();
-    let first = match gateway.snapshot(&mut cache, None) {
+    let first = match gateway.snapshot(&mut cache, &[], None) {
         Ok(snapshot) => snapshot,
         Err(diagnostics) => {
             assert!(!diagnostics.as_slice().is_empty());
             let shown = diagnostics.render();
             assert!(shown.ends_with("error\n") || shown.ends_with("errors\n"));
-            let again = gateway.snapshot(&mut cache, None);
+            let again = gateway.snapshot(&mut cache, &[], None);
             assert_eq!(again.err(), Some(diagnostics), "refused once, then otherwise");
             return;
         }
     };
     explained(&first);
     // The same files again: nothing is built, nothing differs.
-    let second = gateway.snapshot(&mut cache, Some(&first));
+    let second = gateway.snapshot(&mut cache, &[], Some(&first));
     let second = second.unwrap_or_else(|error| panic!("taken, then refused: {error}"));
     assert_eq!((second.built(), second.hash()), (0, first.hash()));
     let same = diff(&first, &second);
     assert!(same.changes.is_empty() && same.states.is_empty(), "{same}");
+    // A plan that was taken can be switched on, and off again.
+    for name in first.config().plans.keys() {
+        let on = [PlanOn { name: name.to_string(), since_ms: 0 }];
+        let with = gateway.snapshot(&mut cache, &on, Some(&second));
+        let with = with.unwrap_or_else(|error| panic!("{name} was taken, then refused: {error}"));
+        explained(&with);
+        let off = gateway.snapshot(&mut cache, &[], Some(&with)).unwrap();
+        assert_eq!(off.hash(), first.hash());
+    }
 }
 
 /// Every API is explained, and asked for by a request.
@@ -81,6 +90,7 @@ impl Gateway {
     fn snapshot(
         &self,
         cache: &mut ParseCache,
+        plans: &[PlanOn],
         previous: Option<&Snapshot>,
     ) -> Result<Snapshot, Diagnostics> {
         let origin = Origin { root: PathBuf::from("root.yaml"), overlays: Vec::new() };
@@ -96,7 +106,7 @@ impl Gateway {
             clock: &self.clock,
             http: &self.http,
             secrets: SecretSources { env: &env, files: &self.files },
-            plans: &[],
+            plans,
             previous,
         };
         compile(loaded, stamp, &context)

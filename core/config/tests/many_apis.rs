@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use paifang_config::compile::{Context, Stamp, compile};
-use paifang_config::snapshot::{Cause, Snapshot};
+use paifang_config::snapshot::{Cause, PlanOn, Snapshot};
 use paifang_config::source::{MemoryFiles, Origin, ParseCache, SecretSources};
 use paifang_pipeline::ports::{
     Clock, Concurrency, ConcurrencySpec, HttpOut, Kv, KvSpec, LimitSpec, Limiter, NoHttpOut,
@@ -108,7 +108,9 @@ chains: { secured: [ { limit: { rate: 200/s, burst: 400 } }, { limit: { rate: 1/
     let origin = Origin { root: "gateway.yaml".into(), overlays: Vec::new() };
     let mut cache = ParseCache::new();
     let mut number = 0;
-    let mut build = |label: &str, previous: Option<&Snapshot>| {
+    let mut build = |label: &str, on: &[&str], previous: Option<&Snapshot>| {
+        let on = on.iter().map(|name| PlanOn { name: (*name).to_owned(), since_ms: 0 });
+        let plans: Vec<PlanOn> = on.collect();
         let began = Instant::now();
         let loaded = paifang_config::load(&origin, &env, &files, &mut cache).unwrap();
         let read = began.elapsed();
@@ -124,24 +126,41 @@ chains: { secured: [ { limit: { rate: 200/s, burst: 400 } }, { limit: { rate: 1/
             clock: &clock,
             http: &http,
             secrets: SecretSources { env: &env, files: &files },
-            plans: &[],
+            plans: &plans,
             previous,
         };
         let snapshot = compile(loaded, stamp, &context).unwrap_or_else(|wrong| panic!("{wrong}"));
         println!("{label}: read and check {read:?}, compile {:?}", began.elapsed());
         (snapshot, cache.files_parsed())
     };
-    let (first, parsed) = build("first", None);
+    let (first, parsed) = build("first", &[], None);
     assert_eq!((first.built(), parsed), (FILES * PER_FILE, FILES as u64 + 1));
-    let (second, parsed) = build("unchanged", Some(&first));
+    let (second, parsed) = build("unchanged", &[], Some(&first));
     assert_eq!((second.built(), parsed), (0, FILES as u64 + 1));
     let changed = apis(7, "50/s").replacen("timeout: 2s", "timeout: 3s", 1);
     files.write("apis/007.yaml", changed);
-    let (third, parsed) = build("one changed", Some(&second));
+    let (third, parsed) = build("one changed", &[], Some(&second));
     assert_eq!((third.built(), parsed), (1, FILES as u64 + 2));
     let began = Instant::now();
     let told = paifang_config::diff::diff(&second, &third);
     println!("diff: {:?}", began.elapsed());
     assert_eq!(told.changes.len(), 1);
     assert_eq!(told.changes[0].fields[0].path, "timeout");
+
+    // Plans are checked once, and a switch builds what it touches.
+    files.write(
+        "apis/plans.yaml",
+        "plans:
+  all: { changes: [ { steps: own, with: { rate: 1/s } } ] }
+  few: { changes: [ { apis: 'service7.*', steps: own, with: { rate: 1/s } } ] }
+",
+    );
+    let (planned, _) = build("plans come", &[], Some(&third));
+    assert_eq!((planned.built(), planned.plan_reach("all")), (0, FILES * PER_FILE));
+    let (again, _) = build("plans unchanged", &[], Some(&planned));
+    assert_eq!((again.built(), again.plan_reach("few")), (0, PER_FILE));
+    let (few, _) = build("few on", &["few"], Some(&again));
+    assert_eq!(few.built(), PER_FILE);
+    let (all, _) = build("all on", &["few", "all"], Some(&few));
+    assert_eq!(all.built(), FILES * PER_FILE);
 }

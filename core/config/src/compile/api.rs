@@ -40,17 +40,7 @@ pub(super) fn draft<'a>(
     problems: &mut Problems,
 ) -> Draft<'a> {
     let model = index.map(|index| &job.config.apis[index]);
-    let common = Digest::all([&job.common, &defaults_digest(job)]);
-    let plain = model.map_or(common, |model| {
-        let retry = serde_json::to_vec(&retry(job.config, model)).unwrap_or_default();
-        Digest::all([
-            &job.common,
-            &defaults_digest(job),
-            &model.digest(),
-            &chains_digest(job, &model.handlers),
-            &Digest::of_bytes(&retry),
-        ])
-    });
+    let plain = plain_key(job, index);
     let id = model.map_or(Snapshot::FALLBACK, |model| &**model.id);
     let edits = edits.for_api(id);
     if edits.is_empty() {
@@ -62,6 +52,26 @@ pub(super) fn draft<'a>(
     relate(&applied, before, problems);
     let key = if applied.is_empty() { plain } else { Digest::all([&plain, &applied.key(job)]) };
     Draft { index, key, steps: Some(steps), applied, broken }
+}
+
+/// Digest of what it is made of without plans; worked out once, however many plans ask.
+fn plain_key(job: &Job<'_>, index: Option<usize>) -> Digest {
+    let defaults = defaults_digest(job);
+    let Some(index) = index else { return Digest::all([&job.common, &defaults]) };
+    if let Some(known) = job.keys.borrow().get(&index) {
+        return *known;
+    }
+    let model = &job.config.apis[index];
+    let retry = serde_json::to_vec(&retry(job.config, model)).unwrap_or_default();
+    let key = Digest::all([
+        &job.common,
+        &defaults,
+        &model.digest(),
+        &chains_digest(job, &model.handlers),
+        &Digest::of_bytes(&retry),
+    ]);
+    job.keys.borrow_mut().insert(index, key);
+    key
 }
 
 fn written<'a>(

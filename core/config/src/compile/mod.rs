@@ -149,6 +149,7 @@ pub fn compile(
             &stores::digest(&stores),
         ]),
         chains: std::cell::RefCell::default(),
+        keys: std::cell::RefCell::default(),
         values: std::cell::RefCell::default(),
     };
     plans::refuse_unknown(&job, &mut problems);
@@ -232,6 +233,8 @@ struct Job<'a> {
     common: Digest,
     /// Digests of chains, those inside them included.
     chains: std::cell::RefCell<HashMap<String, Digest>>,
+    /// Digests of what APIs are made of without plans, by their places in the config.
+    keys: std::cell::RefCell<HashMap<usize, Digest>>,
     /// Steps' config as JSON, by node; chains that many APIs use are converted once.
     values: std::cell::RefCell<HashMap<crate::yaml::Span, Arc<serde_json::Value>>>,
 }

@@ -233,6 +233,39 @@ fn plans_that_contradict_each_other_are_refused_together_only() {
 }
 
 #[test]
+fn what_one_plan_puts_there_to_protect_another_does_not_take_away() {
+    let yaml = CONFIG.to_owned()
+        + "  strict: { changes: [ { apis: [ recs.two ], steps: personal, replace: { limit: { rate: 1/s } } } ] }
+  gone: { changes: [ { apis: [ recs.two ], steps: personal, remove: true } ] }
+";
+    let mut shop = Workshop::with(&yaml);
+    for alone in ["strict", "gone"] {
+        shop.switch(&[alone]);
+        shop.build(None).unwrap();
+    }
+    shop.switch(&["gone", "strict"]);
+    let told = shop.build(None).unwrap_err().render();
+    assert!(told.contains("`limit` protects what stands behind it"), "{told}");
+}
+
+#[test]
+fn another_word_in_a_plan_that_is_on_builds_what_it_touches() {
+    let mut shop = Workshop::with(CONFIG);
+    shop.switch(&["calm"]);
+    let first = shop.build(None).unwrap();
+    for (old, new, built) in [
+        ("gives up what is slow", "another text", 0),
+        ("status: 204", "status: 203", 2),
+        ("rate: 7/s", "rate: 8/s", 1),
+        ("bare: { changes: [ { steps: { kind: probe }", "bare: { changes: [ { steps: personal", 0),
+    ] {
+        let mut later = Workshop::with(&CONFIG.replace(old, new));
+        std::mem::swap(&mut shop.files, &mut later.files);
+        assert_eq!(shop.build(Some(&first)).unwrap().built(), built, "{new}");
+    }
+}
+
+#[test]
 fn a_plan_that_makes_steps_share_and_differ_is_refused() {
     let yaml = "chains: { c: [ { limit: { rate: 1/s, share: all } } ] }
 apis:

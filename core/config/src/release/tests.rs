@@ -131,6 +131,50 @@ fn references_lead_to_today_s_files_from_any_directory() {
 }
 
 #[test]
+fn what_a_snapshot_was_made_of_makes_it_again_whatever_the_files_say_by_now() {
+    let mut shop = shop();
+    shop.files.write(
+        "gateway.yaml",
+        format!("{BASE}include: [ \"apis/*.yaml\" ]\nwasm: {{ risk: {{ file: risk.wasm }} }}\n"),
+    );
+    shop.files.write("risk.wasm", "module");
+    shop.files.write("over.yaml", "zone: north\n");
+    shop.overlays.push("over.yaml");
+    let first = shop.build(None).unwrap();
+    for file in ["gateway.yaml", "over.yaml", "apis/a.yaml", "apis/b.yaml", "risk.wasm"] {
+        shop.files.write(file, "broken: [");
+    }
+    shop.build(Some(&first)).unwrap_err();
+    let files = std::mem::take(&mut shop.files);
+    let held = super::ReleaseFiles::of(&first, &files);
+    let again = shop.build_from(&held, &first.tree().origin, Some(&first)).unwrap();
+    assert_eq!((again.hash(), again.built()), (first.hash(), 0));
+    // And that one as well.
+    let held = super::ReleaseFiles::of(&again, &files);
+    let third = shop.build_from(&held, &again.tree().origin, Some(&again)).unwrap();
+    assert_eq!((third.hash(), third.built()), (first.hash(), 0));
+}
+
+#[test]
+fn plans_that_are_on_are_part_of_a_release() {
+    let scratch = Scratch::new();
+    let store = scratch.store();
+    let plan = "plans: { calm: { changes: [ { add: { answer: {} } } ] } }\n";
+    let mut shop = Workshop::with(plan);
+    shop.switch(&["calm"]);
+    let first = save(&store, &mut shop, None);
+    assert_eq!(store.plans(1).unwrap(), first.plans());
+    // A manifest of a version without plans has none.
+    let manifest = store.directory().join("00000001/manifest.json");
+    let mut text: serde_json::Value =
+        serde_json::from_slice(&fs::read(&manifest).unwrap()).unwrap();
+    text.as_object_mut().unwrap().remove("plans").unwrap();
+    fs::write(&manifest, text.to_string()).unwrap();
+    assert!(store.plans(1).unwrap().is_empty());
+    assert!(matches!(store.plans(2), Err(StoreError::Missing(2))));
+}
+
+#[test]
 fn what_a_crash_left_behind_is_no_release() {
     let scratch = Scratch::new();
     let store = scratch.store();

@@ -171,7 +171,11 @@ impl Controller {
     ) -> Option<String> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let by = caller.to_string();
-        tracing::warn!(plan, ?action, reason, release, by, "plan");
+        match action {
+            Action::On => tracing::warn!(plan, reason, release, by, "plan switched on"),
+            Action::Off => tracing::warn!(plan, reason, release, by, "plan switched off"),
+            Action::Rehearsed => tracing::info!(plan, release, by, "plan rehearsed"),
+        }
         let entry = Entry { unix_seconds: now.as_secs(), plan, action, reason, release, by };
         let keeping = &self.transaction.lock().await.keeping;
         let directory = keeping.as_ref().map(|keeping| keeping.store().directory().to_owned());
