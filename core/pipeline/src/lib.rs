@@ -49,7 +49,9 @@ pub use handler::{
     Connection, Handler, LogCall, RequestBodyCall, RequestCall, ResponseBodyCall, ResponseCall,
     Stages, UpstreamCall,
 };
-pub use origin::{Backlog, Never, NoOrigin, Origin, OriginCall, OriginError, OriginEvent, Replay};
+pub use origin::{
+    Backlog, Failed, Never, NoOrigin, Origin, OriginCall, OriginError, OriginEvent, Replay,
+};
 pub use problem::{ErrorPages, ErrorTemplate};
 pub use recall::{Recall, Waiting};
 pub use registry::{

@@ -9,6 +9,7 @@ use crate::{
     exchange::{Exchange, RequestHead, ResponseHead},
     front::BodySize,
 };
+use http::StatusCode;
 use std::{
     borrow::Cow,
     future::Future,
@@ -62,6 +63,15 @@ impl OriginError {
     }
 }
 
+/// What the last attempt of a call came to, where that is no good answer.
+#[derive(Debug, Clone, Copy)]
+pub enum Failed<'a> {
+    /// No answer.
+    Error(&'a OriginError),
+    /// An answer with this status, of which only the head has come.
+    Status(StatusCode),
+}
+
 /// Answers calls.
 pub trait Origin: Send + Sync {
     /// One attempt.
@@ -74,6 +84,13 @@ pub trait Origin: Send + Sync {
         call: &Exchange,
         attempt: u32,
     ) -> impl Future<Output = Result<Self::Call, OriginError>> + Send;
+
+    /// An answer in place of what the last attempt came to, once no other may follow: a cache has a
+    /// stale one. Its head comes from `recv` at once; nothing is sent to it. `body` is the request's.
+    fn stand_in(&self, call: &Exchange, body: BodySize, failed: Failed<'_>) -> Option<Self::Call> {
+        let _ = (call, body, failed);
+        None
+    }
 
     /// Whether the retry budget allows this call one more attempt now. Asking spends it.
     fn spend_retry(&self, call: &Exchange) -> bool {

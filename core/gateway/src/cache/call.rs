@@ -103,18 +103,7 @@ impl<C: OriginCall + 'static> OriginCall for CachedCall<C> {
                 let mut head = head.into_owned();
                 fill.wanted.prepare(&mut head);
                 let sent = fill.inner.send_head(call, Cow::Owned(head), body).await;
-                match sent {
-                    Ok(()) => Ok(()),
-                    Err(failed) => match fill.failed(failed)? {
-                        Taken::Kept(stored, found) => {
-                            let now = fill.wanted.cache.clock.unix();
-                            let hit = Hit::new(stored, found, &fill.wanted.request, now);
-                            *self = Self::Kept(hit, None);
-                            Ok(())
-                        }
-                        Taken::Event(_) => Ok(()),
-                    },
-                }
+                sent.map_err(|failed| fill.failed(failed))
             }
         }
     }

@@ -82,13 +82,8 @@ impl Wanted {
     }
 
     /// The stale answer, where it may be given in place of an error.
-    pub(super) fn instead_of_error(&self) -> Option<Arc<Stored>> {
-        let before = self.before.as_ref()?;
-        let may = before.times.error > self.cache.clock.unix();
-        may.then(|| {
-            before.set_failed(self.cache.clock.now());
-            before.clone()
-        })
+    fn stand_in(&self) -> Option<&Arc<Stored>> {
+        self.before.as_ref().filter(|before| before.times.error > self.cache.clock.unix())
     }
 
     fn keep(&self, keeping: Keeping, mut head: ResponseHead, body: Bytes) -> Option<Arc<Stored>> {
@@ -170,6 +165,11 @@ fn date(headers: &mut HeaderMap, now: Duration) {
     }
 }
 
+/// Whether a stale answer is better than one with this status.
+pub(super) fn is_broken(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 500 | 502 | 503 | 504)
+}
+
 /// A fetch.
 pub(crate) struct Fill<C> {
     pub(super) inner: C,
@@ -244,25 +244,27 @@ impl<C: OriginCall> Fill<C> {
                 Ok(Taken::Event(OriginEvent::Frame(frame)))
             }
             Ok(info @ OriginEvent::Info(_)) => Ok(Taken::Event(info)),
-            Err(failed) => self.failed(failed),
+            Err(failed) => Err(self.failed(failed)),
         }
     }
 
     /// The upstream failed.
-    pub(super) fn failed(&mut self, failed: OriginError) -> Result<Taken, OriginError> {
+    pub(super) fn failed(&mut self, failed: OriginError) -> OriginError {
         self.writing = None;
         self.pass();
-        match self.wanted.instead_of_error() {
-            Some(stored) if !self.headed => {
-                self.count(Found::StaleError);
-                Ok(Taken::Kept(stored, Found::StaleError))
-            }
-            _ => {
-                if !self.headed {
-                    self.count(self.found);
-                }
-                Err(failed)
-            }
+        if !self.headed {
+            self.broke();
+        }
+        failed
+    }
+
+    /// There is no good answer: whoever gives another in its place counts that.
+    fn broke(&self) {
+        match self.wanted.stand_in() {
+            None => self.count(self.found),
+            // Nobody waits for it, so that nobody gives a stale one in its place.
+            Some(before) if self.behind => before.set_failed(self.wanted.cache.clock.now()),
+            Some(_) => {}
         }
     }
 
@@ -272,11 +274,11 @@ impl<C: OriginCall> Fill<C> {
             if head.status == StatusCode::NOT_MODIFIED {
                 return self.take_renewal(&before, &head);
             }
-            let broken = matches!(head.status.as_u16(), 500 | 502 | 503 | 504);
-            if broken && let Some(stored) = self.wanted.instead_of_error() {
-                self.flight = None;
-                self.count(Found::StaleError);
-                return Ok(Taken::Kept(stored, Found::StaleError));
+            if is_broken(head.status) && self.wanted.stand_in().is_some() {
+                // Those that wait look again when this attempt is over.
+                self.broke();
+                tell(&mut head, self.found, false);
+                return Ok(Taken::Event(OriginEvent::Head(head, ended)));
             }
         }
         let length =

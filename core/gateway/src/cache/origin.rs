@@ -4,7 +4,7 @@
 use super::{
     ApiCache, Cache,
     call::{CachedCall, Refresh},
-    fill::{Fill, Wanted},
+    fill::{Fill, Wanted, is_broken},
     flights::{Flight, Flights, Turn},
     hit::Hit,
     key::Key,
@@ -19,7 +19,7 @@ use http::{
     header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE, RANGE, UPGRADE},
 };
 use paifang_pipeline::{
-    BodySize, Exchange, Origin, OriginCall, OriginError, Params, RequestHead, ports::Nanos,
+    BodySize, Exchange, Failed, Origin, OriginCall, OriginError, Params, RequestHead, ports::Nanos,
 };
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
@@ -107,12 +107,37 @@ where
                 if let Some(flight) = flight {
                     flight.pass(cache.clock.now());
                 }
-                let stored = wanted.instead_of_error().ok_or(failed)?;
-                rules.counts.count(Found::StaleError);
-                let hit = Hit::new(stored, Found::StaleError, call.head(), cache.clock.unix());
-                Ok(CachedCall::Kept(hit, None))
+                Err(failed)
             }
         }
+    }
+
+    fn stand_in(&self, call: &Exchange, body: BodySize, failed: Failed<'_>) -> Option<Self::Call> {
+        if matches!(failed, Failed::Status(status) if !is_broken(status)) {
+            return None;
+        }
+        let rules = self.cache.rules.as_ref()?;
+        let fetched = *call.method() == Method::GET
+            && !call.headers().contains_key(RANGE)
+            && matches!(body, BodySize::Empty | BodySize::Exact(0))
+            && !bypasses(call, rules);
+        if !fetched {
+            return None;
+        }
+        let cache = &self.cache.cache;
+        let (key, credentials) = (rules.key.of(call), rules.key.has_credentials(call));
+        let stored = cache.kept(&key, call, credentials)?;
+        let now = cache.clock.unix();
+        if stored.times.error <= now {
+            return None;
+        }
+        // Another call can have fetched it meanwhile.
+        let found = if now < stored.times.fresh { Found::Hit } else { Found::StaleError };
+        if found == Found::StaleError {
+            stored.set_failed(cache.clock.now());
+        }
+        rules.counts.count(found);
+        Some(CachedCall::Kept(Hit::new(stored, found, call.head(), now), None))
     }
 
     fn spend_retry(&self, call: &Exchange) -> bool {
@@ -226,31 +251,35 @@ impl Drop for RefreshTurn {
 }
 
 impl Cache {
+    /// What is kept for a call, fresh or stale.
+    fn kept(&self, key: &Key, call: &Exchange, credentials: bool) -> Option<Arc<Stored>> {
+        let variants = self.shelf.get(key)?;
+        let stored = variants.find(call.headers())?;
+        let may = self.marks.spare(stored) && (!credentials || stored.public);
+        may.then(|| stored.clone())
+    }
+
     fn look(&self, rules: &Rules, key: &Key, call: &Exchange, credentials: bool) -> Look {
-        let Some(variants) = self.shelf.get(key) else { return Look::Nothing };
-        let Some(stored) = variants.find(call.headers()) else { return Look::Nothing };
-        if !self.marks.spare(stored) || (credentials && !stored.public) {
-            return Look::Nothing;
-        }
+        let Some(stored) = self.kept(key, call, credentials) else { return Look::Nothing };
         let (unix, now): (Duration, Nanos) = (self.clock.unix(), self.clock.now());
         let times = stored.times;
         if rules.client_control {
             let age = Duration::from_secs(stored.age_seconds(unix));
             if wants_fresher(call.headers(), age, times.fresh.saturating_sub(unix)) {
-                return Look::Ask(stored.clone());
+                return Look::Ask(stored);
             }
         }
         if unix < times.fresh {
-            Look::Give(stored.clone(), Found::Hit)
+            Look::Give(stored, Found::Hit)
         } else if unix < times.revalidate {
             match stored.begin_refresh() {
-                true => Look::Refresh(stored.clone()),
-                false => Look::Give(stored.clone(), Found::Stale),
+                true => Look::Refresh(stored),
+                false => Look::Give(stored, Found::Stale),
             }
         } else if unix < times.error && stored.has_failed(now) {
-            Look::Give(stored.clone(), Found::StaleError)
+            Look::Give(stored, Found::StaleError)
         } else {
-            Look::Ask(stored.clone())
+            Look::Ask(stored)
         }
     }
 }

@@ -74,7 +74,7 @@ impl ApiCounts {
         self.0[found as usize].fetch_add(1, Relaxed);
     }
 
-    fn get(&self, found: Found) -> u64 {
+    pub(super) fn get(&self, found: Found) -> u64 {
         self.0[found as usize].load(Relaxed)
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     exchange::{RequestHead, ResponseHead},
     front::Front,
     handler::UpstreamCall,
-    origin::{Origin, OriginCall, OriginError, OriginEvent, Replay},
+    origin::{Failed, Origin, OriginCall, OriginError, OriginEvent, Replay},
     recall::Recall,
     spans::CallSpan,
     stats::StepVerdict,
@@ -40,7 +40,7 @@ impl<'a> Run<'a> {
             Ok(upload) => upload,
             Err(trouble) => return self.give_up(front, trouble).await,
         };
-        loop {
+        let reply = loop {
             match self.attempt(front, origin, &mut upload).await {
                 Ok(reply)
                     if self.repeats_status(reply.head.status, &upload)
@@ -54,9 +54,12 @@ impl<'a> Run<'a> {
                     return unless_given(recall, spread, pin!(self.tunnel(front, reply))).await;
                 }
                 Ok(reply) => {
-                    let (recall, spread) = self.recall();
-                    let relay = pin!(self.deliver(front, reply, upload));
-                    return unless_given(recall, spread, relay).await;
+                    let failed = Failed::Status(reply.head.status);
+                    let Some(kept) = self.stand_in(front, origin, &mut upload, failed).await else {
+                        break reply;
+                    };
+                    reply.call.finish(false).await;
+                    break kept;
                 }
                 Err(Trouble::Origin(failed))
                     if self.repeats(&failed, &upload) && origin.spend_retry(self.exchange) =>
@@ -65,8 +68,42 @@ impl<'a> Run<'a> {
                     tracing::debug!(api = %self.api.id, attempt = self.exchange.outcome.attempts, error = %failed, "trying again");
                     self.tick();
                 }
-                Err(trouble) => return self.give_up(front, trouble).await,
+                Err(trouble) => {
+                    let kept = match &trouble {
+                        Trouble::Origin(failed) => {
+                            self.stand_in(front, origin, &mut upload, Failed::Error(failed)).await
+                        }
+                        Trouble::Gone | Trouble::Reject(_) => None,
+                    };
+                    let Some(kept) = kept else { return self.give_up(front, trouble).await };
+                    if let Trouble::Origin(failed) = &trouble {
+                        self.attempt_failed(failed);
+                    }
+                    break kept;
+                }
             }
+        };
+        let (recall, spread) = self.recall();
+        let relay = pin!(self.deliver(front, reply, upload));
+        unless_given(recall, spread, relay).await
+    }
+
+    /// What the origin has in place of an error, with its head.
+    async fn stand_in<F: Front, O: Origin>(
+        &mut self,
+        front: &mut F,
+        origin: &O,
+        upload: &mut Upload,
+        failed: Failed<'_>,
+    ) -> Option<Reply<O::Call>> {
+        let mut call = origin.stand_in(self.exchange, upload.size, failed)?;
+        match self.next_event(front, &mut call, upload, true).await {
+            Ok(OriginEvent::Head(head, ended)) => {
+                self.tick();
+                self.exchange.outcome.cache = call.found();
+                Some(Reply { call, head, ended })
+            }
+            Ok(_) | Err(_) => None,
         }
     }
 

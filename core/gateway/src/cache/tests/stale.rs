@@ -1,6 +1,8 @@
 //! Stale answers: asked about, given while a newer one is fetched, given in place of errors.
 
 use super::support::{Shop, answer, away, fresh, get};
+use crate::cache::stats::Found;
+use paifang_pipeline::{OriginError, Replay, error, testkit::Script};
 use serde_json::json;
 
 #[tokio::test]
@@ -124,4 +126,39 @@ async fn a_fetch_behind_that_fails_leaves_the_next_call_to_try() {
     assert_eq!(shop.look().await.1, "stale");
     shop.until_asked(2).await;
     assert_eq!(shop.look().await, ("two".to_owned(), "hit"));
+}
+
+#[tokio::test]
+async fn another_attempt_goes_before_a_stale_answer() {
+    let broken = || answer(503, &[], "broken");
+    let refused = || Script::Refuse(OriginError::new(error::CONNECT_FAILED, Replay::Safe, "away"));
+    let good = || fresh("max-age=10", "two");
+    let call = || {
+        let mut call = get("/item", &[]);
+        call.retry.attempts = 2;
+        call.retry.statuses = vec![http::StatusCode::SERVICE_UNAVAILABLE];
+        call
+    };
+    let config = || json!({ "stale_if_error": "1h" });
+    for first in [broken(), refused()] {
+        let shop = Shop::new(config(), [fresh("max-age=10", "one"), first, good()]);
+        shop.get().await;
+        shop.pass(11);
+        let reply = shop.call(call()).await;
+        assert_eq!((reply.body().as_str(), reply.outcome.cache), ("two", Some("expired")));
+        assert_eq!((reply.outcome.attempts, shop.counted(Found::StaleError)), (2, 0));
+    }
+    // When none is left, the stale one is given, once.
+    for (first, second) in [(broken(), broken()), (refused(), broken()), (broken(), refused())] {
+        let shop = Shop::new(config(), [fresh("max-age=10", "one"), first, second, good()]);
+        shop.get().await;
+        shop.pass(11);
+        let reply = shop.call(call()).await;
+        assert_eq!((reply.status(), reply.body().as_str()), (200, "one"));
+        assert_eq!((reply.outcome.cache, reply.outcome.attempts), (Some("stale_error"), 2));
+        assert_eq!((shop.counted(Found::StaleError), shop.counted(Found::Expired)), (1, 0));
+        // After its rest the upstream is asked again.
+        shop.pass(2);
+        assert_eq!(shop.look().await, ("two".to_owned(), "expired"));
+    }
 }

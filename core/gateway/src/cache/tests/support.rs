@@ -1,6 +1,6 @@
 //! An API with a cache, and answers for it.
 
-use crate::cache::{ApiCache, Cache, CachedOrigin, Rules};
+use crate::cache::{ApiCache, Cache, CachedOrigin, Rules, stats::Found};
 use bytes::Bytes;
 use http::Method;
 use paifang_config::{
@@ -84,6 +84,11 @@ impl Shop {
 
     pub(super) fn pass(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
+    }
+
+    /// How many calls have found that.
+    pub(super) fn counted(&self, found: Found) -> u64 {
+        self.api.rules.as_ref().unwrap().counts.get(found)
     }
 
     /// How often the origin was asked.
