@@ -3,5 +3,7 @@
 
 #[path = "../bodies/import_nginx.rs"]
 mod body;
+#[path = "../bodies/imported.rs"]
+mod imported;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| body::run(data));

@@ -63,6 +63,12 @@ impl<P: Ord + Copy> Draft<P> {
         self.steps.push((place, step.commented(comment)));
     }
 
+    /// Adds the steps of a chain, with changes to them by id.
+    pub(crate) fn chain(&mut self, place: P, chain: &str, with: Node, comment: impl Into<String>) {
+        let step = Node::map().with("chain", Node::text(chain)).with("with", with);
+        self.steps.push((place, step.commented(comment)));
+    }
+
     /// Notes why the API may not be online; the first reason stays.
     pub(crate) fn refuse(&mut self, why: impl Into<String>) {
         self.offline.get_or_insert(why.into());

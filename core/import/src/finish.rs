@@ -14,6 +14,8 @@ pub(crate) struct Parts<'p> {
     /// What stands before the upstreams: the listeners and so on. Maps without anything are left out.
     pub(crate) head: Vec<(&'static str, Node)>,
     pub(crate) upstreams: Vec<(String, Item)>,
+    /// Those that the APIs name already.
+    pub(crate) chains: Vec<(String, Item)>,
     pub(crate) apis: Vec<Item>,
     pub(crate) report: Report,
 }
@@ -23,8 +25,12 @@ impl Parts<'_> {
     pub(crate) fn imported(self) -> Imported {
         let mut config = Node::map().with("version", Node::plain(1));
         let count = self.apis.len();
-        let (chains, apis) = chains::shared(self.apis);
-        let rest = [("upstreams", Node::Map(self.upstreams)), ("chains", chains)];
+        let (shared, apis) = chains::shared(self.apis);
+        let mut chains = self.chains;
+        if let Node::Map(shared) = shared {
+            chains.extend(shared);
+        }
+        let rest = [("upstreams", Node::Map(self.upstreams)), ("chains", Node::Map(chains))];
         for (key, node) in self.head.into_iter().chain(rest) {
             if !node.is_empty() {
                 config.put(key, node);

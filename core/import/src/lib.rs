@@ -15,8 +15,10 @@ mod expression;
 mod fault;
 mod finish;
 pub mod nginx;
+pub mod openapi;
 pub mod out;
 mod report;
+mod source;
 mod values;
 mod vars;
 

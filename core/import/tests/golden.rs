@@ -97,3 +97,15 @@ fn the_shop_of_apisix() {
     );
     hold("apisix-shop", &imported.unwrap_or_else(|fault| panic!("{fault}")));
 }
+
+#[test]
+fn the_shop_of_openapi() {
+    let values = [("@UPSTREAM@", "10.2.0.1:8080"), ("@OTHER@", "10.2.0.2:8080")];
+    let files = folder("openapi", "/etc/shop", &values);
+    let imported = paifang_import::openapi::import(
+        Path::new("/etc/shop/shop.yaml"),
+        &files,
+        Options::default(),
+    );
+    hold("openapi-shop", &imported.unwrap_or_else(|fault| panic!("{fault}")));
+}

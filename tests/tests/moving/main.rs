@@ -5,5 +5,6 @@ mod apisix;
 mod beside;
 mod command;
 mod nginx;
+mod openapi;
 mod peer;
 mod shop;

@@ -64,14 +64,15 @@ Example:
   paifang lock paifang.yaml
   paifang lock paifang.yaml --check   exits with 1 where an entry has none, or another one")]
     Lock(LockArguments),
-    /// Tell the config of another gateway in ours, with a report of every line: taken, approximated, or not
+    /// Tell the config of another gateway, or the description of an API, in ours, with a report of every line: taken, approximated, or not
     /// taken and why. What protected and could not be taken leaves its API offline.
     #[command(after_help = "Examples:
   paifang import nginx /etc/nginx/nginx.conf > paifang.yaml
   paifang import nginx nginx.conf --out /etc/paifang/ --report json
+  paifang import openapi openapi.yaml --out paifang.yaml
 
 Exit codes: 0 all taken, 4 in part, 5 nothing that is online, 1 unreadable or refused by --strict.
-docs/from-nginx.md says what becomes of each directive.")]
+docs/from-nginx.md says what becomes of each directive; docs/from-apisix.md and docs/from-openapi.md the like.")]
     Import(ImportArguments),
     /// Write handlers in WebAssembly: begin one, build, test and measure it in the host that the gateway
     /// runs them in, and have it reloaded at each change.

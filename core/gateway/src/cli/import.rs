@@ -1,4 +1,5 @@
-//! `paifang import`: another gateway's config as one of ours, with a report of every line.
+//! `paifang import`: another gateway's config, or an API's description, as a config of ours, with a report of
+//! every line.
 
 use super::{Failed, terminal::complain, terminal::say};
 use clap::{Args, ValueEnum};
@@ -45,6 +46,8 @@ pub(super) enum SourceFormat {
     Nginx,
     /// APISIX: the apisix.yaml of its standalone mode.
     Apisix,
+    /// OpenAPI 3.0 or 3.1, in YAML or JSON: an API for each operation.
+    Openapi,
 }
 
 /// How the report of an import is written.
@@ -64,6 +67,7 @@ pub(super) fn import(wanted: &ImportArguments) -> Result<(), Failed> {
     let imported = match wanted.format {
         SourceFormat::Nginx => paifang_import::nginx::import(&root, &RealFiles, options),
         SourceFormat::Apisix => paifang_import::apisix::import(&root, &RealFiles, options),
+        SourceFormat::Openapi => paifang_import::openapi::import(&root, &RealFiles, options),
     }
     .map_err(|fault| said(fault.to_string()))?;
     let report = match wanted.report {

@@ -1,10 +1,10 @@
 //! What is done with answers: `gzip`, `brotli`, `proxy-cache`, `api-breaker`.
 
 use super::Import;
-use super::source::{items, number, text, texts};
 use super::steps::{Ask, Done};
 use crate::Fate;
 use crate::out::{Item, Node};
+use crate::source::{items, number, text, texts};
 use crate::values;
 
 impl Import {

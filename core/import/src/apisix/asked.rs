@@ -1,10 +1,10 @@
 //! Servers that are asked or told beside a call: `forward-auth`, `proxy-mirror`.
 
 use super::Import;
-use super::source::{entries, flag, number, text, texts};
 use super::steps::{Ask, Done};
 use crate::Fate;
 use crate::out::Node;
+use crate::source::{entries, flag, number, text, texts};
 use crate::values;
 use crate::vars::{Vars, literal};
 

@@ -1,10 +1,10 @@
 //! Who calls, and who may: `key-auth`, `basic-auth`, `ip-restriction`, `consumer-restriction`.
 
 use super::Import;
-use super::source::{flag, number, text, texts};
 use super::steps::{Ask, Done};
 use crate::Fate;
 use crate::out::Node;
+use crate::source::{flag, number, text, texts};
 
 impl Import {
     pub(super) fn key_auth(&mut self, ask: &mut Ask<'_>) -> Done {

@@ -4,9 +4,9 @@
 use paifang_config::yaml::Node as Yaml;
 
 use super::Import;
-use super::source::{entries, flag, items, number, text};
 use crate::Fate;
 use crate::out::Node;
+use crate::source::{entries, flag, items, number, text};
 
 /// A consumer.
 #[derive(Debug, Clone)]

@@ -3,10 +3,10 @@
 use paifang_config::yaml::Node as Yaml;
 
 use super::Import;
-use super::source::{entries, flag, items, number, text, texts};
 use super::steps::{Ask, Done};
 use crate::Fate;
 use crate::out::{Item, Node};
+use crate::source::{entries, flag, items, number, text, texts};
 use crate::vars::Vars;
 
 impl Import {

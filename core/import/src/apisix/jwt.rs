@@ -2,10 +2,10 @@
 
 use super::Import;
 use super::consumers::{Token, TokenKey};
-use super::source::{flag, text};
 use super::steps::{Ask, Done};
 use crate::Fate;
 use crate::out::Node;
+use crate::source::{flag, text};
 
 impl Import {
     pub(super) fn jwt_auth(&mut self, ask: &mut Ask<'_>) -> Done {

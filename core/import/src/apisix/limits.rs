@@ -3,10 +3,10 @@
 use paifang_config::yaml::Node as Yaml;
 
 use super::Import;
-use super::source::{number, text};
 use super::steps::{Ask, Done};
 use crate::Fate;
 use crate::out::Node;
+use crate::source::{number, text};
 use crate::values;
 use crate::vars::{Piece, pieces};
 
@@ -52,7 +52,7 @@ impl Import {
             .with("burst", Node::plain(burst as u64 + 1))
             .with("by", subjects(ask.config)?);
         ask.step(("throttle", "limit-req"), step);
-        let delayed = super::source::flag(ask.config, "nodelay") != Some(true) && burst > 0.0;
+        let delayed = crate::source::flag(ask.config, "nodelay") != Some(true) && burst > 0.0;
         let code = rejected(ask.config);
         Ok(match (delayed, code.is_empty()) {
             (false, true) => (Fate::Taken, "throttle".into()),

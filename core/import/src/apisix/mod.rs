@@ -14,7 +14,6 @@ mod limits;
 mod order;
 mod routes;
 mod shares;
-mod source;
 mod steps;
 #[cfg(test)]
 mod tests;
@@ -30,9 +29,9 @@ use paifang_config::source::FileSource;
 
 use crate::finish::Parts;
 use crate::out::Node;
+use crate::source::{Source, entries, items, text};
 use crate::{Fate, Fault, Imported, Options};
 use consumers::Consumer;
-use source::{Source, entries, items, text};
 use upstream::Made;
 
 /// An import on its way.
@@ -49,8 +48,10 @@ struct Import {
 /// # Errors
 /// Why it cannot be read, or that there is no route in it.
 pub fn import(path: &Path, files: &dyn FileSource, options: Options) -> Result<Imported, Fault> {
-    let source = Source::read(path, files)?;
+    let help = "is it YAML, as APISIX reads it in standalone mode?";
+    let mut source = Source::read(path, files, help)?;
     let root = source.root.clone();
+    source.open(&root, &|_| true);
     if items(root.get("routes")).is_empty() {
         let place = source.place(root.span);
         return Err(Fault::new(place, "there are no `routes` in it").help(
@@ -76,6 +77,7 @@ pub fn import(path: &Path, files: &dyn FileSource, options: Options) -> Result<I
         remark: "The order of steps is that of APISIX: its rewrite phase, then its access phase, by priority.",
         head: vec![("listeners", Node::List(listeners)), ("defaults", defaults), ("apps", apps)],
         upstreams: import.upstreams.into_iter().map(|made| (made.name, made.item)).collect(),
+        chains: Vec::new(),
         apis,
         report: import.source.finish(),
     }
@@ -92,9 +94,9 @@ impl Import {
             vec![plain.commented("APISIX's own default; its config.yaml may say otherwise")];
         let mut certificates = Vec::new();
         for ssl in items(root.get("ssls")) {
-            let name = source::texts(ssl.get("snis"))
+            let name = crate::source::texts(ssl.get("snis"))
                 .into_iter()
-                .chain(source::texts(ssl.get("sni")))
+                .chain(crate::source::texts(ssl.get("sni")))
                 .next();
             let name = crate::values::name(&name.unwrap_or_else(|| "default".into()));
             let note = format!(

@@ -4,11 +4,11 @@ use paifang_config::yaml::{Entry, Node as Yaml};
 
 use super::Import;
 use super::order;
-use super::source::{entries, items, number, text, texts};
 use super::steps::Draft;
 use crate::Fate;
 use crate::expression::escape;
 use crate::out::{Item, Node, unique};
+use crate::source::{entries, items, number, text, texts};
 use crate::values;
 
 /// What a route asks for beside its URI.

@@ -4,10 +4,10 @@ use paifang_config::yaml::Node as Yaml;
 
 use super::Import;
 use super::routes::{Demands, vars};
-use super::source::{items, number, text};
 use super::steps::{Ask, Done};
 use crate::Fate;
 use crate::out::{Item, Node};
+use crate::source::{items, number, text};
 
 impl Import {
     pub(super) fn traffic_split(&mut self, ask: &mut Ask<'_>) -> Done {

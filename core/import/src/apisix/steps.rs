@@ -4,9 +4,9 @@ use paifang_config::yaml::{Entry, Node as Yaml};
 
 use super::Import;
 use super::order::{self, Place};
-use super::source::{entries, flag, number};
 use crate::Fate;
 use crate::out::Node;
+use crate::source::{entries, flag, number};
 
 /// An API in the making.
 pub(super) type Draft = crate::draft::Draft<Place>;

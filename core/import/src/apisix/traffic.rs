@@ -1,10 +1,10 @@
 //! Answers: `redirect`, `mocking`, `fault-injection`.
 
 use super::Import;
-use super::source::{entries, flag, number, text};
 use super::steps::{Ask, Done};
 use crate::Fate;
 use crate::out::Node;
+use crate::source::{entries, flag, number, text};
 use crate::vars::Vars;
 
 impl Import {

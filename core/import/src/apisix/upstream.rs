@@ -3,9 +3,9 @@
 use paifang_config::yaml::Node as Yaml;
 
 use super::Import;
-use super::source::{entries, flag, items, number, text};
 use crate::Fate;
 use crate::out::{Item, Node, unique};
+use crate::source::{entries, flag, items, number, text};
 use crate::values;
 
 /// An upstream of ours.

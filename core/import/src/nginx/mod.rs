@@ -87,6 +87,7 @@ pub fn import(root: &Path, files: &dyn FileSource, options: Options) -> Result<I
         remark: "The lines that an entry came from stand above it; the report tells of every line.",
         head: vec![("listeners", Node::List(listeners))],
         upstreams: import.upstreams.into_iter().map(|made| (made.name, made.item)).collect(),
+        chains: Vec::new(),
         apis,
         report: import.notes.finish(),
     }

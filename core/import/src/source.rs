@@ -1,4 +1,4 @@
-//! An `apisix.yaml` as it was read, and saying what became of each line.
+//! A YAML source as it was read, and saying what became of each line.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,18 +15,18 @@ const FILE_BYTES: u64 = 16 << 20;
 const UNKNOWN: &str = "the importer does not know it";
 
 /// The file's tree, and the report in the making.
-pub(super) struct Source {
-    pub(super) root: Node,
+pub(crate) struct Source {
+    pub(crate) root: Node,
     file: Arc<str>,
-    pub(super) book: Book,
+    pub(crate) book: Book,
 }
 
 impl Source {
-    /// Reads a file.
+    /// Reads a file; `help` is for one that is no YAML. Nothing is told of its lines until they are opened.
     ///
     /// # Errors
     /// When it cannot be read, or is no YAML.
-    pub(super) fn read(path: &Path, files: &dyn FileSource) -> Result<Self, Fault> {
+    pub(crate) fn read(path: &Path, files: &dyn FileSource, help: &str) -> Result<Self, Fault> {
         let file: Arc<str> = path.display().to_string().into();
         let at = |line, column| Place { order: 0, file: Arc::clone(&file), line, column };
         let bytes = files
@@ -37,15 +37,23 @@ impl Source {
         }
         let root = parse(FileId(0), &bytes, &Budget::default()).map_err(|problem| {
             let span = problem.span;
-            Fault::new(at(span.line.max(1), span.column.max(1)), problem.message)
-                .help("is it YAML, as APISIX reads it in standalone mode?")
+            Fault::new(at(span.line.max(1), span.column.max(1)), problem.message).help(help)
         })?;
-        let mut source = Self { root: root.clone(), file, book: Book::default() };
-        source.open(&root);
-        Ok(source)
+        Ok(Self { root, file, book: Book::default() })
     }
 
-    fn open(&mut self, node: &Node) {
+    /// Opens a line of the report for each entry of a map, and for those within that `descend` says of by
+    /// the keys on the way to them.
+    pub(crate) fn open(&mut self, node: &Node, descend: &dyn Fn(&[&str]) -> bool) {
+        self.open_within(node, &mut Vec::new(), descend);
+    }
+
+    fn open_within<'n>(
+        &mut self,
+        node: &'n Node,
+        path: &mut Vec<&'n str>,
+        descend: &dyn Fn(&[&str]) -> bool,
+    ) {
         match &node.kind {
             Kind::Map(map) => {
                 for entry in map.entries() {
@@ -61,38 +69,44 @@ impl Source {
                         format!("{}: {shown}", entry.key.text).trim_end(),
                         UNKNOWN,
                     );
-                    self.open(&entry.value);
+                    path.push(&entry.key.text);
+                    if descend(path) {
+                        self.open_within(&entry.value, path, descend);
+                    }
+                    path.pop();
                 }
             }
-            Kind::Seq(items) => items.iter().for_each(|item| self.open(item)),
+            Kind::Seq(items) => {
+                items.iter().for_each(|item| self.open_within(item, path, descend));
+            }
             _ => {}
         }
     }
 
     /// A place in the file.
-    pub(super) fn place(&self, span: Span) -> Place {
+    pub(crate) fn place(&self, span: Span) -> Place {
         Place { order: 0, file: Arc::clone(&self.file), line: span.line, column: span.column }
     }
 
     /// Where something stands, short: `apisix.yaml:12`.
-    pub(super) fn origin(&self, span: Span) -> String {
+    pub(crate) fn origin(&self, span: Span) -> String {
         format!("{}:{}", self.file.rsplit('/').next().unwrap_or_default(), span.line)
     }
 
     /// Says what became of an entry alone.
-    pub(super) fn say(&mut self, entry: &Entry, fate: Fate, note: impl Into<String>) {
+    pub(crate) fn say(&mut self, entry: &Entry, fate: Fate, note: impl Into<String>) {
         let place = self.place(entry.key.span);
         self.book.say(&place, fate, note, UNKNOWN);
     }
 
     /// Says it of an entry with all in it.
-    pub(super) fn say_all(&mut self, entry: &Entry, fate: Fate, note: &str) {
+    pub(crate) fn say_all(&mut self, entry: &Entry, fate: Fate, note: &str) {
         self.say(entry, fate, note);
         self.say_within(&entry.value, fate);
     }
 
     /// Says it of all that is in a node and has not been spoken of.
-    pub(super) fn say_within(&mut self, node: &Node, fate: Fate) {
+    pub(crate) fn say_within(&mut self, node: &Node, fate: Fate) {
         match &node.kind {
             Kind::Map(map) => {
                 for entry in map.entries() {
@@ -109,16 +123,16 @@ impl Source {
     }
 
     /// Whether nobody has said anything of an entry.
-    pub(super) fn unsaid(&self, entry: &Entry) -> bool {
+    pub(crate) fn unsaid(&self, entry: &Entry) -> bool {
         self.book.unsaid(&self.place(entry.key.span), UNKNOWN)
     }
 
-    pub(super) fn protects(&mut self, entry: &Entry) {
+    pub(crate) fn protects(&mut self, entry: &Entry) {
         let place = self.place(entry.key.span);
         self.book.protects(&place);
     }
 
-    pub(super) fn finish(self) -> Report {
+    pub(crate) fn finish(self) -> Report {
         self.book.finish()
     }
 }
@@ -128,32 +142,32 @@ fn secret(key: &str) -> bool {
 }
 
 /// The entries of a map; none of anything else.
-pub(super) fn entries(node: &Node) -> &[Entry] {
+pub(crate) fn entries(node: &Node) -> &[Entry] {
     node.as_map().map_or(&[], |map| map.entries())
 }
 
 /// The items of a list; none of anything else.
-pub(super) fn items(node: Option<&Node>) -> &[Node] {
+pub(crate) fn items(node: Option<&Node>) -> &[Node] {
     node.and_then(Node::as_seq).unwrap_or_default()
 }
 
 /// The text under a key.
-pub(super) fn text<'n>(node: &'n Node, key: &str) -> Option<&'n str> {
+pub(crate) fn text<'n>(node: &'n Node, key: &str) -> Option<&'n str> {
     node.get(key)?.as_text()
 }
 
 /// The number under a key.
-pub(super) fn number(node: &Node, key: &str) -> Option<f64> {
+pub(crate) fn number(node: &Node, key: &str) -> Option<f64> {
     text(node, key)?.parse().ok()
 }
 
 /// Whether the key says true.
-pub(super) fn flag(node: &Node, key: &str) -> Option<bool> {
+pub(crate) fn flag(node: &Node, key: &str) -> Option<bool> {
     text(node, key)?.parse().ok()
 }
 
 /// A text, or all texts of a list.
-pub(super) fn texts(node: Option<&Node>) -> Vec<String> {
+pub(crate) fn texts(node: Option<&Node>) -> Vec<String> {
     match node.map(|node| &node.kind) {
         Some(Kind::Scalar(scalar)) => vec![scalar.text.to_string()],
         Some(Kind::Seq(items)) => {
