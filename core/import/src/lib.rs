@@ -1,4 +1,4 @@
-//! Moving in: configs of other gateways, told in ours.
+//! Moving in: configs of other gateways, and descriptions of APIs, told in ours.
 //!
 //! Each source format is a folder that reads its files with places, says of every line what became of it
 //! (the [`Report`]), and fills a config: listeners, upstreams, APIs as YAML nodes with comments.

@@ -64,8 +64,8 @@ Example:
   paifang lock paifang.yaml
   paifang lock paifang.yaml --check   exits with 1 where an entry has none, or another one")]
     Lock(LockArguments),
-    /// Tell the config of another gateway, or the description of an API, in ours, with a report of every line: taken, approximated, or not
-    /// taken and why. What protected and could not be taken leaves its API offline.
+    /// Tell the config of another gateway, or the description of an API, in ours, with a report of every
+    /// line: taken, approximated, or not taken and why. What protected and could not be taken leaves its API offline.
     #[command(after_help = "Examples:
   paifang import nginx /etc/nginx/nginx.conf > paifang.yaml
   paifang import nginx nginx.conf --out /etc/paifang/ --report json
