@@ -341,3 +341,25 @@ async fn calls_are_copied_and_spread() {
     }
     assert_eq!(servers.len(), 2, "all users went to one server");
 }
+
+#[tokio::test]
+async fn requests_are_held_against_schemas() {
+    let shop = Shop::open().await;
+    let (north, json) = ("x-shop: north", "content-type: application/json");
+    for (fields, body, status) in [
+        (&[north, json][..], r#"{"name":"a"}"#, 200),
+        (&[north, json], r#"{"name":""}"#, 400),
+        (&[north, json], "{", 400),
+        (&[json], r#"{"name":"a"}"#, 400),
+        (&["x-shop: west", json], r#"{"name":"a"}"#, 400),
+    ] {
+        let mut client = connect_from("127.0.0.1", shop.gateway.listener("http")).await;
+        let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
+        let length = body.len();
+        let head = format!(
+            "POST /validated/a HTTP/1.1\r\nhost: {BESIDE}\r\n{fields}content-length: {length}\r\n"
+        );
+        let answer = client.ask(format!("{head}\r\n{body}")).await;
+        assert_eq!(answer.status(), status, "{fields} {body} {}", answer.text());
+    }
+}

@@ -21,6 +21,7 @@ mod tests;
 mod tests_plugins;
 mod traffic;
 mod upstream;
+mod validation;
 
 use std::collections::BTreeSet;
 use std::path::Path;

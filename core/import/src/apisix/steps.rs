@@ -126,6 +126,7 @@ impl Import {
             "mocking" => self.mocking(&mut ask),
             "fault-injection" => self.fault_injection(&mut ask),
             "traffic-split" => self.traffic_split(&mut ask),
+            "request-validation" => self.request_validation(&mut ask),
             "proxy-mirror" => self.proxy_mirror(&mut ask),
             "proxy-cache" => self.proxy_cache(&mut ask),
             "api-breaker" => self.api_breaker(&mut ask),

@@ -47,6 +47,29 @@ fn another_server_says_who_may_pass() {
     }
 }
 
+#[test]
+fn requests_are_held_against_schemas() {
+    becomes(
+        "{ request-validation: { header_schema: { type: object, required: [ X-Shop ], properties: { X-Shop: { enum: [ \"1\", 2, null ] } } },
+           body_schema: { $schema: \"http://json-schema.org/draft-04/schema#\", type: object, properties: { n: { type: integer, maximum: 1e3 } } } } }",
+        &[
+            "required: [ x-shop ]",
+            "properties: { x-shop: { enum: [ \"1\", 2, null ] } }",
+            "\"$schema\": \"http://json-schema.org/draft-07/schema#\"",
+            "\"$schema\": \"http://json-schema.org/draft-04/schema#\"",
+            "n: { type: integer, maximum: 1e3 }",
+        ],
+    );
+    for config in [
+        "{}",
+        "{ body_schema: { $ref: \"http://a/b\" } }",
+        "{ body_schema: { properties: { a: { pattern: \"(?=a)\" } } } }",
+        "{ header_schema: { patternProperties: { a: {} } } }",
+    ] {
+        becomes(&format!("{{ request-validation: {config} }}"), &["state: offline"]);
+    }
+}
+
 /// A route with `jwt-auth`, and these consumers.
 fn tokens(consumers: &str, plugin: &str) -> Imported {
     import(&format!(
