@@ -51,13 +51,13 @@ fn another_server_says_who_may_pass() {
 fn requests_are_held_against_schemas() {
     becomes(
         "{ request-validation: { header_schema: { type: object, required: [ X-Shop ], properties: { X-Shop: { enum: [ \"1\", 2, null ] } } },
-           body_schema: { $schema: \"http://json-schema.org/draft-04/schema#\", type: object, properties: { n: { type: integer, maximum: 1e3 } } } } }",
+           body_schema: { $schema: \"http://json-schema.org/draft-04/schema#\", type: object, properties: { count: { type: integer, maximum: 1e3 } } } } }",
         &[
             "required: [ x-shop ]",
             "properties: { x-shop: { enum: [ \"1\", 2, null ] } }",
             "\"$schema\": \"http://json-schema.org/draft-07/schema#\"",
             "\"$schema\": \"http://json-schema.org/draft-04/schema#\"",
-            "n: { type: integer, maximum: 1e3 }",
+            "count: { type: integer, maximum: 1e3 }",
         ],
     );
     for config in [
