@@ -1,5 +1,6 @@
 //! What `cargo xtask package` makes of this build's program: it runs where it was unpacked, with the config that
 //! it came with, and it is the same when it is made again.
+#![allow(clippy::unwrap_used)]
 
 use std::{
     fs,
@@ -111,6 +112,61 @@ fn the_debian_package_holds_what_its_unit_names() {
     }
     let control = read(inside("DEBIAN/control"));
     assert!(!control.contains('@') || control.matches('@').count() == 1, "{control}");
+}
+
+/// Whether a program is there and runs so.
+fn runs(command: &mut Command) -> bool {
+    command.output().is_ok_and(|done| done.status.success())
+}
+
+#[test]
+fn the_debian_package_is_unpacked_by_dpkg_and_systemd_understands_its_units() {
+    let able = runs(Command::new("dpkg").arg("--version"))
+        && runs(Command::new("systemd-analyze").arg("--version"))
+        && Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
+    if !able {
+        // Another distribution, or a user that may not own root's files.
+        return;
+    }
+    let (out, done) = package(&["deb"]);
+    let deb = made(&out, &done);
+    let root = out.path().join("root");
+    let inside = |path: &str| root.join(path.trim_start_matches('/'));
+    for folder in ["info", "updates"] {
+        fs::create_dir_all(inside("var/lib/dpkg").join(folder)).unwrap();
+    }
+    fs::write(inside("var/lib/dpkg/status"), "").unwrap();
+    let dpkg = || {
+        let mut dpkg = Command::new("dpkg");
+        dpkg.arg(format!("--root={}", root.display())).env("LC_ALL", "C");
+        dpkg
+    };
+    // Its scripts make users and speak with systemd: they run when it is configured, which is not
+    // done here. What it depends on is not in this root.
+    ran(dpkg().args(["--force-depends", "--log=/dev/null", "--unpack"]).arg(&deb));
+    let status = ran(dpkg().args(["--status", "paifang"]));
+    assert!(status.contains("Status: install ok unpacked"), "{status}");
+    let listed = ran(dpkg().args(["--listfiles", "paifang"]));
+    for path in listed.lines().filter(|path| *path != "/.") {
+        // Config files get their names when the package is configured.
+        let new = inside(&format!("{path}.dpkg-new"));
+        assert!(inside(path).exists() || new.is_file(), "{path} is not there");
+    }
+    for line in ran(dpkg().args(["--verify", "paifang"])).lines() {
+        assert!(line.starts_with("missing   c /etc/"), "{line}");
+    }
+    let units = inside("usr/lib/systemd/system");
+    let targets = fs::read_dir("/usr/lib/systemd/system").into_iter().flatten().flatten();
+    let targets = targets.map(|entry| entry.path());
+    for target in targets.filter(|path| path.extension().is_some_and(|end| end == "target")) {
+        fs::copy(&target, units.join(target.file_name().unwrap_or_default())).unwrap();
+    }
+    // It exits well over unknown settings, and says them.
+    let mut verify = Command::new("systemd-analyze");
+    verify.arg("--man=no").arg(format!("--root={}", root.display()));
+    let told = verify.args(["verify", "paifang.service", "paifang.socket"]).output().unwrap();
+    let said = String::from_utf8_lossy(&told.stderr);
+    assert!(told.status.success() && !said.contains("paifang"), "{said}");
 }
 
 #[test]
