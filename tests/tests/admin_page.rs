@@ -75,7 +75,8 @@ async fn every_path_answers_as_its_method_says() {
             .trim_matches('`')
             .replace("{id}", "fixed")
             .replace("{number}", "7")
-            .replace("{name}", "calm");
+            .replace("{name}", "calm")
+            .replace("{file}", "main.js");
         let request = format!(
             "{method} {path} HTTP/1.1\r\nhost: {admin}\r\nconnection: close\r\n\
              content-type: application/json\r\ncontent-length: 2\r\n\r\n{{}}"
@@ -84,7 +85,8 @@ async fn every_path_answers_as_its_method_says() {
         let expected: &[u16] = match &*path {
             // Nothing is kept, nothing is asked, and this process has no log of the gateway's and is none
             // of its own.
-            "/v1/releases/7/rollback" => &[404],
+            "/v1/releases/7/rollback" | "/v1/releases/7/diff" => &[404],
+            "/" | "/console" => &[303],
             "/v1/cache/purge" => &[400],
             "/v1/explain" => &[422],
             "/v1/log-level" => &[501, 422],

@@ -150,6 +150,7 @@ impl Schema {
             ("Name", "name"),
             ("ListenAddress", "address"),
             ("CollectorUrl", "URL"),
+            ("WebOrigin", "origin"),
             ("HostPort", "host and port"),
             ("Cidr", "network"),
             ("SecretRef", "secret"),

@@ -70,9 +70,19 @@ async fn web_pages_are_refused() {
     assert_eq!(with(address, "/v1/status", "evil.example", "").await, 403);
     let local = format!("localhost:{}", address.port());
     assert_eq!(with(address, "/v1/status", &local, "sec-fetch-site: none").await, 200);
-    let head = format!("POST /v1/reload HTTP/1.1\r\nhost: {own}\r\norigin: http://{own}");
-    assert_eq!(raw(address, &head, "").await.status, 403);
+    let head = format!("POST /v1/reload HTTP/1.1\r\nhost: {own}\r\norigin: ");
+    let other = format!("http://127.0.0.1:{}", address.port() ^ 1);
+    for origin in ["null", "http://127.0.0.1", &other, &format!("https://{own}")] {
+        assert_eq!(raw(address, &format!("{head}{origin}"), "").await.status, 403, "{origin}");
+    }
+    let head = format!("{head}http://{own}\r\nsec-fetch-site: ");
+    for site in ["none", "same-site", "cross-site"] {
+        assert_eq!(raw(address, &format!("{head}{site}"), "").await.status, 403, "{site}");
+    }
     assert_eq!(ask(&running.gateway, "GET", "/v1/status").await.json["release"], 1);
+    // The console's own page.
+    assert_eq!(raw(address, &format!("{head}same-origin"), "").await.status, 200);
+    assert_eq!(ask(&running.gateway, "GET", "/v1/status").await.json["release"], 2);
     running.stop().await;
 }
 
@@ -82,7 +92,13 @@ async fn what_is_wrong_with_a_request_is_told_as_json() {
     let gateway = &running.gateway;
     let long = format!("{{ \"level\": \"{}\" }}", "x".repeat(100 * 1024));
     let asked = [
-        ("GET", "/", "", 404),
+        ("GET", "/nothing", "", 404),
+        ("POST", "/console/", "", 405),
+        ("GET", "/console/nothing.js", "", 404),
+        ("GET", "/v1/releases/one/diff", "", 400),
+        ("GET", "/v1/releases/1/diff?with=soon", "", 400),
+        ("GET", "/v1/releases/1/diff?without=1", "", 400),
+        ("GET", "/v1/releases/99/diff", "", 404),
         ("GET", "/v1/nothing", "", 404),
         ("GET", "/v1/apis/nobody", "", 404),
         ("GET", "/v1/reload", "", 405),

@@ -4,6 +4,7 @@
 
 mod admin;
 mod apis;
+mod diffs;
 mod disk;
 mod held;
 mod included;

@@ -21,6 +21,19 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
                 .help("listen on 127.0.0.1, or set `token: { env: NAME }`"),
             );
         }
+        // A proxy brings what comes from elsewhere to loopback.
+        if let (Some(origin), None) = (&admin.origin, &admin.token) {
+            problems.push(
+                Problem::new(
+                    origin.span(),
+                    format!(
+                        "the admin API at {} would be open to all whom the proxy lets through",
+                        **origin
+                    ),
+                )
+                .help("set `token: { env: NAME }`"),
+            );
+        }
     }
     let second = Duration::from_secs(1);
     time(&config.reload.debounce, Duration::from_millis(10), 60 * second, problems);

@@ -27,6 +27,7 @@ mod tests;
 mod tracing;
 mod upstream;
 mod wasm;
+mod web;
 
 pub use api::{Api, ApiState, Match};
 pub use apps::{App, AppKey, ErrorPage};
@@ -58,3 +59,4 @@ pub use upstream::{
     UpstreamTimeouts, UpstreamTls, WhenAllUnhealthy,
 };
 pub use wasm::{Grant, Sha256, Wasm, WasmLimits};
+pub use web::WebOrigin;

@@ -6,7 +6,7 @@ use paifang_pipeline::units::HumanDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ListenAddress, SecretAt};
+use super::{ListenAddress, SecretAt, WebOrigin};
 use crate::yaml::Located;
 
 /// The admin API.
@@ -18,6 +18,17 @@ pub struct Admin {
     /// The bearer token that requests must carry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<Located<SecretAt>>,
+    /// Whether it serves the console, a web page, at `/console/`. Default true.
+    #[serde(default = "yes")]
+    pub console: bool,
+    /// The scheme, host and port under which browsers reach it by way of a proxy that ends TLS; it
+    /// needs a `token`. Its own address where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Located<WebOrigin>>,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// How changes are taken over.

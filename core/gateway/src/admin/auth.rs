@@ -1,20 +1,46 @@
 //! Who may use the admin API.
 
-use super::reply::error;
+use super::{
+    origin::{is_ours, names_this_machine},
+    reply::error,
+};
 use arc_swap::ArcSwap;
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{StatusCode, header},
     middleware::Next,
     response::Response,
 };
+use paifang_config::{model::WebOrigin, snapshot::Snapshot};
 use paifang_pipeline::Secret;
 use ring::hmac;
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
+
+/// Who may use it, as the live release has it.
+#[derive(Clone, Default)]
+pub(crate) struct Access {
+    token: Token,
+    /// Under which pages of the console come from a proxy.
+    origin: Option<WebOrigin>,
+    /// Whether there is a console.
+    pub(super) console: bool,
+}
+
+impl Access {
+    /// What the config says.
+    pub(crate) fn of(snapshot: &Snapshot) -> Self {
+        let admin = snapshot.config().admin.as_ref().map(|admin| &admin.value);
+        Self {
+            token: Token::new(snapshot.admin_token()),
+            origin: admin.and_then(|admin| admin.origin.as_ref()).map(|origin| (**origin).clone()),
+            console: admin.is_some_and(|admin| admin.console),
+        }
+    }
+}
 
 /// What a caller must show: `Authorization: Bearer <token>`. Nothing where there is no token.
 #[derive(Clone, Default)]
-pub(crate) struct Token(Option<Arc<hmac::Key>>);
+struct Token(Option<Arc<hmac::Key>>);
 
 /// What both sides of the comparison are signed over: equal tags mean equal tokens, and comparing
 /// tags takes the same time whatever the tokens are.
@@ -22,7 +48,7 @@ const PROBE: &[u8] = b"paifang-admin-token";
 
 impl Token {
     /// The token from the config.
-    pub(crate) fn new(secret: Option<&Secret>) -> Self {
+    fn new(secret: Option<&Secret>) -> Self {
         Self(secret.map(|secret| Arc::new(hmac::Key::new(hmac::HMAC_SHA256, secret.expose()))))
     }
 
@@ -43,7 +69,7 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
 /// What every request but probes must pass.
 #[derive(Clone)]
 pub(super) struct Guard {
-    pub(super) token: Arc<ArcSwap<Token>>,
+    pub(super) access: Arc<ArcSwap<Access>>,
     /// It listens for this machine alone.
     pub(super) loopback: bool,
 }
@@ -51,12 +77,13 @@ pub(super) struct Guard {
 /// Refuses callers without the token, and browsers that were led here by another site.
 pub(super) async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let headers = request.headers();
-    // A page of another origin can make a browser POST here without asking. It cannot remove
-    // `Origin`, and command-line tools don't send it.
-    if headers.contains_key(header::ORIGIN) || cross_site(headers) {
-        return error(StatusCode::FORBIDDEN, "requests from web pages are refused", None);
+    let access = guard.access.load();
+    // A page of another origin can make a browser POST here without asking.
+    if !is_ours(request.method(), headers, access.origin.as_ref().map(WebOrigin::as_str)) {
+        let help = "requests from other web pages are refused; behind a proxy, `admin.origin` names the console's own";
+        return error(StatusCode::FORBIDDEN, help, None);
     }
-    let token = guard.token.load();
+    let token = &access.token;
     // A page whose own name was made to point at this machine is not cross-site to its browser.
     if guard.loopback && token.0.is_none() && !names_this_machine(headers) {
         let help = "call the admin API by its address or as `localhost`, or give it a token";
@@ -73,27 +100,9 @@ pub(super) async fn check(State(guard): State<Guard>, request: Request, next: Ne
     refusal
 }
 
-fn cross_site(headers: &HeaderMap) -> bool {
-    let site = headers.get("sec-fetch-site").map(|value| value.as_bytes());
-    site.is_some_and(|site| site != b"none" && site != b"same-origin")
-}
-
-/// Whether `Host` is an address or `localhost`: what no name server was asked for.
-fn names_this_machine(headers: &HeaderMap) -> bool {
-    let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok()) else {
-        return false;
-    };
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
-    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Token, names_this_machine};
-    use axum::http::{HeaderMap, HeaderValue, header};
+    use super::Token;
     use paifang_pipeline::Secret;
 
     #[test]
@@ -113,20 +122,5 @@ mod tests {
             assert!(!token.admits(wrong), "{wrong:?}");
         }
         assert!(Token::default().admits(None));
-    }
-
-    #[test]
-    fn names_that_a_name_server_answers_are_not_this_machine() {
-        let named = |host: &'static str| {
-            let host = (header::HOST, HeaderValue::from_static(host));
-            names_this_machine(&HeaderMap::from_iter([host]))
-        };
-        for own in ["127.0.0.1:9900", "localhost", "LocalHost:1", "[::1]:9900", "10.0.0.1"] {
-            assert!(named(own), "{own}");
-        }
-        for other in ["evil.example:9900", "localhost.evil.example", "127.0.0.1.evil.example", ""] {
-            assert!(!named(other), "{other}");
-        }
-        assert!(!names_this_machine(&HeaderMap::new()));
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{
     auth::{self, Guard},
+    console, releases,
     reply::{error, errors_as_json, json},
     server::Peer,
 };
@@ -13,7 +14,7 @@ use crate::{
     upgrade::UpgradeError,
 };
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     body::{Body, Bytes, to_bytes},
     extract::{DefaultBodyLimit, FromRequestParts, Path, Query, Request},
     http::{HeaderMap, StatusCode, Uri, header, request::Parts},
@@ -35,10 +36,19 @@ const LARGEST_BODY: usize = 64 * 1024;
 /// How long a request body may take.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// All paths: probes for everybody, the rest behind the guard. Errors are JSON throughout.
+/// All paths: probes and the console's files for everybody, the rest behind the guard. Errors are JSON
+/// throughout.
 pub(super) fn router(controller: Weak<Controller>, guard: Guard) -> Router {
     // Probes tell nothing but yes or no, so they need no token.
     let open = Router::new().route("/livez", get(livez)).route("/readyz", get(readyz));
+    let page = Router::new()
+        .route("/", get(console::home))
+        .route("/console", get(console::home))
+        .route("/console/", get(console::page))
+        .route("/console/{file}", get(console::file))
+        .layer(Extension(console::Files::new()))
+        .layer(map_response(errors_as_json))
+        .layer(from_fn_with_state(guard.clone(), console::around));
     let guarded = Router::new()
         .route("/metrics", get(metrics_text))
         .route("/v1/status", get(status))
@@ -52,7 +62,8 @@ pub(super) fn router(controller: Weak<Controller>, guard: Guard) -> Router {
         .route("/v1/listeners", get(listeners))
         .route("/v1/cache", get(cache))
         .route("/v1/cache/purge", post(purge))
-        .route("/v1/releases", get(releases))
+        .route("/v1/releases", get(kept_releases))
+        .route("/v1/releases/{number}/diff", get(releases::diff))
         .route("/v1/releases/{number}/rollback", post(rollback))
         .route("/v1/plans", get(plans))
         .route("/v1/plans/{name}/on", post(plan_on))
@@ -68,7 +79,8 @@ pub(super) fn router(controller: Weak<Controller>, guard: Guard) -> Router {
         .layer(map_response(errors_as_json))
         .layer(from_fn_with_state(guard, auth::check))
         .layer(from_fn(whole_body));
-    guarded.merge(open).with_state(controller)
+    let all = guarded.merge(page).merge(open);
+    all.layer(map_response(console::unembedded)).with_state(controller)
 }
 
 /// Takes in the whole body before anything answers. A socket that is closed with bytes unread sends
@@ -84,7 +96,7 @@ async fn whole_body(request: Request, next: Next) -> Response {
 }
 
 /// The controller, for as long as a request takes.
-struct Control(Arc<Controller>);
+pub(super) struct Control(Arc<Controller>);
 
 impl Deref for Control {
     type Target = Arc<Controller>;
@@ -210,7 +222,7 @@ async fn purge(control: Control, Json(order): Json<Purge>) -> Response {
     }
 }
 
-async fn releases(control: Control) -> Response {
+async fn kept_releases(control: Control) -> Response {
     match control.releases().await {
         Ok(releases) => json(releases),
         Err(failed) => refusal(&failed),
@@ -303,9 +315,11 @@ async fn diff(control: Control) -> Response {
     }
 }
 
-fn refusal(failed: &ReleaseError) -> Response {
+pub(super) fn refusal(failed: &ReleaseError) -> Response {
     let status = match failed {
-        ReleaseError::Unknown { .. } | ReleaseError::UnknownPlan { .. } => StatusCode::NOT_FOUND,
+        ReleaseError::Unknown { .. }
+        | ReleaseError::UnknownPlan { .. }
+        | ReleaseError::Oldest { .. } => StatusCode::NOT_FOUND,
         ReleaseError::Store(_) | ReleaseError::DirectoryInUse { .. } => {
             StatusCode::INTERNAL_SERVER_ERROR
         }

@@ -1,7 +1,7 @@
 //! The admin listener: bound while a release is prepared, serving once it is live, moved by the
 //! next one that names another address.
 
-use super::{Token, auth::Guard, routes};
+use super::{Access, auth::Guard, routes};
 use crate::{
     control::Controller,
     edge::{Handed, Role, Sockets},
@@ -45,7 +45,7 @@ pub(crate) struct Admin {
     /// As the config has it: the port may be 0.
     wished: SocketAddr,
     address: SocketAddr,
-    token: Arc<ArcSwap<Token>>,
+    access: Arc<ArcSwap<Access>>,
     socket: Arc<TcpListener>,
     /// Its sender goes with the socket that accepts.
     closed: watch::Receiver<()>,
@@ -130,10 +130,10 @@ impl Bound {
     }
 
     /// Begins to answer.
-    pub(crate) fn serve(self, token: Token, controller: Weak<Controller>) -> Admin {
+    pub(crate) fn serve(self, access: Access, controller: Weak<Controller>) -> Admin {
         let Self { wished, address, listener } = self;
-        let token = Arc::new(ArcSwap::from_pointee(token));
-        let guard = Guard { token: token.clone(), loopback: address.ip().is_loopback() };
+        let access = Arc::new(ArcSwap::from_pointee(access));
+        let guard = Guard { access: access.clone(), loopback: address.ip().is_loopback() };
         let router = routes::router(controller, guard);
         let (stop, stopped) = watch::channel(None);
         let router = router.layer(from_fn_with_state(stopped.clone(), close_when_ending));
@@ -141,7 +141,7 @@ impl Bound {
         let socket = Arc::new(listener);
         let (open, closed) = watch::channel(());
         let task = tokio::spawn(run(Arc::clone(&socket), router, stopped, open));
-        Admin { wished, address, token, socket, closed, stop, task }
+        Admin { wished, address, access, socket, closed, stop, task }
     }
 }
 
@@ -156,9 +156,9 @@ impl Admin {
         self.wished
     }
 
-    /// Demands this token from now on.
-    pub(crate) fn demand(&self, token: Token) {
-        self.token.store(Arc::new(token));
+    /// Is for these from now on.
+    pub(crate) fn admit(&self, access: Access) {
+        self.access.store(Arc::new(access));
     }
 
     /// The socket, for another process.

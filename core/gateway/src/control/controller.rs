@@ -9,7 +9,7 @@ use super::{
     release::ReleaseError,
 };
 use crate::{
-    admin::{Admin, AdminChange, AdminError, Token},
+    admin::{Access, Admin, AdminChange, AdminError},
     builder::{Sources, StartError},
     cache::Cache,
     edge::{Edge, Sockets},
@@ -259,16 +259,16 @@ impl Controller {
 
     /// Makes it so. The admin API that was there before finishes what it is asked.
     pub(super) fn commit_admin(self: &Arc<Self>, change: AdminChange, snapshot: &Snapshot) {
-        let token = Token::new(snapshot.admin_token());
+        let access = Access::of(snapshot);
         let mut admin = lock(&self.admin);
         let before = match change {
             AdminChange::Keep => {
-                // The address is the same, so the token is its own to change.
-                admin.iter().for_each(|admin| admin.demand(token.clone()));
+                // The address is the same, so who may use it is its own to change.
+                admin.iter().for_each(|admin| admin.admit(access.clone()));
                 return;
             }
             AdminChange::End => admin.take(),
-            AdminChange::Begin(bound) => admin.replace(bound.serve(token, Arc::downgrade(self))),
+            AdminChange::Begin(bound) => admin.replace(bound.serve(access, Arc::downgrade(self))),
         };
         drop(admin);
         if let Some(before) = before {

@@ -4,6 +4,7 @@
 //! the way leaves the release before serving, and says why.
 
 mod audit;
+mod compare;
 mod controller;
 mod keep;
 mod level;
@@ -18,6 +19,7 @@ mod upgrade;
 mod upstreams;
 mod watch;
 
+pub(crate) use compare::Against;
 pub(crate) use controller::{Controller, Parts, Process};
 pub(crate) use link::is_absence;
 pub(crate) use plans::{Caller, Order, Switch};

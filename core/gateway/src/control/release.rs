@@ -69,6 +69,12 @@ pub enum ReleaseError {
     /// A handler could not be started.
     #[error("{0}")]
     Handler(String),
+    /// It is the oldest release that is kept.
+    #[error("no release before release {number} is kept")]
+    Oldest {
+        /// Its number.
+        number: u64,
+    },
     /// There is no such release, or none are kept.
     #[error(
         "there is no release {number} to go back to; `paifang releases` lists those that are kept"
@@ -141,15 +147,15 @@ impl Controller {
     pub(super) async fn release(self: &Arc<Self>, wish: Wish) -> Result<Report, ReleaseError> {
         // A task of its own: the transaction goes through to its end even when whoever asked for
         // it has gone away meanwhile.
-        let this = self.clone();
+        let (this, of_files) = (self.clone(), wish.is_of_files());
         let task = tokio::spawn(async move {
             let done = this.transact(&wish).await;
-            this.tell(&done, wish.is_of_files());
+            this.tell(&done, of_files);
             done
         });
         task.await.unwrap_or_else(|panic| {
             let failed = Err(ReleaseError::Handler(format!("the release ended early: {panic}")));
-            self.tell(&failed, false);
+            self.tell(&failed, of_files);
             failed
         })
     }
@@ -247,7 +253,7 @@ impl Controller {
     }
 
     /// Loads, compiles and links; blocks.
-    fn make(
+    pub(super) fn make(
         &self,
         stamp: Stamp,
         wish: &Wish,

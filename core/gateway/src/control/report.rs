@@ -296,7 +296,15 @@ impl Controller {
             }
             text.push('\n');
         }
-        Ok(told(listed, text))
+        let items: Vec<Value> = listed
+            .iter()
+            .map(|release| {
+                let mut item = serde_json::to_value(release).unwrap_or_default();
+                item["live"] = is_live(release).into();
+                item
+            })
+            .collect();
+        Ok(told(items, text))
     }
 
     /// What a reload would change.

@@ -130,6 +130,7 @@ impl Row<'_> {
     fn json(&self) -> Value {
         json!({
             "id": &*self.api.id,
+            "upstream": self.api.upstream.as_deref(),
             "in_flight": self.api.stats.in_flight(),
             "calls_total": self.api.stats.calls(),
             "last_10s": self.short,
@@ -277,7 +278,6 @@ impl Controller {
             .map(|(label, count)| (label.to_owned(), count.into()))
             .collect();
         members.extend([
-            ("upstream".to_owned(), json!(api.upstream.as_deref())),
             ("errors_total".to_owned(), errors.into()),
             ("steps".to_owned(), steps.into()),
             ("text".to_owned(), text.into()),
