@@ -9,6 +9,7 @@
 //! Whatever goes wrong is a panic that says what was seen.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod chromium;
 mod client;
 mod client_h2;
 // Beside the tests of upstreams, which cannot depend on this crate.
@@ -27,6 +28,7 @@ mod upstream;
 mod upstream_h2;
 mod wire;
 
+pub use chromium::Chromium;
 pub use client::{Client, connect_from};
 pub use client_h2::{Ask, H2, Reply};
 pub use dns::{DnsServer, SERVICE, Srv};

@@ -79,6 +79,12 @@ pub(crate) const TOOLS: &[Tool] = &[
         ],
     },
     Tool {
+        program: "chromium",
+        why: "the browser in which the tests use the console",
+        uses: &[Use::Test],
+        renamed: &[],
+    },
+    Tool {
         program: "wrk",
         why: "makes the load of the measures",
         uses: &[Use::Bench],
