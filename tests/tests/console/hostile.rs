@@ -20,7 +20,7 @@ fn poisoned(value: Value) -> Value {
             .into_iter()
             .map(|(key, value)| match key.as_str() {
                 // By this the page knows whether it may change anything.
-                "state" => (key, value),
+                "state" if value == "serving" => (key, value),
                 // These are keyed by what others have named.
                 "errors_total" => (key, json!({ SCRIPT: 3 })),
                 _ => (key, poisoned(value)),
@@ -88,7 +88,10 @@ async fn answer(honest: SocketAddr, method: &str, target: &str) -> (u16, Value) 
 fn trouble(status: &mut Value) {
     let store = json!({ "name": "s", "ranges": 2, "ranges_up": 0, "trouble": "away" });
     let held = json!({ "release": 1, "replaced_seconds_ago": 3, "calls": 1, "ending": true });
+    let step = json!({ "plugin": "p", "name": "n", "upstream": "u", "state": "open" });
     for (name, value) in [
+        ("troubles", json!([step])),
+        ("plans", json!(["shed"])),
         ("last_failure", json!("broken")),
         ("not_kept", json!("disk")),
         ("upgrade_failure", json!("failed")),

@@ -62,6 +62,9 @@ function troubles(status, upstreams) {
   if (status.last_failure) found.push(["The last reload was refused.", status.last_failure]);
   if (status.pinned) found.push([`Pinned to release ${status.pinned}, until a reload.`]);
   for (const name of status.plans ?? []) found.push([`The plan ${name} is on.`]);
+  for (const one of status.troubles ?? []) {
+    found.push([`${one.plugin} ${one.name}${one.upstream ? ` of ${one.upstream}` : ""} is ${String(one.state).replaceAll("_", " ")}.`]);
+  }
   if (status.not_kept) found.push(["This release is not kept on disk.", status.not_kept]);
   if (status.upgrade_failure) found.push(["The last upgrade failed.", status.upgrade_failure]);
   for (const old of status.held) {
