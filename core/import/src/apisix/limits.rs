@@ -49,7 +49,7 @@ impl Import {
         let step = Node::map()
             .with("rate", Node::plain(rate))
             // One goes through, and `burst` more.
-            .with("burst", Node::plain(burst as u64 + 1))
+            .with("burst", Node::plain((burst as u64).saturating_add(1)))
             .with("by", subjects(ask.config)?);
         ask.step(("throttle", "limit-req"), step);
         let delayed = crate::source::flag(ask.config, "nodelay") != Some(true) && burst > 0.0;

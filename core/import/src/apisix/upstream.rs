@@ -111,8 +111,8 @@ impl Import {
             .with("idle", time("read"))
             .with("write", time("send"));
         body.put("timeouts", timeouts);
-        let again =
-            number(upstream, "retries").map_or(nodes.len() as u64, |retries| retries as u64 + 1);
+        let again = number(upstream, "retries")
+            .map_or(nodes.len() as u64, |retries| (retries as u64).saturating_add(1));
         body.put("retry", Node::map().with("attempts", Node::plain(again.clamp(1, 10))));
         if let Some(size) = upstream.get("keepalive_pool").and_then(|pool| number(pool, "size")) {
             body.put("pool", Node::map().with("size", Node::plain((size as u64).min(100_000))));
