@@ -36,6 +36,7 @@ pub mod shed;
 pub mod signature;
 pub mod split;
 mod standard;
+mod strict;
 pub mod template;
 #[cfg(test)]
 mod testing;

@@ -1,11 +1,7 @@
 //! Bodies: by their media types, JSON and forms against schemas.
 
-use super::{
-    errors,
-    json::{self, Bounds},
-    params::Fields,
-    report::Report,
-};
+use super::{errors, params::Fields, report::Report};
+use crate::strict::{self, Bounds};
 use http::{
     HeaderMap,
     header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE},
@@ -175,7 +171,7 @@ impl Body {
         };
         let (validator, value) = match &self.forms[form].1 {
             Form::Any => return Ok(()),
-            Form::Json(schema) => (schema, json::read(body, bounds)),
+            Form::Json(schema) => (schema, strict::read(body, bounds)),
             Form::Fields(fields) => {
                 let text = std::str::from_utf8(body).map_err(|_| "is no text in UTF-8".to_owned());
                 (&fields.schema, text.and_then(|text| fields.of_form(text)))

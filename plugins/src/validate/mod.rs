@@ -9,7 +9,6 @@ mod config;
 mod documents;
 pub mod errors;
 mod inline;
-mod json;
 mod openapi;
 mod params;
 mod query;
@@ -23,8 +22,8 @@ mod work;
 
 pub use config::{Config, OpenApiConfig, Unknown};
 
+use crate::strict::Bounds;
 use body::Announced;
-use json::Bounds;
 use openapi::{Operation, Operations, without_base};
 use paifang_pipeline::{
     BuildContext, Built, ConfigError, ErrorCode, Handler, Plugin, PluginCounter, Rejection,

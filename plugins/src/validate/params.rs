@@ -2,12 +2,12 @@
 
 use super::{
     documents::{Documents, Spot, Wrong},
-    json::{self, Bounds},
     query::Unreadable,
     report::Report,
     shape::{Shape, coerce, properties},
     source::{Place, Sources, unescaped},
 };
+use crate::strict::{self, Bounds};
 use jsonschema::Validator;
 use serde_json::{Map, Value};
 
@@ -40,7 +40,7 @@ impl Parameter {
             }
             Ok(values) if self.allow_empty && values == [""] => return,
             Ok(values) if self.json => match &values[..] {
-                [text] => json::read(text.as_bytes(), bounds).map_err(Fault::Said),
+                [text] => strict::read(text.as_bytes(), bounds).map_err(Fault::Said),
                 _ => Err(Fault::Is("stands there more than once")),
             },
             Ok(values) => value(self.place, values, self.explode, self.shape),

@@ -180,8 +180,9 @@ async fn a_cluster_whose_master_dies_goes_on_within_its_bounds() {
     }
     round(&mut passed, &mut clients).await;
     // Users of the masters that live have their burst and no more; those of the dead one have a
-    // burst's worth of shares on top, and what was not handed on to the replica.
-    assert!(passed.iter().all(|user| (30..=90).contains(user)), "{passed:?}");
+    // burst's worth of shares on top, and what was not handed on to the replica; or less by what was
+    // leased when it died, a quarter of the burst at most, which could not be given back.
+    assert!(passed.iter().all(|user| (30 - 30 / 4..=90).contains(user)), "{passed:?}");
     assert!(passed.iter().filter(|user| **user == 30).count() >= 3, "{passed:?}");
     drop(clients);
     for gateway in gateways {

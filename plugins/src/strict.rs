@@ -1,4 +1,4 @@
-//! JSON of requests: one reading only, and not deeper than it may be.
+//! JSON from outside: one reading only, and not deeper or more than it may be.
 //!
 //! A name that stands twice in an object is read in two ways by two servers (RFC 8259 section 4), so
 //! what is checked here need not be what the origin acts on: it is refused.
@@ -7,7 +7,7 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Se
 use serde_json::{Map, Number, Value};
 use std::{cell::Cell, fmt};
 
-/// What is said of a body that is nested too deep; the reader finds it again in the error's text.
+/// What is said of a text that is nested too deep; the reader finds it again in the error's text.
 const TOO_DEEP: &str = "it is nested too deep";
 /// What is said of a name that stands twice.
 const TWICE: &str = "a name stands twice in an object";
@@ -17,18 +17,18 @@ const TOO_MANY: &str = "it has too many values";
 
 /// How much a text of JSON may hold.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bounds {
+pub(crate) struct Bounds {
     /// Lists and objects inside each other, at most 100: serde_json itself ends at 128.
-    pub(super) depth: u32,
+    pub(crate) depth: u32,
     /// Values, lists and objects counted too.
-    pub(super) values: u32,
+    pub(crate) values: u32,
 }
 
-/// Reads a body.
+/// Reads a text.
 ///
 /// # Errors
-/// A sentence without anything of the body but line and column.
-pub(super) fn read(body: &[u8], bounds: Bounds) -> Result<Value, String> {
+/// A sentence without anything of the text but line and column.
+pub(crate) fn read(body: &[u8], bounds: Bounds) -> Result<Value, String> {
     let mut reader = serde_json::Deserializer::from_slice(body);
     let values = Cell::new(bounds.values);
     let value = Level { depth: bounds.depth, values: &values }.deserialize(&mut reader);
