@@ -91,6 +91,24 @@ enum Measure {
     Runaway,
 }
 
+/// Measures and writes its tables into the report.
+type Run = fn(&Args, &mut Report) -> Result<()>;
+
+/// What is measured, in this order, and what is said of it meanwhile.
+const MEASURES: [(Measure, &str, Run); 11] = [
+    (Measure::Proxy, "CPU per proxied request", proxy::measure),
+    (Measure::Tokens, "CPU per request with a token", tokens::measure),
+    (Measure::Content, "CPU per compressed and per kept answer", content::measure),
+    (Measure::Overload, "three times the capacity of the upstream", overload::measure),
+    (Measure::Routes, "route lookup with 10, 1,000 and 100,000 APIs", routes::measure),
+    (Measure::Compile, "compile and swap of 10,000 APIs", compile::measure),
+    (Measure::Reload, "a reload every second at half load", reload::measure),
+    (Measure::Handlers, "handlers in WebAssembly", handlers::measure),
+    (Measure::ReloadsMemory, "memory over reloads of a changed module", reloads_memory::measure),
+    (Measure::ReloadsLoad, "reloads of a changed module under load", reloads_load::measure),
+    (Measure::Runaway, "handlers that loop for ever", runaway::measure),
+];
+
 /// Builds, measures, reports.
 ///
 /// # Errors
@@ -114,51 +132,11 @@ pub(crate) fn task(args: &Args) -> Result<()> {
 }
 
 fn measure(args: &Args, wanted: impl Fn(Measure) -> bool, report: &mut Report) -> Result<()> {
-    if wanted(Measure::Proxy) {
-        say::step("CPU per proxied request");
-        build::stock_proxy()?;
-        proxy::measure(args, report)?;
-    }
-    if wanted(Measure::Tokens) {
-        say::step("CPU per request with a token");
-        tokens::measure(args, report)?;
-    }
-    if wanted(Measure::Content) {
-        say::step("CPU per compressed and per kept answer");
-        content::measure(args, report)?;
-    }
-    if wanted(Measure::Overload) {
-        say::step("three times the capacity of the upstream");
-        overload::measure(args, report)?;
-    }
-    if wanted(Measure::Routes) {
-        say::step("route lookup with 10, 1,000 and 100,000 APIs");
-        build::route_lookup()?;
-        routes::measure(args, report)?;
-    }
-    if wanted(Measure::Compile) {
-        say::step("compile and swap of 10,000 APIs");
-        compile::measure(args, report)?;
-    }
-    if wanted(Measure::Reload) {
-        say::step("a reload every second at half load");
-        reload::measure(args, report)?;
-    }
-    if wanted(Measure::Handlers) {
-        say::step("handlers in WebAssembly");
-        handlers::measure(args, report)?;
-    }
-    if wanted(Measure::ReloadsMemory) {
-        say::step("memory over reloads of a changed module");
-        reloads_memory::measure(args, report)?;
-    }
-    if wanted(Measure::ReloadsLoad) {
-        say::step("reloads of a changed module under load");
-        reloads_load::measure(args, report)?;
-    }
-    if wanted(Measure::Runaway) {
-        say::step("handlers that loop for ever");
-        runaway::measure(args, report)?;
+    for (measure, what, run) in MEASURES {
+        if wanted(measure) {
+            say::step(what);
+            run(args, report)?;
+        }
     }
     Ok(())
 }

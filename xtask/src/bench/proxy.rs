@@ -2,7 +2,7 @@
 //! pingora-proxy pass-through, nginx and Envoy.
 
 use super::{
-    Args,
+    Args, build,
     conf::{self, OneApi},
     peer::{Peer, Round},
     report::Report,
@@ -26,6 +26,7 @@ const USUAL: &str = "paifang, throttle + key_auth";
 /// # Errors
 /// When a peer or the load fails.
 pub(crate) fn measure(args: &Args, report: &mut Report) -> Result<()> {
+    build::stock_proxy()?;
     let upstream = Peer::upstream(report.dir())?;
     let peers = peers(args, report, upstream.port)?;
     let rounds = rounds(args, &peers)?;

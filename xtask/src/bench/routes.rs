@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::{Args, conf, peer::Peer, proxy, report::Report, stats::Spread};
+use super::{Args, build, conf, peer::Peer, proxy, report::Report, stats::Spread};
 use crate::{
     failure::{Failure, Result},
     run, say, tree,
@@ -18,6 +18,7 @@ const GOAL: f64 = 1.1;
 /// # Errors
 /// When callgrind, a gateway or the load fails.
 pub(crate) fn measure(args: &Args, report: &mut Report) -> Result<()> {
+    build::route_lookup()?;
     let mut instructions = Vec::new();
     for size in SIZES {
         let count = instructions_per_lookup(report, size)?;
