@@ -391,6 +391,11 @@ async fn steps_are_replaced_and_knobs_turned_in_what_ships() {
     };
     let log = step("feed", "access_log").await;
     assert_eq!(log["config"]["sample"], Value::Null, "{log}");
+    // What answers requests that match no API is told, and counted nowhere as one.
+    let told = ask(&gateway, "GET", "/v1/plans/big_sale/rehearsal").await.json;
+    let listed = ask(&gateway, "GET", "/v1/plans").await.json;
+    assert_eq!((&told["apis"], &listed["items"][0]["apis"]), (&3.into(), &3.into()));
+    assert_eq!(told["effects"].as_array().unwrap().len(), 4, "{told}");
     switch(&gateway, "big_sale", "on").await;
     let log = step("feed", "access_log").await;
     assert_eq!(log["config"]["sample"], "1%", "{log}");

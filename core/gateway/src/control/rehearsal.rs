@@ -94,12 +94,14 @@ impl Controller {
                 (diff::diff(&old.snapshot, new), effects(&this, old, new))
             })
             .await?;
-        let apis = effects.len();
+        let touched = effects.len();
+        // As `plan list` counts: what answers requests that match no API is no API.
+        let apis = effects.iter().filter(|effect| &*effect.api != Snapshot::FALLBACK).count();
         let all: (f64, f64) = effects
             .iter()
             .fold((0.0, 0.0), |(rate, shed), one| (rate + one.rate, shed + one.shed_rate));
         effects.truncate(MOST);
-        let text = text(&name, on, (apis, all), &diff, &effects);
+        let text = text(&name, on, &Sum { apis, touched, all }, &diff, &effects);
         let _ = self.note(name.clone(), Action::Rehearsed, None, live.number(), caller).await;
         Ok(json!({
             "plan": name,
@@ -182,14 +184,18 @@ fn steps(before: &[StepExplained], after: &[StepExplained]) -> Vec<StepEffect> {
     all
 }
 
+/// What a switch would mean in all.
+struct Sum {
+    apis: usize,
+    /// The APIs, and what answers requests that match none.
+    touched: usize,
+    /// Calls a second, and those of them that would be shed.
+    all: (f64, f64),
+}
+
 /// For people. Writing into a string cannot fail.
-fn text(
-    name: &str,
-    on: bool,
-    (apis, (rate, shed)): (usize, (f64, f64)),
-    diff: &Diff,
-    effects: &[Effect],
-) -> String {
+fn text(name: &str, on: bool, sum: &Sum, diff: &Diff, effects: &[Effect]) -> String {
+    let Sum { apis, touched, all: (rate, shed) } = *sum;
     let state = if on { "on" } else { "off" };
     let mut text = format!(
         "switching {name} {state} would touch {apis} APIs with {rate:.1} calls/s, and shed up to {shed:.1} of them\n"
@@ -206,8 +212,8 @@ fn text(
             text.push('\n');
         }
     }
-    if apis > MOST_TOLD {
-        let _ = writeln!(text, "  and {} more", apis - MOST_TOLD);
+    if touched > MOST_TOLD {
+        let _ = writeln!(text, "  and {} more", touched - MOST_TOLD);
     }
     let _ = write!(text, "what would change:\n{diff}");
     text
