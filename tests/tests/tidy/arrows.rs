@@ -15,6 +15,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("paifang-plugins", &["paifang-pipeline", "paifang-state"]),
     ("paifang-wasm", &["paifang-pipeline", "paifang-state"]),
     ("paifang-import", &["paifang-config"]),
+    ("paifang-mmtp", &[]),
+    ("paifang-access", &["paifang-mmtp", "paifang-pipeline", "paifang-state"]),
+    // The server that its tests run against is the real one; nothing of it is linked into the client.
+    ("paifang-client", &["paifang-mmtp", "paifang-access", "paifang-pipeline"]),
     (
         "paifang",
         &[
@@ -24,6 +28,9 @@ const ARROWS: &[(&str, &[&str])] = &[
             "paifang-state",
             "paifang-plugins",
             "paifang-wasm",
+            "paifang-mmtp",
+            "paifang-access",
+            "paifang-client",
         ],
     ),
     (
@@ -36,6 +43,9 @@ const ARROWS: &[(&str, &[&str])] = &[
             "paifang-state",
             "paifang-plugins",
             "paifang-wasm",
+            "paifang-mmtp",
+            "paifang-access",
+            "paifang-client",
         ],
     ),
     ("xtask", &[]),

@@ -1,0 +1,2 @@
+//! The client of MMTP: one long connection that comes back by itself, and calls over it.
+#![forbid(unsafe_code)]
