@@ -3,4 +3,16 @@
 //! This crate is a leaf. It opens no socket and reads no clock: it takes bytes and the time, and gives bytes and events. So
 //! one machine serves server and client, is tested with simulated pairs, and is fuzzed. Its normative description is
 //! `docs/specs/mmtp.md`.
+//!
+//! [`frame`] turns bytes into frames and back, [`tlv`] reads what they carry,
+//! [`greeting`] what connections begin and end with.
 #![forbid(unsafe_code)]
+
+pub mod code;
+pub mod frame;
+pub mod greeting;
+mod reader;
+pub mod tlv;
+mod varint;
+
+pub use reader::Malformed;
