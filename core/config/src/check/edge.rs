@@ -134,6 +134,17 @@ fn listener_alone(listener: &Listener, whole: bool, problems: &mut Problems) {
             );
         }
     }
+    if let Some(mmtp) = &listener.mmtp
+        && mmtp.plain == listener.tls.is_some()
+        && whole
+    {
+        problems.push(match mmtp.plain {
+            true => Problem::new(mmtp.span(), "`plain` MMTP on a listener with `tls`")
+                .help("leave `plain` out, or give plain text a listener of its own"),
+            false => Problem::new(mmtp.span(), "MMTP needs `tls`")
+                .help("give the listener `tls`; behind a TLS proxy or in tests, write mmtp: { plain: true }"),
+        });
+    }
     limits(&listener.limits, problems);
 }
 

@@ -20,6 +20,9 @@ pub struct Listener {
     /// TLS; plain text (h1, and h2 by prior knowledge) where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Located<ListenerTls>>,
+    /// MMTP beside HTTP on this port, by ALPN `mmtp/1`; not offered where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mmtp: Option<Located<ListenerMmtp>>,
     /// Peers whose PROXY header and X-Forwarded-For or Forwarded fields are believed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trusted_proxies: Vec<Located<Cidr>>,
@@ -76,6 +79,15 @@ pub struct ListenerTls {
     /// Client certificates; none are asked for where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_ca: Option<ClientCa>,
+}
+
+/// MMTP on a listener.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListenerMmtp {
+    /// Whether it is taken in plain text. A listener without `tls` needs it, one with `tls` takes none. Default false.
+    #[serde(default)]
+    pub plain: bool,
 }
 
 fn both() -> Vec<Alpn> {

@@ -13,7 +13,7 @@ use crate::{
     builder::{Sources, StartError},
     cache::Cache,
     edge::{Edge, Sockets},
-    front::HttpFront,
+    front::{Fronts, HttpFront, NoMmtp},
     handlers::Handlers,
     insight::Sampler,
     live::{Dispatcher, Held, Live, Refusals, TraceKey},
@@ -172,7 +172,7 @@ impl Controller {
         let engine = Engine::new(clock);
         let slow = engine.slow().clone();
         let dispatcher = Dispatcher::new(live.clone(), engine, trace_key.clone(), refusals.clone());
-        let front = HttpFront::new(Arc::new(dispatcher));
+        let front = Fronts::new(HttpFront::new(Arc::new(dispatcher)), NoMmtp);
         let edge = Edge::new(Arc::new(front), tokio::runtime::Handle::current());
         let edge = Arc::new(edge.with_sockets(sockets.clone()));
         let counters = Arc::new(ReleaseCounters::default());

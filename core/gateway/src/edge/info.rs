@@ -83,6 +83,8 @@ pub enum Protocol {
     Http1,
     /// HTTP/2; its preface is still to be read from the stream.
     Http2,
+    /// MMTP; its preface is still to be read from the stream.
+    Mmtp,
 }
 
 /// The facts of a TLS session.

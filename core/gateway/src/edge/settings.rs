@@ -26,6 +26,9 @@ pub struct ListenerSpec {
     /// Whether a plain listener takes HTTP/2 from a client that begins with its preface (RFC 9113 section 3.3). No
     /// effect under TLS, where ALPN decides.
     pub h2c: bool,
+    /// Whether a plain listener takes MMTP from a client that begins with its preface. No effect under TLS, where ALPN
+    /// decides.
+    pub plain_mmtp: bool,
     /// Whether connections begin with a PROXY header.
     pub proxy_protocol: ProxyProtocol,
     /// Whom to believe about who the client is.
@@ -47,6 +50,7 @@ impl ListenerSpec {
             backlog: 1024,
             tls: None,
             h2c: true,
+            plain_mmtp: false,
             proxy_protocol: ProxyProtocol::Off,
             trust: Trust::default(),
             limits: Limits::default(),

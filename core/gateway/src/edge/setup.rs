@@ -24,7 +24,7 @@ use super::info::{ConnInfo, Protocol, TlsInfo};
 use super::limits::Permit;
 use super::proxy_protocol::{self, Endpoints, Parsed};
 use super::settings::{ListenerSpec, ProxyProtocol};
-use super::sniff::sniff;
+use super::sniff::{Known, sniff};
 use super::stats::Refusal;
 use super::stream::EdgeStream;
 use super::tls::{TlsConfig, client_certificate};
@@ -109,9 +109,7 @@ pub(super) async fn establish(
                 .map_err(|_| SetupError::HandshakeTimeout)?
                 .map_err(SetupError::Handshake)?;
             let (tls_info, digest) = facts(stream.get_ref().1);
-            if tls_info.alpn.as_deref() == Some("h2") {
-                info.protocol = Protocol::Http2;
-            }
+            info.protocol = agreed(&tls_info)?;
             shared.stats.handshakes.increment();
             if tls_info.resumed {
                 shared.stats.resumptions.increment();
@@ -120,8 +118,10 @@ pub(super) async fn establish(
             EdgeStream::tls(stream, digest)
         }
         None => {
-            if spec.h2c {
-                let read = timeout(spec.deadlines.first_bytes, read_first(&mut tcp, &mut ahead));
+            let known = Known { h2c: spec.h2c, mmtp: spec.plain_mmtp };
+            if known != Known::default() {
+                let read = read_first(&mut tcp, &mut ahead, known);
+                let read = timeout(spec.deadlines.first_bytes, read);
                 info.protocol = tokio::select! {
                     read = read => {
                         read.map_err(|_| SetupError::Refused(Refusal::SilentTimeout))??
@@ -162,10 +162,14 @@ async fn read_proxy_header(
 
 /// Reads until the bytes tell the protocol. A client that closes or says less is left to the HTTP/1 session, which
 /// knows how to answer it.
-async fn read_first(tcp: &mut TcpStream, ahead: &mut BytesMut) -> Result<Protocol, SetupError> {
+async fn read_first(
+    tcp: &mut TcpStream,
+    ahead: &mut BytesMut,
+    known: Known,
+) -> Result<Protocol, SetupError> {
     loop {
         if !ahead.is_empty()
-            && let Some(protocol) = sniff(ahead)
+            && let Some(protocol) = sniff(ahead, known)
         {
             return Ok(protocol);
         }
@@ -185,6 +189,20 @@ async fn read_first(tcp: &mut TcpStream, ahead: &mut BytesMut) -> Result<Protoco
 
 async fn handshake(transport: Transport, tls: &TlsConfig) -> io::Result<TlsStream<Transport>> {
     TlsAcceptor::from(Arc::clone(tls.server())).accept(transport).await
+}
+
+/// What ALPN agreed on.
+fn agreed(tls: &TlsInfo) -> Result<Protocol, SetupError> {
+    match tls.alpn.as_deref() {
+        Some("h2") => Ok(Protocol::Http2),
+        // What MMTP promises of forward secrecy and of early data holds from TLS 1.3 on.
+        Some("mmtp/1") if tls.version != "TLSv1_3" => {
+            let wrong = format!("mmtp/1 needs TLS 1.3, not {}", tls.version);
+            Err(SetupError::Handshake(io::Error::other(wrong)))
+        }
+        Some("mmtp/1") => Ok(Protocol::Mmtp),
+        _ => Ok(Protocol::Http1),
+    }
 }
 
 /// The session's facts, for us and for Pingora's sessions.

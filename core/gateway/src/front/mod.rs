@@ -1,11 +1,12 @@
-//! The HTTP fronts: connections in, calls out.
+//! The fronts: connections in, calls out.
 //!
 //! ```text
-//! EdgeStream ─> HttpFront ─┬─ http1: one call after the other ─┐
-//!                          └─ http2: a task for every stream ──┴─> Service::serve(head, Front)
+//! EdgeStream ─> Fronts ─┬─> HttpFront ─┬─ http1: one call after the other ─┐
+//!                       │              └─ http2: a task for every stream ──┴─> Service::serve(head, Front)
+//!                       └─> what serves MMTP
 //! ```
 //!
-//! A front reads a request's head, refuses what two readers could understand in two ways, takes out
+//! An HTTP front reads a request's head, refuses what two readers could understand in two ways, takes out
 //! what concerns the connection alone (`hop`), and hands the call to the [`Service`] together with a
 //! `paifang_pipeline::Front` to read its body from and answer it through. Requests that are refused
 //! here never become calls: [`Service::refuse`] says how the answer looks and accounts for it.
@@ -21,6 +22,7 @@ pub mod hop;
 mod http1;
 mod http2;
 mod method;
+mod mmtp;
 mod pace;
 mod refusal;
 mod response;
@@ -29,6 +31,7 @@ mod service;
 #[cfg(test)]
 mod tests;
 
+pub use mmtp::{Fronts, NoMmtp};
 pub use service::{HttpLimits, Incoming, Service};
 
 use crate::edge::{ConnInfo, ConnectionHandler, DrainState, EdgeStream, Protocol};
@@ -63,6 +66,7 @@ impl<S: Service> ConnectionHandler for HttpFront<S> {
         match info.protocol {
             Protocol::Http1 => http1::serve(stream, info, &*self.service, drain).await,
             Protocol::Http2 => http2::serve(stream, info, &self.service, drain).await,
+            Protocol::Mmtp => mmtp::turn_away(&info),
         }
     }
 }

@@ -63,8 +63,9 @@ fn spec(
 ) -> Option<ListenerSpec> {
     let mut spec = ListenerSpec::new(name.clone(), listener.address.0);
     if let Some(tls) = &listener.tls {
-        spec.tls = Some(self::tls(linker, tls)?);
+        spec.tls = Some(self::tls(linker, tls, listener.mmtp.is_some())?);
     }
+    spec.plain_mmtp = listener.mmtp.as_ref().is_some_and(|mmtp| mmtp.plain);
     let networks = listener.trusted_proxies.iter().map(|network| network.0);
     let proxy = *listener.proxy_protocol.value();
     spec.proxy_protocol = match proxy {
@@ -96,7 +97,7 @@ fn forwarded(listener: &model::Listener) -> ForwardedHeader {
     }
 }
 
-fn tls(linker: &mut Linker<'_>, tls: &model::ListenerTls) -> Option<TlsConfig> {
+fn tls(linker: &mut Linker<'_>, tls: &model::ListenerTls, mmtp: bool) -> Option<TlsConfig> {
     let mut certificates = Vec::new();
     for certificate in &tls.certificates {
         let (chain, key) = (linker.pem(&certificate.cert), linker.pem(&certificate.key));
@@ -107,14 +108,12 @@ fn tls(linker: &mut Linker<'_>, tls: &model::ListenerTls) -> Option<TlsConfig> {
         });
     }
     let mut spec = TlsSpec::new(certificates);
-    spec.alpn = tls
-        .alpn
-        .iter()
-        .map(|alpn| match alpn {
-            model::Alpn::H2 => Alpn::H2,
-            model::Alpn::Http11 => Alpn::Http1,
-        })
-        .collect();
+    // First: a client that offers it beside others means it.
+    spec.alpn = mmtp.then_some(Alpn::Mmtp).into_iter().collect();
+    spec.alpn.extend(tls.alpn.iter().map(|alpn| match alpn {
+        model::Alpn::H2 => Alpn::H2,
+        model::Alpn::Http11 => Alpn::Http1,
+    }));
     spec.min_version = match tls.min_version {
         model::TlsVersion::V12 => TlsVersion::Tls12,
         model::TlsVersion::V13 => TlsVersion::Tls13,

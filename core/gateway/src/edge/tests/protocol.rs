@@ -1,4 +1,4 @@
-//! Telling h2c from HTTP/1 on plain listeners.
+//! Telling HTTP/1, h2c and MMTP apart on plain listeners.
 
 use std::time::Duration;
 
@@ -15,7 +15,11 @@ fn sniffing(name: &str) -> ListenerSpec {
 
 /// Sends `pieces` one after the other; returns what was decided, and what the server then reads.
 async fn decide(pieces: &[&[u8]]) -> (Protocol, Vec<u8>) {
-    let mut edge = TestEdge::with(vec![sniffing("a")]).await;
+    decide_by(sniffing("a"), pieces).await
+}
+
+async fn decide_by(spec: ListenerSpec, pieces: &[&[u8]]) -> (Protocol, Vec<u8>) {
+    let mut edge = TestEdge::with(vec![spec]).await;
     let mut client = edge.connect("a").await;
     client.set_nodelay(true).unwrap();
     for piece in pieces {
@@ -45,6 +49,19 @@ async fn anything_else_is_http1_and_stays_readable() {
         let expected = (Protocol::Http1, request.as_bytes().to_vec());
         assert_eq!(decide(&[request.as_bytes()]).await, expected, "{request}");
     }
+}
+
+#[tokio::test]
+async fn mmtp_is_taken_where_it_is_switched_on_and_stays_readable() {
+    let whole = b"MMTP/\x01\x07frames";
+    let bytes: Vec<&[u8]> = whole.chunks(1).collect();
+    for h2c in [false, true] {
+        let spec = ListenerSpec { h2c, plain_mmtp: true, ..plain("a") };
+        assert_eq!(decide_by(spec.clone(), &bytes).await, (Protocol::Mmtp, whole.to_vec()));
+        let (protocol, _) = decide_by(spec, &[b"GET / HTTP/1.1\r\n\r\n"]).await;
+        assert_eq!(protocol, Protocol::Http1);
+    }
+    assert_eq!(decide(&bytes).await, (Protocol::Http1, whole.to_vec()));
 }
 
 #[tokio::test]

@@ -205,6 +205,12 @@ impl Pki {
 pub(crate) struct TlsClient(Arc<ClientConfig>);
 
 impl TlsClient {
+    pub(crate) fn offering(self, alpn: &[&str]) -> Self {
+        let mut config = (*self.0).clone();
+        config.alpn_protocols = alpn.iter().map(|alpn| alpn.as_bytes().to_vec()).collect();
+        Self(Arc::new(config))
+    }
+
     pub(crate) async fn handshake(
         &self,
         tcp: TcpStream,

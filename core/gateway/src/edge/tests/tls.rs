@@ -54,11 +54,15 @@ async fn alpn_decides_the_protocol() {
     let certificate = server_certificate(&pki, &["a.example"]);
     let both = TlsSpec::new(vec![certificate]);
     let h1 = TlsSpec { alpn: vec![Alpn::Http1], ..both.clone() };
+    let mobile = TlsSpec { alpn: vec![Alpn::Mmtp, Alpn::H2, Alpn::Http1], ..both.clone() };
     for (spec, offered, chosen, protocol) in [
         (&both, &["http/1.1", "h2"][..], Some(ALPN::H2), Protocol::Http2),
         (&both, &["http/1.1"], Some(ALPN::H1), Protocol::Http1),
         (&both, &[], None, Protocol::Http1),
         (&h1, &["h2", "http/1.1"], Some(ALPN::H1), Protocol::Http1),
+        (&mobile, &["h2", "mmtp/1"], None, Protocol::Mmtp),
+        (&mobile, &["h2"], Some(ALPN::H2), Protocol::Http2),
+        (&both, &["h2", "mmtp/1"], Some(ALPN::H2), Protocol::Http2),
     ] {
         let mut edge = TestEdge::with(vec![secure(spec)]).await;
         let client = pki.client(offered, None);
@@ -120,6 +124,22 @@ async fn a_client_below_the_least_version_is_refused() {
             until(1, || edge.stats("a").handshakes_failed.get()).await;
         }
     }
+}
+
+#[tokio::test]
+async fn mmtp_needs_tls_1_3() {
+    let pki = Pki::new();
+    let mut tls = TlsSpec::new(vec![server_certificate(&pki, &["a.example"])]);
+    tls.alpn = vec![Alpn::Mmtp, Alpn::Http1];
+    let mut edge = TestEdge::with(vec![secure(&tls)]).await;
+    let http = pki.client_up_to_tls12();
+    let _stream = http.handshake(edge.connect("a").await, "a.example").await.unwrap();
+    assert_eq!(edge.served().await.info.protocol, Protocol::Http1);
+    let old = pki.client_up_to_tls12().offering(&["mmtp/1"]);
+    let mut stream = old.handshake(edge.connect("a").await, "a.example").await.unwrap();
+    assert_eq!(closed(&mut stream).await, b"");
+    until(1, || edge.stats("a").handshakes_failed.get()).await;
+    assert_eq!(edge.stats("a").served.get(), 1);
 }
 
 #[tokio::test]

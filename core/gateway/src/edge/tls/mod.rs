@@ -56,13 +56,16 @@ pub enum Alpn {
     H2,
     /// `http/1.1`
     Http1,
+    /// `mmtp/1`; needs TLS 1.3, and a client that agrees on it under 1.2 is refused.
+    Mmtp,
 }
 
 impl Alpn {
-    fn wire(self) -> &'static [u8] {
+    pub(super) fn wire(self) -> &'static [u8] {
         match self {
             Self::H2 => b"h2",
             Self::Http1 => b"http/1.1",
+            Self::Mmtp => b"mmtp/1",
         }
     }
 }
