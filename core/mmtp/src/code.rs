@@ -116,6 +116,8 @@ impl CancelCode {
     pub const USER: Self = Self(4);
     /// It is too large.
     pub const TOO_LARGE: Self = Self(5);
+    /// It came after GOAWAY's last, so the server has not looked at it; it may be made again elsewhere. Never sent.
+    pub const NOT_LOOKED_AT: Self = Self(6);
 }
 
 #[cfg(test)]

@@ -5,13 +5,15 @@
 //! `docs/specs/mmtp.md`.
 //!
 //! [`frame`] turns bytes into frames and back, [`tlv`] reads what they carry,
-//! [`greeting`] what connections begin and end with.
+//! [`greeting`] what connections begin and end with, and
+//! [`session`] is the machine.
 #![forbid(unsafe_code)]
 
 pub mod code;
 pub mod frame;
 pub mod greeting;
 mod reader;
+pub mod session;
 pub mod tlv;
 mod varint;
 

@@ -1,0 +1,160 @@
+//! One-way messages: MESSAGE, DELIVERY and ACK (spec section 4).
+
+use bytes::{Bytes, BytesMut};
+
+use super::{
+    Event, Key, Session,
+    calls::own,
+    channel::{Carries, Partial, carries, priority},
+    event::Message,
+    outgoing::{First, Outgoing},
+    receive::{Fault, Received},
+};
+use crate::{
+    code::CloseCode,
+    frame::{Frame, Part},
+    tlv::kind,
+};
+
+/// The critical TLVs that mean something in a message.
+const KNOWN: &[u32] = &[kind::ENCODED_WITH];
+
+/// A message to be sent.
+#[derive(Clone, Debug, Default)]
+pub struct NewMessage {
+    /// Whether the other side acknowledges it.
+    pub delivery: bool,
+    /// TLVs, as [`TlvWriter`](crate::tlv::TlvWriter) writes them; at most [`MAX_BLOCK`](crate::tlv::MAX_BLOCK) bytes.
+    pub tlvs: Bytes,
+    /// Whether `data` is compressed.
+    pub zstd: bool,
+    /// The bytes. They are not copied until they are written, so one message to many costs no memory for each.
+    pub data: Bytes,
+}
+
+impl Session {
+    /// Sends a message on a message channel. `None`: the channel is none, or worn out, or the connection is closed.
+    pub fn message(&mut self, channel: u8, message: NewMessage) -> Option<Key> {
+        if self.closed || carries(channel) != Some(Carries::Messages) {
+            return None;
+        }
+        let own = self.open_channel(channel);
+        let sequence = own.begun.checked_add(1)?;
+        own.begun = sequence;
+        let key = Key { channel, sequence };
+        let first = if message.delivery { First::Delivery } else { First::Message };
+        let mut out = Outgoing::new(key, first, message.tlvs, priority(channel));
+        out.zstd = message.zstd;
+        out.end = true;
+        out.push(message.data);
+        if message.delivery {
+            own.delivered = sequence;
+        }
+        own.waiting.push_back(out);
+        if message.delivery {
+            self.reconsider();
+        }
+        Some(key)
+    }
+
+    /// Says that every delivery up to this one was taken over.
+    pub fn acknowledge(&mut self, key: Key) {
+        let Key { channel, sequence } = key;
+        if !self.closed {
+            self.put(&Frame::Ack { channel, sequence });
+        }
+    }
+
+    pub(super) fn on_message(&mut self, part: &Part<'_>, delivery: bool) -> Received {
+        let key = Key { channel: part.channel, sequence: part.sequence };
+        if carries(key.channel) != Some(Carries::Messages) {
+            return Err(Fault::new(
+                CloseCode::MALFORMED,
+                "a message on a channel without messages",
+            ));
+        }
+        self.check_next(key)?;
+        let cost = self.spend(part)?;
+        let dropped = part.tlvs.check_critical(KNOWN).is_err();
+        let channel = self.open_channel(key.channel);
+        if channel.partial.is_some() {
+            return Err(Fault::new(CloseCode::SEQUENCE, "a message within another"));
+        }
+        if delivery {
+            channel.deliveries = key.sequence;
+        }
+        let zstd = part.zstd;
+        if part.more {
+            let tlvs = Bytes::copy_from_slice(part.tlvs.as_bytes());
+            let data = BytesMut::from(part.data);
+            channel.partial = Some(Box::new(Partial { delivery, zstd, tlvs, data, dropped }));
+            // Its memory is bounded by `max_message`, so that a message larger than the window can come.
+            self.consumed(key.channel, cost);
+            return Ok(());
+        }
+        if dropped {
+            return self.drop_message(key, delivery, cost);
+        }
+        let (tlvs, data) = own(part);
+        self.tell(Event::Message(Box::new(Message { key, delivery, tlvs, zstd, data, cost })))
+    }
+
+    /// DATA on a message channel.
+    pub(super) fn on_message_data(&mut self, part: &Part<'_>) -> Received {
+        let key = Key { channel: part.channel, sequence: part.sequence };
+        if !part.tlvs.is_empty() {
+            return Err(Fault::new(CloseCode::MALFORMED, "TLVs that DATA may not have"));
+        }
+        let cost = self.spend(part)?;
+        let most = self.config.settings.max_message as usize;
+        let channel = self.open_channel(key.channel);
+        if key.sequence != channel.received {
+            return Err(Fault::new(CloseCode::SEQUENCE, "data of another message"));
+        }
+        let Some(partial) = &mut channel.partial else {
+            return Err(Fault::new(CloseCode::SEQUENCE, "data where none is due"));
+        };
+        if partial.data.len() + part.data.len() > most {
+            return Err(Fault::new(CloseCode::TOO_LARGE, "a message beyond max_message"));
+        }
+        if !partial.dropped {
+            partial.data.extend_from_slice(part.data);
+        }
+        if part.more {
+            self.consumed(key.channel, cost);
+            return Ok(());
+        }
+        let Some(whole) = channel.partial.take() else { return Ok(()) };
+        let Partial { delivery, zstd, tlvs, data, dropped } = *whole;
+        if dropped {
+            return self.drop_message(key, delivery, cost);
+        }
+        let data = data.freeze();
+        self.tell(Event::Message(Box::new(Message { key, delivery, tlvs, zstd, data, cost })))
+    }
+
+    /// A message that this version does not understand is acknowledged all the same, or it would come again for ever.
+    fn drop_message(&mut self, key: Key, delivery: bool, cost: u32) -> Received {
+        self.consumed(key.channel, cost);
+        if delivery {
+            self.acknowledge(key);
+        }
+        Ok(())
+    }
+
+    pub(super) fn on_ack(&mut self, key: Key) -> Received {
+        if carries(key.channel) != Some(Carries::Messages) {
+            return Err(Fault::new(CloseCode::MALFORMED, "an ACK on a channel without messages"));
+        }
+        let channel = self.open_channel(key.channel);
+        if key.sequence > channel.delivered {
+            return Err(Fault::new(CloseCode::SEQUENCE, "an ACK of what was not sent"));
+        }
+        if key.sequence <= channel.acked {
+            return Ok(());
+        }
+        channel.acked = key.sequence;
+        self.reconsider();
+        self.tell(Event::Acked(key))
+    }
+}

@@ -1,0 +1,9 @@
+//! Simulated pairs of sessions.
+#![allow(clippy::unwrap_used)]
+
+mod basics;
+mod credit;
+mod ends;
+mod faults;
+mod pair;
+mod users;
