@@ -6,10 +6,11 @@
 //!
 //! [`frame`] turns bytes into frames and back, [`tlv`] reads what they carry,
 //! [`greeting`] what connections begin and end with, and
-//! [`session`] is the machine.
+//! [`session`] is the machine. [`compress`] makes messages shorter.
 #![forbid(unsafe_code)]
 
 pub mod code;
+pub mod compress;
 pub mod frame;
 pub mod greeting;
 mod reader;
