@@ -23,6 +23,9 @@ pub(crate) mod row {
     pub(crate) const TOO_MANY_CALLS: (u16, u32) = (429, 1102);
 }
 
+/// A status and a row's number.
+type Row = (u16, u32);
+
 /// A call in flight.
 #[derive(Debug)]
 pub(super) struct Call {
@@ -122,7 +125,9 @@ impl Session {
         }
         let inbound = if part.more { Inbound::Open } else { Inbound::Ended };
         let busy = self.calls.len() >= self.config.settings.max_calls as usize;
-        let looked = if busy { Err(row::TOO_MANY_CALLS) } else { self.look_at(operation, part) };
+        // Whatever becomes of the call: from this frame on the number means the name.
+        let called = self.called(operation, &part.tlvs);
+        let looked = if busy { Err(row::TOO_MANY_CALLS) } else { look_at(part, called) };
         match looked {
             Ok(mut request) => {
                 self.add_call(Call { key, inbound, sending: true, priority: request.priority });
@@ -147,45 +152,8 @@ impl Session {
         }
     }
 
-    /// Reads a request, or says which row refuses it.
-    fn look_at(&mut self, operation: u32, part: &Part<'_>) -> Result<Request, (u16, u32)> {
-        let key = Key { channel: part.channel, sequence: part.sequence };
-        let (tlvs, data) = own(part);
-        let (mut priority, mut deadline_ms, mut attempt) = (3, None, 1);
-        if !part.tlvs.is_empty() {
-            part.tlvs.check_critical(OF_REQUEST).map_err(|_| row::UNSUPPORTED)?;
-            let bad = |_| row::MALFORMED_REQUEST;
-            for (kind, value) in part.tlvs.iter() {
-                match kind {
-                    kind::PRIORITY => priority = tlv::byte(value, "PRIORITY").map_err(bad)?.min(7),
-                    kind::DEADLINE => {
-                        deadline_ms = Some(tlv::integer(value, "DEADLINE").map_err(bad)?);
-                    }
-                    kind::ATTEMPT => attempt = tlv::integer(value, "ATTEMPT").map_err(bad)?,
-                    kind::CALL_ID if !(8..=32).contains(&value.len()) => {
-                        return Err(row::MALFORMED_REQUEST);
-                    }
-                    _ => {}
-                }
-            }
-        }
-        let called = self.called(operation, &part.tlvs)?;
-        Ok(Request {
-            key,
-            called,
-            priority,
-            deadline_ms,
-            attempt,
-            tlvs,
-            zstd: part.zstd,
-            data,
-            end: !part.more,
-            cost: 0,
-        })
-    }
-
     /// What a request is for. A name for a number is learnt.
-    fn called(&mut self, number: u32, tlvs: &Tlvs<'_>) -> Result<Called, (u16, u32)> {
+    fn called(&mut self, number: u32, tlvs: &Tlvs<'_>) -> Result<Called, Row> {
         let (name, target) = match tlvs.is_empty() {
             true => (None, None),
             false => (tlvs.get(kind::OPERATION), tlvs.get(kind::TARGET)),
@@ -325,6 +293,42 @@ impl Session {
         }
         self.spend(part)
     }
+}
+
+/// Reads a request for `called`, or says which row refuses it.
+fn look_at(part: &Part<'_>, called: Result<Called, Row>) -> Result<Request, Row> {
+    let key = Key { channel: part.channel, sequence: part.sequence };
+    let (tlvs, data) = own(part);
+    let (mut priority, mut deadline_ms, mut attempt) = (3, None, 1);
+    if !part.tlvs.is_empty() {
+        part.tlvs.check_critical(OF_REQUEST).map_err(|_| row::UNSUPPORTED)?;
+        let bad = |_| row::MALFORMED_REQUEST;
+        for (kind, value) in part.tlvs.iter() {
+            match kind {
+                kind::PRIORITY => priority = tlv::byte(value, "PRIORITY").map_err(bad)?.min(7),
+                kind::DEADLINE => {
+                    deadline_ms = Some(tlv::integer(value, "DEADLINE").map_err(bad)?);
+                }
+                kind::ATTEMPT => attempt = tlv::integer(value, "ATTEMPT").map_err(bad)?,
+                kind::CALL_ID if !(8..=32).contains(&value.len()) => {
+                    return Err(row::MALFORMED_REQUEST);
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(Request {
+        key,
+        called: called?,
+        priority,
+        deadline_ms,
+        attempt,
+        tlvs,
+        zstd: part.zstd,
+        data,
+        end: !part.more,
+        cost: 0,
+    })
 }
 
 /// TLVs and data in memory of their own: one piece for both.

@@ -118,9 +118,10 @@ pub(super) struct Channel {
     pub(super) begun: u32,
     /// The last one that the other side has.
     pub(super) received: u32,
-    /// The last delivery that was sent, and the last that was acknowledged.
+    /// The last delivery that was sent.
     pub(super) delivered: u32,
-    pub(super) acked: u32,
+    /// Deliveries that are not acknowledged, in order.
+    pub(super) unacked: VecDeque<u32>,
     /// The last delivery that came, which an ACK may name.
     pub(super) deliveries: u32,
     pub(super) send: SendCredit,
@@ -149,7 +150,7 @@ impl Channel {
             begun: 0,
             received: 0,
             delivered: 0,
-            acked: 0,
+            unacked: VecDeque::new(),
             deliveries: 0,
             send: SendCredit::initial(send),
             receive: ReceiveCredit::new(receive),

@@ -1,5 +1,7 @@
 //! One-way messages: MESSAGE, DELIVERY and ACK (spec section 4).
 
+use std::collections::VecDeque;
+
 use bytes::{Bytes, BytesMut};
 
 use super::{
@@ -49,6 +51,7 @@ impl Session {
         out.push(message.data);
         if message.delivery {
             own.delivered = sequence;
+            own.unacked.push_back(sequence);
         }
         own.waiting.push_back(out);
         if message.delivery {
@@ -150,10 +153,14 @@ impl Session {
         if key.sequence > channel.delivered {
             return Err(Fault::new(CloseCode::SEQUENCE, "an ACK of what was not sent"));
         }
-        if key.sequence <= channel.acked {
+        let acked = channel.unacked.partition_point(|sequence| *sequence <= key.sequence);
+        if acked == 0 {
             return Ok(());
         }
-        channel.acked = key.sequence;
+        channel.unacked.drain(..acked);
+        if channel.unacked.is_empty() {
+            channel.unacked = VecDeque::new();
+        }
         self.reconsider();
         self.tell(Event::Acked(key))
     }

@@ -164,7 +164,7 @@ impl Session {
     /// Whether a DELIVERY was sent, or waits to be, and is not acknowledged.
     #[must_use]
     pub fn awaits_ack(&self) -> bool {
-        self.channels.iter().any(|channel| channel.acked < channel.delivered)
+        self.channels.iter().any(|channel| !channel.unacked.is_empty())
     }
 
     /// When [`Self::handle_timeout`] is due.
@@ -213,6 +213,10 @@ impl Session {
     pub fn close(&mut self, closing: Closing) {
         if self.closed {
             return;
+        }
+        if self.greeting == Greeting::Deciding {
+            // CLOSE stands in WELCOME's place, and nothing before it.
+            self.control.clear();
         }
         closing.encode_close(&mut self.control);
         self.end(ClosedBy::Us, closing);
@@ -372,6 +376,8 @@ impl Session {
         if let Some(channel) = self.channel_mut(key.channel)
             && let Some(index) = channel.waiting.iter().position(|out| out.key == key)
         {
+            // What is not sent whole is never acknowledged.
+            channel.unacked.retain(|sequence| *sequence != key.sequence);
             if channel.waiting[index].first.is_some() {
                 // Its number is given, and there may be no gaps: CANCEL goes behind its first frame.
                 channel.waiting[index].abandon(code);

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 
-use super::{Key, channel::Carries, channel::carries};
+use super::{Greeting, Key, channel::Carries, channel::carries};
 use crate::{
     code::CancelCode,
     frame::{Frame, MAX_FRAME, Part},
@@ -70,7 +70,10 @@ impl Outgoing {
     pub(super) fn abandon(&mut self, code: CancelCode) {
         self.data = VecDeque::new();
         self.queued = 0;
-        self.tlvs = Bytes::new();
+        // A request may be the one that gives its operation a number, which later ones use.
+        if !matches!(self.first, Some(First::Request(_))) {
+            self.tlvs = Bytes::new();
+        }
         self.abandoned = Some(code);
     }
 
@@ -103,7 +106,8 @@ impl Outgoing {
             None => self.trailers.len(),
         };
         let block = if block == 0 { 0 } else { block + 2 };
-        let left = credit.min(largest - OVERHEAD).checked_sub(block);
+        // Blocks cannot be cut, so one larger than the frames that the other side likes goes all the same.
+        let left = credit.min((largest - OVERHEAD).max(block)).checked_sub(block);
         let room = left?.min(fragment).min(self.queued);
         if room == 0 && self.queued > 0 && self.first.is_none() {
             return None;
@@ -187,6 +191,9 @@ impl super::Session {
     /// urgent does not wait behind what is written already.
     pub fn poll_transmit(&mut self, out: &mut BytesMut, room: usize) -> bool {
         let before = out.len();
+        if self.is_silent() {
+            return false;
+        }
         if !self.control.is_empty() {
             out.extend_from_slice(&self.control);
             // An idle connection keeps no buffer.
@@ -212,7 +219,13 @@ impl super::Session {
     /// Whether [`Self::poll_transmit`] would write something.
     #[must_use]
     pub fn wants_write(&self) -> bool {
-        !self.control.is_empty() || !self.closed && (self.login_is_due() || self.choose().is_some())
+        let waits = || !self.closed && (self.login_is_due() || self.choose().is_some());
+        !self.is_silent() && (!self.control.is_empty() || waits())
+    }
+
+    /// Whether this is a server that has not decided on HELLO: nothing of it may come before WELCOME.
+    fn is_silent(&self) -> bool {
+        self.greeting == Greeting::Deciding && !self.closed
     }
 
     /// The source of the next frame, and how many bytes of data it may carry.

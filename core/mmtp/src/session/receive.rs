@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     code::CloseCode,
-    frame::{Frame, Part, Split, split},
+    frame::{Frame, MAX_FRAME, Part, Split, split},
     greeting::{Closing, Update},
     reader::Malformed,
 };
@@ -64,11 +64,11 @@ impl Session {
         }
     }
 
-    /// Takes the next frame, whose beginning may have come before.
+    /// Takes the next frame, whose beginning may have come before. `max_frame` is a wish: frames that were on their way when the
+    /// other side heard of it, and those with a large block, are longer.
     fn receive_some(&mut self, bytes: &mut &[u8]) -> Received {
-        let most = self.config.settings.max_frame as usize;
         if self.partial.is_empty() {
-            match split(bytes, most)? {
+            match split(bytes, MAX_FRAME)? {
                 Split::Frame(frame, length) => {
                     *bytes = &bytes[length..];
                     return self.on_frame(&frame);
@@ -89,7 +89,7 @@ impl Session {
             return Ok(());
         }
         let whole = std::mem::take(&mut self.partial);
-        match split(&whole, most)? {
+        match split(&whole, MAX_FRAME)? {
             // It needed no more than what was taken, so nothing is behind it.
             Split::Frame(frame, _) => self.on_frame(&frame),
             Split::Partial(needed) => {

@@ -100,9 +100,10 @@ impl Session {
         let hello = Hello::decode((lowest, highest), tlvs)?;
         self.greeting = Greeting::Deciding;
         self.learn(hello.settings);
+        let epoch = hello.epoch;
         self.events.push_back(Event::Hello(Box::new(hello)));
         let Some(server) = self.as_server() else { return Ok(()) };
-        server.holding = true;
+        (server.holding, server.epoch) = (true, epoch);
         Ok(())
     }
 
@@ -114,10 +115,14 @@ impl Session {
         }
         welcome.version = VERSION;
         welcome.settings = self.config.settings;
+        // What early frames have led to goes behind it.
+        let answers = std::mem::take(&mut self.control);
         welcome.encode(&mut self.control);
+        self.control.extend_from_slice(&answers);
         self.greeting = Greeting::Done;
         self.widen();
-        if let Some(server) = self.as_server() {
+        // An early LOGIN has gone on from HELLO's epoch.
+        if let Some(server) = self.as_server().filter(|server| server.logins == 0) {
             server.epoch = epoch;
         }
         self.release();
@@ -126,11 +131,8 @@ impl Session {
     pub(super) fn on_login(&mut self, epoch: u32, tlvs: Tlvs<'_>) -> Received {
         self.only(!self.is_client(), "LOGIN")?;
         let change = UserChange::decode(epoch, tlvs)?;
-        let hello_epoch = self.greeting == Greeting::Deciding;
         let Some(server) = self.as_server() else { return Ok(()) };
-        // While HELLO is being decided its epoch counts, which is in the event that the driver has.
-        let next = server.epoch.checked_add(1) == Some(epoch);
-        if !(next || hello_epoch && server.logins == 0) {
+        if server.epoch.checked_add(1) != Some(epoch) {
             return Err(Fault::new(CloseCode::MALFORMED, "not the next user epoch"));
         }
         server.logins += 1;
