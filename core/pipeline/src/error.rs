@@ -77,6 +77,8 @@ rows! {
     BODY_MALFORMED = 1011, BAD_REQUEST, "body_malformed", "The request body is malformed or incomplete.";
     /// The method is not one that the gateway relays (CONNECT).
     METHOD_REFUSED = 1012, NOT_IMPLEMENTED, "method_refused", "This method is not relayed.";
+    /// The call came as early data, which may be a recording, and the API does not take such calls.
+    TOO_EARLY = 1013, TOO_EARLY, "too_early", "This call must wait for the end of the TLS handshake.";
 
     /// No endpoint of the upstream is healthy.
     NO_ENDPOINT = 4000, SERVICE_UNAVAILABLE, "no_endpoint", "No endpoint of the upstream is available.";

@@ -11,7 +11,7 @@ use tokio_rustls::{
     TlsConnector,
     client::TlsStream,
     rustls::{
-        ClientConfig, RootCertStore,
+        ClientConfig, ClientConnection, RootCertStore,
         crypto::ring::default_provider,
         pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
     },
@@ -103,6 +103,24 @@ impl Pki {
 }
 
 impl TlsClient {
+    /// The same, sending data along with its first flight where it resumes.
+    #[must_use]
+    pub fn early(self) -> Self {
+        let mut config = (*self.0).clone();
+        config.enable_early_data = true;
+        Self(Arc::new(config))
+    }
+
+    /// The state of a connection for `host`, for who moves its bytes.
+    ///
+    /// # Panics
+    /// When `host` is no name.
+    #[must_use]
+    pub fn session(&self, host: &str) -> ClientConnection {
+        let name = ServerName::try_from(host.to_owned()).expect("a name");
+        ClientConnection::new(Arc::clone(&self.0), name).expect("a connection")
+    }
+
     /// A connection for `host`, past its handshake.
     ///
     /// # Errors

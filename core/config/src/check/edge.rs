@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Seen;
-use super::range::{HOUR, MILLI, number, size, time};
+use super::range::{HOUR, MILLI, MINUTE, number, size, time};
 use crate::diag::{Problem, Problems};
 use crate::model::{Config, ErrorPage, Limits, Listener, ProxyProtocol, Tracing};
 
@@ -132,6 +132,14 @@ fn listener_alone(listener: &Listener, whole: bool, problems: &mut Problems) {
                 Problem::new(tls.span(), "`alpn` offers no protocol")
                     .help("leave it out, or name h2 or http/1.1"),
             );
+        }
+        if let Some(sessions) = &tls.sessions {
+            number(&sessions.count, 1000, 100_000_000, problems);
+            size(&sessions.memory, 1 << 20, 64 << 30, problems);
+            time(&sessions.lifetime, MINUTE, 24 * HOUR, problems);
+        }
+        if let Some(early) = &tls.early_data {
+            size(&early.max, 512, 64 << 10, problems);
         }
     }
     if let Some(mmtp) = &listener.mmtp

@@ -9,6 +9,7 @@ use crate::diag::{Problem, Problems};
 use crate::yaml::Located;
 
 pub(super) const HOUR: Duration = Duration::from_secs(3600);
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
 pub(super) const MILLI: Duration = Duration::from_millis(1);
 
 /// A number outside of what is allowed.

@@ -44,8 +44,8 @@ pub struct Api {
     /// How answers are kept for later calls. Default: they are not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache: Option<Located<Cache>>,
-    /// Whether calls that may have been replayed (TLS 1.3 early data) are taken. Default false.
-    /// Listeners take no early data in this version, so it changes nothing until they do.
+    /// Whether calls that may have been replayed (TLS 1.3 early data, of any method) are served;
+    /// other APIs answer them with 425. Default false.
     #[serde(default)]
     pub early_data: bool,
 }

@@ -79,6 +79,48 @@ pub struct ListenerTls {
     /// Client certificates; none are asked for where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_ca: Option<ClientCa>,
+    /// Sessions of TLS 1.3 that are kept here to be resumed, once each; with `early_data` or `mmtp` always, else in tickets where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<TlsSessions>,
+    /// Data that clients who resume may send before the handshake has ended; none is taken where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub early_data: Option<TlsEarlyData>,
+}
+
+/// Sessions that are kept to be resumed.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TlsSessions {
+    /// Sessions at once: 1000 to 100000000. Default 200000.
+    pub count: Located<u32>,
+    /// Memory for them all: 1MiB to 64GiB. Default 128MiB.
+    pub memory: Located<ByteSize>,
+    /// How long one may be resumed: 1m to 24h. Default 24h.
+    pub lifetime: Located<HumanDuration>,
+}
+
+impl Default for TlsSessions {
+    fn default() -> Self {
+        Self {
+            count: 200_000.into(),
+            memory: ByteSize::new(128 << 20).into(),
+            lifetime: HumanDuration::from_secs(24 * 3600).into(),
+        }
+    }
+}
+
+/// Early data.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TlsEarlyData {
+    /// Bytes of it on a connection: 512 to 64KiB. Default 16KiB.
+    pub max: Located<ByteSize>,
+}
+
+impl Default for TlsEarlyData {
+    fn default() -> Self {
+        Self { max: ByteSize::new(16 << 10).into() }
+    }
 }
 
 /// MMTP on a listener.

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use paifang_pipeline::TlsFacts;
+use tokio::sync::watch;
 
 use super::client_ip::client_ip;
 use super::settings::Trust;
@@ -32,6 +33,8 @@ pub struct ConnInfo {
     pub protocol: Protocol,
     /// `None` on a plain connection.
     pub tls: Option<TlsInfo>,
+    /// Tells the end of the handshake of a connection that is served before it: see [`Self::handshake_done`].
+    pub handshake: Option<watch::Receiver<bool>>,
     /// Whom the listener believes; lives with the listener, so that a proxy that loses its trust by a reload
     /// loses it on its open connections too.
     pub trust: Arc<ArcSwap<Trust>>,
@@ -50,7 +53,22 @@ impl ConnInfo {
             accepted_at: Instant::now(),
             protocol: Protocol::Http1,
             tls: None,
+            handshake: None,
             trust: Arc::new(ArcSwap::from_pointee(Trust::default())),
+        }
+    }
+
+    /// Whether what was read from the connection so far is its client's own: whatever came before the end of a TLS handshake is early
+    /// data (RFC 8446 section 8), which anybody may have recorded and sent again. It turns true when the stream is read beyond that end.
+    pub fn handshake_done(&self) -> bool {
+        self.handshake.as_ref().is_none_or(|handshake| *handshake.borrow())
+    }
+
+    /// Waits until [`Self::handshake_done`]; false when the connection ends before. Somebody must read the stream meanwhile.
+    pub async fn handshake_end(&self) -> bool {
+        match &self.handshake {
+            Some(handshake) => handshake.clone().wait_for(|done| *done).await.is_ok(),
+            None => true,
         }
     }
 

@@ -18,6 +18,7 @@ use super::handler::{ConnectionHandler, DrainState, ErasedHandler};
 use super::settings::{ListenerSpec, ProxyProtocol};
 use super::sockets::{Handed, Role, Sockets};
 use super::stats::EdgeStats;
+use super::tls::{SessionStats, TlsConfig};
 
 /// The gateway's listeners and their connections. Dropping it closes them all at once; for less
 /// than that see [`Edge::drain`].
@@ -97,6 +98,8 @@ pub struct ListenerStatus {
     pub active: u32,
     /// Its counts.
     pub stats: Arc<EdgeStats>,
+    /// The sessions that it keeps for its clients, where it does; from zero on when a reload changes which clients it takes.
+    pub sessions: Option<Arc<SessionStats>>,
 }
 
 /// Why a set of listeners can't be.
@@ -422,5 +425,6 @@ fn status(shared: &ListenerShared) -> ListenerStatus {
         tls: spec.tls.is_some(),
         active: shared.counts.total(),
         stats: Arc::clone(&shared.stats),
+        sessions: spec.tls.as_ref().and_then(TlsConfig::session_stats).cloned(),
     }
 }

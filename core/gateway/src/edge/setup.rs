@@ -4,7 +4,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 
 use bytes::BytesMut;
 use paifang_pipeline::TlsFacts;
@@ -12,10 +11,8 @@ use pingora_core::protocols::tls::SslDigest;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::{HandshakeKind, ServerConnection};
-use tokio_rustls::server::TlsStream;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_rustls::rustls::{CommonState, HandshakeKind};
 
 use super::accept::{ListenerShared, draining};
 use super::address::canonical;
@@ -25,9 +22,9 @@ use super::limits::Permit;
 use super::proxy_protocol::{self, Endpoints, Parsed};
 use super::settings::{ListenerSpec, ProxyProtocol};
 use super::sniff::{Known, sniff};
-use super::stats::Refusal;
+use super::stats::{EarlyData, Refusal};
 use super::stream::EdgeStream;
-use super::tls::{TlsConfig, client_certificate};
+use super::tls::{Hello, accept, client_certificate};
 use super::transport::Transport;
 
 /// Numbers connections.
@@ -40,7 +37,7 @@ pub(super) struct Accepted {
     pub(super) tcp: TcpStream,
     /// In its one spelling.
     pub(super) peer: SocketAddr,
-    pub(super) accepted_at: Instant,
+    pub(super) accepted_at: std::time::Instant,
     /// The listener's settings of that moment; a reload in between changes nothing for this connection.
     pub(super) spec: Arc<ListenerSpec>,
 }
@@ -96,6 +93,7 @@ pub(super) async fn establish(
         accepted_at,
         protocol: Protocol::Http1,
         tls: None,
+        handshake: None,
         trust: Arc::clone(&shared.trust),
     };
     if spec.gate.as_ref().is_some_and(|gate| !gate.admit(&info)) {
@@ -103,17 +101,17 @@ pub(super) async fn establish(
     }
     let stream = match &spec.tls {
         Some(tls) => {
-            let handshake = handshake(Transport::new(tcp, ahead.freeze()), tls);
-            let stream = timeout(spec.deadlines.handshake, handshake)
+            let deadline = Instant::now() + spec.deadlines.handshake;
+            let handshake = accept(tls, Transport::new(tcp, ahead.freeze()));
+            let (mut stream, hello) = timeout_at(deadline, handshake)
                 .await
                 .map_err(|_| SetupError::HandshakeTimeout)?
                 .map_err(SetupError::Handshake)?;
-            let (tls_info, digest) = facts(stream.get_ref().1);
+            info.handshake = stream.serve_early(deadline);
+            let early = EarlyData { offered: hello.early_data, taken: stream.had_early_data() };
+            let (tls_info, digest) = facts(stream.session(), hello);
             info.protocol = agreed(&tls_info)?;
-            shared.stats.handshakes.increment();
-            if tls_info.resumed {
-                shared.stats.resumptions.increment();
-            }
+            shared.stats.count_handshake(tls_info.resumed, early);
             info.tls = Some(tls_info);
             EdgeStream::tls(stream, digest)
         }
@@ -187,10 +185,6 @@ async fn read_first(
     }
 }
 
-async fn handshake(transport: Transport, tls: &TlsConfig) -> io::Result<TlsStream<Transport>> {
-    TlsAcceptor::from(Arc::clone(tls.server())).accept(transport).await
-}
-
 /// What ALPN agreed on.
 fn agreed(tls: &TlsInfo) -> Result<Protocol, SetupError> {
     match tls.alpn.as_deref() {
@@ -206,7 +200,7 @@ fn agreed(tls: &TlsInfo) -> Result<Protocol, SetupError> {
 }
 
 /// The session's facts, for us and for Pingora's sessions.
-fn facts(session: &ServerConnection) -> (TlsInfo, SslDigest) {
+fn facts(session: &CommonState, hello: Hello) -> (TlsInfo, SslDigest) {
     let version = session.protocol_version().and_then(|version| version.as_str());
     let cipher = session.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
     let (version, cipher) = (version.unwrap_or_default(), cipher.unwrap_or_default());
@@ -214,7 +208,7 @@ fn facts(session: &ServerConnection) -> (TlsInfo, SslDigest) {
     let (certificate, hash) = certificate.map(client_certificate).unzip();
     let serial = certificate.as_ref().map(|certificate| certificate.serial.to_string());
     let digest = SslDigest::new(cipher, version, None, serial, hash.unwrap_or_default());
-    let server_name: Option<Box<str>> = session.server_name().map(Into::into);
+    let server_name = hello.server_name;
     let facts = Arc::new(TlsFacts {
         version,
         sni: server_name.clone(),

@@ -47,6 +47,15 @@ impl Refusal {
     }
 }
 
+/// What became of early data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct EarlyData {
+    /// The client said that it sends some.
+    pub(super) offered: bool,
+    /// Some of it came, and was taken.
+    pub(super) taken: bool,
+}
+
 /// A number that only grows, unless its owner says otherwise.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
@@ -77,6 +86,10 @@ pub struct EdgeStats {
     pub handshakes: Counter,
     /// Those of them that resumed a session.
     pub resumptions: Counter,
+    /// Those of them whose client sent data along that was taken.
+    pub early_data: Counter,
+    /// Those of them whose client offered such data that was refused, so that it sends it again.
+    pub early_data_refused: Counter,
     /// TLS handshakes that failed: no common version, cipher, protocol; a bad client certificate; no TLS at
     /// all; the client left.
     pub handshakes_failed: Counter,
@@ -95,6 +108,19 @@ impl EdgeStats {
     /// Connections closed before they were handed over, for this reason.
     pub fn refused(&self, reason: Refusal) -> u64 {
         self.refused[reason as usize].get()
+    }
+
+    /// Counts a handshake that succeeded, or goes on while its early data is served.
+    pub(super) fn count_handshake(&self, resumed: bool, early: EarlyData) {
+        self.handshakes.increment();
+        if resumed {
+            self.resumptions.increment();
+        }
+        if early.taken {
+            self.early_data.increment();
+        } else if early.offered {
+            self.early_data_refused.increment();
+        }
     }
 
     pub(super) fn refuse(&self, reason: Refusal) {

@@ -23,10 +23,10 @@ use pingora_core::protocols::{
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::server::TlsStream;
 
 use super::chunks::ChunkCheck;
 use super::gather::Gather;
+use super::tls::TlsStream;
 use super::transport::{Transport, read_ahead};
 
 /// How long [`Shutdown::shutdown`] may take to send what is unsent, and then to wait for the client to close.
@@ -60,11 +60,10 @@ impl EdgeStream {
         Self::new(Inner::Plain(Transport::new(tcp, ahead)), socket, None)
     }
 
-    /// A TLS connection after its handshake. `digest` is for Pingora's sessions.
+    /// A TLS connection that may be served. `digest` is for Pingora's sessions.
     pub(super) fn tls(stream: TlsStream<Transport>, digest: SslDigest) -> Self {
-        let (transport, session) = stream.get_ref();
-        let socket = socket_digest(transport.tcp());
-        let alpn = match session.alpn_protocol() {
+        let socket = socket_digest(stream.io().tcp());
+        let alpn = match stream.session().alpn_protocol() {
             Some(b"h2") => Some(ALPN::H2),
             Some(b"http/1.1") => Some(ALPN::H1),
             _ => None,
@@ -109,7 +108,7 @@ impl EdgeStream {
     fn tcp(&self) -> &TcpStream {
         match &self.inner {
             Inner::Plain(transport) => transport.tcp(),
-            Inner::Tls(stream) => stream.get_ref().0.tcp(),
+            Inner::Tls(stream) => stream.io().tcp(),
         }
     }
 

@@ -54,6 +54,8 @@ fields! {
     Expect = "expect", EXPECT;
     /// RFC 9110 section 7.2.
     Host = "host", HOST;
+    /// RFC 8470 section 5.1.
+    EarlyData = "early-data", HeaderName::from_static("early-data");
     /// RFC 7239.
     Forwarded = "forwarded", FORWARDED;
     /// The addresses that a call came through.

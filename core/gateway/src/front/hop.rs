@@ -13,8 +13,9 @@ use http::{
 
 /// Never taken out because `Connection` lists them: what frames and addresses a message, and what
 /// proxies say about who the caller is. Listing one of these is a try to have it forgotten.
-const PROTECTED: [&str; 8] = [
+const PROTECTED: [&str; 9] = [
     "content-length",
+    "early-data",
     "forwarded",
     "host",
     "x-forwarded-for",

@@ -20,6 +20,9 @@ use paifang_pipeline::{
 use smallvec::SmallVec;
 use std::sync::Arc;
 
+/// A proxy's word that a call came to it as early data (RFC 8470 section 5.1).
+const EARLY_DATA: &str = "early-data";
+
 /// Serves HTTP calls by the release that is live.
 pub(crate) struct Dispatcher {
     live: Arc<Live>,
@@ -68,9 +71,12 @@ impl Service for Dispatcher {
     }
 
     async fn serve<F: Front>(&self, mut incoming: Incoming, front: &mut F) -> Served {
-        let (target, params) = self.admit(&mut incoming);
-        let facts = facts::of(&mut incoming, &**self.engine.clock());
-        let traced = self.is_traced(&mut incoming, facts.received_unix);
+        let asked = Asked::take(&mut incoming);
+        let (target, params) = self.admit(&mut incoming, asked.early_data);
+        let mut facts = facts::of(&mut incoming, &**self.engine.clock());
+        facts.early_data = asked.early_data;
+        let received = facts.received_unix;
+        let traced = asked.trace.is_some_and(|key| self.trace_key.admits(key.as_bytes(), received));
         let mut exchange = Exchange::new(incoming.head, facts, params);
         if traced {
             exchange.enable_trace();
@@ -119,22 +125,46 @@ impl Service for Dispatcher {
     }
 }
 
-impl Dispatcher {
-    /// Whether the request may have itself traced. The header goes no further.
-    fn is_traced(&self, incoming: &mut Incoming, now: std::time::Duration) -> bool {
-        let headers = &mut incoming.head.headers;
-        // Hardly any has it, and a look at each name is cheaper than a hash.
-        if !headers.keys().any(|name| name.as_str() == TRACE_HEADER) {
-            return false;
-        }
-        let value = headers.remove(TRACE_HEADER);
-        value.is_some_and(|value| self.trace_key.admits(value.as_bytes(), now))
-    }
+/// What a head says to us alone; it goes no further.
+struct Asked {
+    /// What allows the call to have itself traced, perhaps.
+    trace: Option<HeaderValue>,
+    /// The call may be a recording of an earlier one.
+    early_data: bool,
+}
 
+impl Asked {
+    fn take(incoming: &mut Incoming) -> Self {
+        let connection = &incoming.connection;
+        let mut asked = Self { trace: None, early_data: !connection.handshake_done() };
+        let headers = &mut incoming.head.headers;
+        // Hardly any has them, and a look at each name is cheaper than a hash.
+        let (mut trace, mut early) = (false, false);
+        for name in headers.keys() {
+            trace |= name.as_str() == TRACE_HEADER;
+            early |= name.as_str() == EARLY_DATA;
+        }
+        if trace {
+            asked.trace = headers.remove(TRACE_HEADER);
+        }
+        if early {
+            headers.remove(EARLY_DATA);
+            // Whatever it says counts as yes (RFC 8470 section 5.1).
+            asked.early_data |= connection.from_trusted_proxy();
+        }
+        asked
+    }
+}
+
+impl Dispatcher {
     /// Brings the head into normal form and finds its API, and the places of its path parameters.
-    fn admit(&self, incoming: &mut Incoming) -> (Target, Params) {
+    fn admit(&self, incoming: &mut Incoming, early_data: bool) -> (Target, Params) {
         let serving = self.live.load();
         match find(&serving, incoming) {
+            Ok((index, _)) if early_data && !serving.apis[index].early_data => {
+                let rejection = Rejection::new(error::TOO_EARLY);
+                (Target::Refused(serving.fallback.clone(), rejection), Params::default())
+            }
             Ok((index, list)) => {
                 let params = Params::new(&incoming.head.uri, list);
                 (Target::Api(serving.apis[index].clone()), params)

@@ -48,6 +48,8 @@ pub(crate) struct ServingApi {
     pub(crate) template: Option<Arc<str>>,
     /// It exists and takes no calls.
     pub(crate) offline: bool,
+    /// It takes calls that may be recordings of earlier ones: early data.
+    pub(crate) early_data: bool,
     /// Ends its calls, once a later release has replaced it.
     pub(crate) recall: Recall,
 }

@@ -1,7 +1,7 @@
 //! Metrics of listeners and their connections.
 
 use super::family::{counters, gauges};
-use crate::edge::{Counter, Edge, EdgeStats, Refusal};
+use crate::edge::{Counter, Edge, EdgeStats, ListenerStatus, Refusal, tls::SessionStats};
 use prometheus_client::{collector::Collector, encoding::DescriptorEncoder};
 use std::{fmt, sync::Arc};
 
@@ -18,7 +18,7 @@ impl fmt::Debug for Listeners {
 type Place = fn(&EdgeStats) -> &Counter;
 
 /// Name, help and place of the plain counters.
-const COUNTERS: [(&str, &str, Place); 8] = [
+const COUNTERS: [(&str, &str, Place); 10] = [
     ("paifang_connections_accepted", "Connections accepted, refused ones included.", |s| {
         &s.accepted
     }),
@@ -30,6 +30,12 @@ const COUNTERS: [(&str, &str, Place); 8] = [
     }),
     ("paifang_tls_handshakes", "TLS handshakes that succeeded.", |s| &s.handshakes),
     ("paifang_tls_resumptions", "TLS handshakes that resumed a session.", |s| &s.resumptions),
+    ("paifang_tls_early_data", "TLS handshakes with early data that was taken.", |s| &s.early_data),
+    (
+        "paifang_tls_early_data_refused",
+        "TLS handshakes whose client offered early data that was not taken.",
+        |s| &s.early_data_refused,
+    ),
     ("paifang_tls_handshakes_failed", "TLS handshakes that failed.", |s| &s.handshakes_failed),
 ];
 
@@ -55,6 +61,7 @@ impl Collector for Listeners {
                 .iter()
                 .map(|l| (vec![("listener", &*l.name)], l.stats.handshakes_timed_out.get())),
         )?;
+        sessions(&mut encoder, &listeners)?;
         counters(
             &mut encoder,
             "paifang_connections_refused",
@@ -67,4 +74,42 @@ impl Collector for Listeners {
             }),
         )
     }
+}
+
+/// Reads one number of a listener's sessions.
+type SessionCount = fn(&SessionStats) -> u64;
+
+/// The sessions that listeners keep for their clients.
+fn sessions(encoder: &mut DescriptorEncoder<'_>, listeners: &[ListenerStatus]) -> fmt::Result {
+    let values = |read: SessionCount| {
+        listeners.iter().map(move |l| (&*l.name, l.sessions.as_deref().map_or(0, read)))
+    };
+    let gauge = |read| values(read).map(|(name, held)| (vec![("listener", name)], held as i64));
+    gauges(
+        encoder,
+        "paifang_tls_sessions_held",
+        "Sessions that are kept for clients to resume.",
+        gauge(SessionStats::held),
+    )?;
+    gauges(
+        encoder,
+        "paifang_tls_sessions_held_bytes",
+        "Memory that they take.",
+        gauge(SessionStats::held_bytes),
+    )?;
+    let events: [(&str, SessionCount); 4] = [
+        ("kept", |s| s.kept.get()),
+        ("taken", |s| s.taken.get()),
+        ("missed", |s| s.missed.get()),
+        ("evicted", |s| s.evicted.get()),
+    ];
+    counters(
+        encoder,
+        "paifang_tls_sessions",
+        "What became of sessions that are kept.",
+        events.into_iter().flat_map(|(event, read)| {
+            values(read)
+                .map(move |(name, count)| (vec![("event", event), ("listener", name)], count))
+        }),
+    )
 }

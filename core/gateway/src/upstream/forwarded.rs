@@ -37,6 +37,10 @@ pub(super) fn apply(
             Fields::default()
         }
     };
+    // What clients and proxies said of it has become a fact, or was not believed.
+    if facts.early_data {
+        headers.insert(Field::EarlyData.name(), HeaderValue::from_static("1"));
+    }
     let peer = facts.peer.ip().to_canonical();
     if policy.x_forwarded {
         x_forwarded(headers, told, facts, peer, host);
@@ -207,6 +211,15 @@ mod tests {
             headers["forwarded"],
             "for=1.1.1.1, for=\"[2001:db8::1]\";proto=https;host=\"a.example\""
         );
+    }
+
+    #[test]
+    fn early_data_is_told() {
+        let policy = Forwarding { x_forwarded: false, forwarded: false };
+        let mut facts = facts("192.0.2.7:99", false);
+        assert!(!run(&[], &facts, policy).contains_key("early-data"));
+        facts.early_data = true;
+        assert_eq!(run(&[], &facts, policy)["early-data"], "1");
     }
 
     #[test]

@@ -100,6 +100,9 @@ pub struct Facts {
     pub peer_trusted: bool,
     /// What TLS told, where there is TLS.
     pub tls: Option<Arc<TlsFacts>>,
+    /// Whether the call came as TLS early data, or so a trusted proxy says: it may be a recording of an earlier one, sent again
+    /// (RFC 8470). Servers are told by `Early-Data`.
+    pub early_data: bool,
     /// When the head had arrived, on the monotonic clock.
     pub received: Nanos,
     /// When the head had arrived, since the Unix epoch.
@@ -143,6 +146,7 @@ impl Facts {
             client_ip: peer.ip(),
             peer_trusted: false,
             tls: None,
+            early_data: false,
             received,
             received_unix,
             entropy: 0,

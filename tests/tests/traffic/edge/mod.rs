@@ -2,6 +2,7 @@
 
 mod client_ip;
 mod deadlines;
+mod early;
 mod limits;
 mod proxy;
 mod tls;

@@ -5,7 +5,7 @@ use crate::{
     edge::{
         AcceptGate, ConnInfo, Deadlines, ForwardedHeader, Limits, ListenerSpec, ProxyProtocol,
         Trust, TrustedProxies,
-        tls::{Alpn, CertificateSpec, ClientAuth, TlsConfig, TlsSpec, TlsVersion},
+        tls::{Alpn, CertificateSpec, ClientAuth, SessionLimits, TlsConfig, TlsSpec, TlsVersion},
     },
     front::HttpLimits,
     upstream::Deps,
@@ -114,6 +114,17 @@ fn tls(linker: &mut Linker<'_>, tls: &model::ListenerTls, mmtp: bool) -> Option<
         model::Alpn::H2 => Alpn::H2,
         model::Alpn::Http11 => Alpn::Http1,
     }));
+    if mmtp || tls.sessions.is_some() || tls.early_data.is_some() {
+        let sessions = tls.sessions.clone().unwrap_or_default();
+        spec.sessions = Some(SessionLimits {
+            count: *sessions.count as usize,
+            bytes: sessions.memory.as_usize(),
+            lifetime: sessions.lifetime.get(),
+        });
+    }
+    if let Some(early) = &tls.early_data {
+        spec.early_data = u32::try_from(early.max.as_usize()).unwrap_or(u32::MAX);
+    }
     spec.min_version = match tls.min_version {
         model::TlsVersion::V12 => TlsVersion::Tls12,
         model::TlsVersion::V13 => TlsVersion::Tls13,

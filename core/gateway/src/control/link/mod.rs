@@ -99,7 +99,8 @@ fn link_noting(
                 rules: config.cache.as_ref().map(|config| Rules::new(config, &served.api, cache)),
             });
             let template = config.matches.as_ref().and_then(|matches| traces::template(matches));
-            let (known, of) = ((&before, &waiting), (served.offline, template));
+            let of = Traits { offline: served.offline, early_data: served.early_data, template };
+            let known = (&before, &waiting);
             served_by(known, &served.api, (&upstreams, kept), of)
         })
         .collect();
@@ -110,7 +111,7 @@ fn link_noting(
             (&before, &waiting),
             &snapshot.fallback().api,
             (&upstreams, None),
-            (false, None),
+            Traits::default(),
         ),
         upstreams,
         tracer,
@@ -127,19 +128,27 @@ fn link_noting(
 /// What the release before serves, by the API.
 type Before<'a> = HashMap<*const Api, &'a Arc<ServingApi>>;
 
+/// What an API is beside its steps and upstreams.
+#[derive(Default)]
+struct Traits {
+    offline: bool,
+    early_data: bool,
+    template: Option<Arc<str>>,
+}
+
 /// An API with its upstreams; the one that was there before, where all are as they were. Calls of a
 /// new one wait in `waiting` for word that they are to end.
 fn served_by(
     (before, waiting): (&Before<'_>, &Waiting),
     api: &Arc<Api>,
     (upstreams, cache): (&Upstreams, Option<ApiCache>),
-    (offline, template): (bool, Option<Arc<str>>),
+    of: Traits,
 ) -> Arc<ServingApi> {
     let upstream = api.upstream.as_deref().and_then(|name| upstreams.get(name));
     // The snapshot was compiled against the same names, so that none is missing.
     let routes = || api.chain.routes().iter().filter_map(|name| upstreams.get(name));
     let known = before.get(&Arc::as_ptr(api)).filter(|known| {
-        known.offline == offline
+        (known.offline, known.early_data) == (of.offline, of.early_data)
             // Its rules are of the API's own config, which is as it was.
             && known.cache.is_some() == cache.is_some()
             && known.upstream.as_ref().map(Arc::as_ptr) == upstream.map(Arc::as_ptr)
@@ -152,8 +161,9 @@ fn served_by(
             upstream: upstream.cloned(),
             routes: routes().cloned().collect(),
             cache,
-            template,
-            offline,
+            template: of.template,
+            offline: of.offline,
+            early_data: of.early_data,
             recall: Recall::new(waiting),
         }),
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod drain;
+mod early;
 mod limits;
 mod protocol;
 mod proxy;

@@ -8,7 +8,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyPair,
 };
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -211,11 +211,24 @@ impl TlsClient {
         Self(Arc::new(config))
     }
 
-    pub(crate) async fn handshake(
+    /// Sends data along with its first flight, where it resumes.
+    pub(crate) fn early(self) -> Self {
+        let mut config = (*self.0).clone();
+        config.enable_early_data = true;
+        Self(Arc::new(config))
+    }
+
+    /// A connection's own state, for who moves its bytes.
+    pub(crate) fn session(&self, host: &str) -> rustls::ClientConnection {
+        let name = ServerName::try_from(host.to_owned()).unwrap();
+        rustls::ClientConnection::new(Arc::clone(&self.0), name).unwrap()
+    }
+
+    pub(crate) async fn handshake<IO: AsyncRead + AsyncWrite + Unpin>(
         &self,
-        tcp: TcpStream,
+        tcp: IO,
         host: &str,
-    ) -> std::io::Result<TlsStream<TcpStream>> {
+    ) -> std::io::Result<TlsStream<IO>> {
         let name = ServerName::try_from(host.to_owned()).unwrap();
         soon(TlsConnector::from(Arc::clone(&self.0)).connect(name, tcp)).await
     }

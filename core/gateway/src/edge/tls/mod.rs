@@ -1,11 +1,19 @@
 //! TLS on a listener: from PEM bytes to a checked server config.
 //!
 //! Building is pure but for random ticket keys: it reads no file and no clock, so a release is refused before
-//! it goes live when a key doesn't fit its certificate. Versions 1.2 and 1.3 with the suites of `ring`;
-//! sessions resume by tickets whose keys rotate every six hours; no early data.
+//! it goes live when a key doesn't fit its certificate. Versions 1.2 and 1.3 with the suites of `ring`.
+//!
+//! Sessions resume by tickets that hold them, whose keys rotate every six hours; or, of TLS 1.3 where [`TlsSpec::sessions`] says so, by
+//! tickets that name them, each once. Only those may carry early data.
 
+mod accept;
+mod buffers;
 mod certificate;
+mod hello;
 mod resolver;
+mod session;
+mod sessions;
+mod stream;
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,13 +23,20 @@ use ring::digest::{Context, SHA256};
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::server::danger::ClientCertVerifier;
-use tokio_rustls::rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use tokio_rustls::rustls::server::{
+    NoServerSessionStorage, ProducesTickets, StoresServerSessions, WebPkiClientVerifier,
+};
 use tokio_rustls::rustls::{self, RootCertStore, ServerConfig, crypto::ring as provider};
 
+pub(super) use accept::accept;
 pub(super) use certificate::client_certificate;
 pub use certificate::{CertificateFacts, CertificateSpec};
+pub(super) use hello::Hello;
+pub use sessions::{SessionLimits, SessionStats};
+pub(super) use stream::TlsStream;
 
 use resolver::SniResolver;
+use sessions::Sessions;
 
 /// What a listener's TLS is made of. The caller reads files.
 #[derive(Clone, Debug)]
@@ -35,16 +50,22 @@ pub struct TlsSpec {
     pub min_version: TlsVersion,
     /// Whether clients show certificates.
     pub client_auth: ClientAuth,
+    /// Keeps sessions of TLS 1.3 here, to be resumed once each, instead of in tickets.
+    pub sessions: Option<SessionLimits>,
+    /// Early data that is taken from a client that resumes, at most, in bytes; 0 takes none, and so does a spec without `sessions`.
+    pub early_data: u32,
 }
 
 impl TlsSpec {
-    /// `certificates` with h2 before http/1.1, from TLS 1.2 on, without client certificates.
+    /// `certificates` with h2 before http/1.1, from TLS 1.2 on, without client certificates, with sessions in tickets.
     pub fn new(certificates: Vec<CertificateSpec>) -> Self {
         Self {
             certificates,
             alpn: vec![Alpn::H2, Alpn::Http1],
             min_version: TlsVersion::Tls12,
             client_auth: ClientAuth::Off,
+            sessions: None,
+            early_data: 0,
         }
     }
 }
@@ -95,12 +116,69 @@ pub enum ClientAuth {
 /// A checked TLS setup; cheap to clone.
 #[derive(Clone)]
 pub struct TlsConfig {
+    /// With tickets that hold sessions.
     server: Arc<ServerConfig>,
+    /// For clients that offer TLS 1.3, where sessions are kept.
+    keeping: Option<Keeping>,
     certificates: Arc<[CertificateFacts]>,
     /// Of everything in the spec.
     fingerprint: [u8; 32],
     /// Of what decides whether a session may resume: another setup with the same one verifies clients alike.
     resumption_fingerprint: [u8; 32],
+}
+
+/// How clients that offer TLS 1.3 are served where sessions are kept.
+#[derive(Clone)]
+struct Keeping {
+    server: Arc<ServerConfig>,
+    sessions: Arc<Sessions>,
+    limits: SessionLimits,
+}
+
+impl Keeping {
+    fn new(spec: &TlsSpec, limits: SessionLimits, server: &ServerConfig) -> Self {
+        let sessions = Arc::new(Sessions::new(limits));
+        let mut server = server.clone();
+        // Without an enabled ticketer, tickets name what the storage holds.
+        server.ticketer = Arc::new(NoTickets);
+        server.session_storage = Arc::clone(&sessions) as Arc<dyn StoresServerSessions>;
+        server.max_early_data_size = spec.early_data;
+        // The answer to early data goes out before the handshake has ended. Who shows a certificate is answered after.
+        server.send_half_rtt_data = spec.early_data > 0;
+        Self { server: Arc::new(server), sessions, limits }
+    }
+
+    /// Goes on with the sessions of `old`, within the limits of this.
+    fn succeeding(mut self, old: &Self) -> Self {
+        old.sessions.limit(self.limits);
+        let mut server = (*self.server).clone();
+        server.session_storage = Arc::clone(&old.sessions) as Arc<dyn StoresServerSessions>;
+        self.server = Arc::new(server);
+        self.sessions = Arc::clone(&old.sessions);
+        self
+    }
+}
+
+/// Makes no ticket that holds a session.
+#[derive(Debug)]
+struct NoTickets;
+
+impl ProducesTickets for NoTickets {
+    fn enabled(&self) -> bool {
+        false
+    }
+
+    fn lifetime(&self) -> u32 {
+        0
+    }
+
+    fn encrypt(&self, _plain: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn decrypt(&self, _cipher: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
 }
 
 impl TlsConfig {
@@ -134,6 +212,7 @@ impl TlsConfig {
         server.session_storage = Arc::new(NoServerSessionStorage {});
         server.ticketer = provider::Ticketer::new().map_err(TlsError::Setup)?;
         Ok(Self {
+            keeping: spec.sessions.map(|limits| Keeping::new(spec, limits, &server)),
             server: Arc::new(server),
             certificates: loaded.into_iter().map(|certificate| certificate.facts).collect(),
             fingerprint: fingerprint(spec),
@@ -162,8 +241,15 @@ impl TlsConfig {
         dates.chain(unreachable.map(|c| TlsWarning::NoNames { label: c.label.clone() })).collect()
     }
 
-    pub(super) fn server(&self) -> &Arc<ServerConfig> {
-        &self.server
+    /// What serves a client that says `hello`; one whose hello can't be read is told so by rustls.
+    fn server(&self, hello: Option<&Hello>) -> &Arc<ServerConfig> {
+        let keeping = self.keeping.as_ref().filter(|_| hello.is_some_and(|hello| hello.tls13));
+        keeping.map_or(&self.server, |keeping| &keeping.server)
+    }
+
+    /// What became of the sessions that are kept here, where they are.
+    pub(super) fn session_stats(&self) -> Option<&Arc<SessionStats>> {
+        self.keeping.as_ref().map(|keeping| keeping.sessions.stats())
     }
 
     /// This setup as the successor of `old`: where nothing changed it is `old`; where sessions of `old` would be
@@ -177,7 +263,11 @@ impl TlsConfig {
         }
         let mut server = (*self.server).clone();
         server.ticketer = Arc::clone(&old.server.ticketer);
-        Self { server: Arc::new(server), ..self }
+        let keeping = match (self.keeping, &old.keeping) {
+            (Some(new), Some(old)) => Some(new.succeeding(old)),
+            (keeping, _) => keeping,
+        };
+        Self { server: Arc::new(server), keeping, ..self }
     }
 }
 
@@ -218,6 +308,10 @@ fn fingerprint(spec: &TlsSpec) -> [u8; 32] {
         hash.field(&certificate.key_pem);
     }
     spec.alpn.iter().for_each(|alpn| hash.field(alpn.wire()));
+    if let Some(SessionLimits { count, bytes, lifetime }) = spec.sessions {
+        let limits = [count as u128, bytes as u128, lifetime.as_nanos(), spec.early_data.into()];
+        limits.iter().for_each(|limit| hash.field(&limit.to_be_bytes()));
+    }
     hash.finish()
 }
 

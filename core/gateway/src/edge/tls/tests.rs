@@ -139,9 +139,41 @@ fn succession_keeps_what_did_not_change() {
     let old = TlsConfig::build(&first).unwrap();
     let succeed = |spec: &TlsSpec| TlsConfig::build(spec).unwrap().succeeding(&old);
 
-    assert!(Arc::ptr_eq(succeed(&first).server(), old.server()));
+    assert!(Arc::ptr_eq(succeed(&first).server(None), old.server(None)));
     let renewed = succeed(&renewed);
-    assert!(!Arc::ptr_eq(renewed.server(), old.server()));
-    assert!(Arc::ptr_eq(&renewed.server().ticketer, &old.server().ticketer));
-    assert!(!Arc::ptr_eq(&succeed(&stricter).server().ticketer, &old.server().ticketer));
+    assert!(!Arc::ptr_eq(renewed.server(None), old.server(None)));
+    assert!(Arc::ptr_eq(&renewed.server(None).ticketer, &old.server(None).ticketer));
+    assert!(!Arc::ptr_eq(&succeed(&stricter).server(None).ticketer, &old.server(None).ticketer));
+}
+
+#[test]
+fn sessions_outlive_a_renewed_certificate_but_not_other_rules_for_clients() {
+    let limits = SessionLimits { count: 1000, bytes: 1 << 20, lifetime: Duration::from_secs(60) };
+    let sessions = Some(limits);
+    let first = TlsSpec { sessions, ..TlsSpec::new(vec![spec(&["a.example"])]) };
+    let old = TlsConfig::build(&first).unwrap();
+    let tls13 = Hello { tls13: true, ..Hello::default() };
+    let name = vec![7; 32];
+    let store = |config: &TlsConfig| Arc::clone(&config.server(Some(&tls13)).session_storage);
+    let succeed = |spec: &TlsSpec| TlsConfig::build(spec).unwrap().succeeding(&old);
+
+    let renewed = TlsSpec { sessions, ..TlsSpec::new(vec![spec(&["a.example"])]) };
+    let early = TlsSpec { early_data: 1000, ..renewed.clone() };
+    let smaller =
+        TlsSpec { sessions: Some(SessionLimits { count: 10, ..limits }), ..first.clone() };
+    for (change, spec) in [("renewed", &renewed), ("early", &early), ("smaller", &smaller)] {
+        let next = succeed(spec);
+        assert!(store(&old).put(name.clone(), vec![1]));
+        assert_eq!(store(&next).take(&name), Some(vec![1]), "{change}");
+        assert_eq!(store(&old).take(&name), None, "{change}");
+        let server = next.server(Some(&tls13));
+        assert_eq!(server.max_early_data_size, spec.early_data, "{change}");
+        assert!(!server.ticketer.enabled(), "{change}");
+        assert!(next.server(None).ticketer.enabled(), "{change}");
+    }
+    let stricter = TlsSpec { min_version: TlsVersion::Tls13, ..renewed };
+    assert!(store(&old).put(name.clone(), vec![1]));
+    assert_eq!(store(&succeed(&stricter)).take(&name), None);
+    let without = succeed(&TlsSpec { sessions: None, ..first });
+    assert!(without.server(Some(&tls13)).ticketer.enabled());
 }
