@@ -1,4 +1,30 @@
-//! The access front: connections that speak MMTP, their sessions, users and calls.
+//! The access front: connections that speak MMTP, their sessions, users and calls (`docs/specs/mmtp.md`).
 //!
-//! It knows neither Pingora nor listeners: whoever accepts connections hands it streams of bytes.
+//! ```text
+//! bytes ─> connection ─> mmtp::Session ─> CallFront ─> Host::serve (the pipeline)
+//!             │  one task a connection         │
+//!             └─ Registry: by device, user <───┴── push, goaway
+//! ```
+//!
+//! It knows neither Pingora nor listeners: a [`Host`] hands it streams of bytes with what it knows of them, admits clients, and serves
+//! their calls. A connection and all of its calls are one task, so an answer is written by who made it, without a wake
+//! in between.
 #![forbid(unsafe_code)]
+
+mod call;
+mod client;
+mod connection;
+mod host;
+mod limits;
+mod registry;
+mod server;
+mod stats;
+
+pub use call::{Call, CallFront, Target};
+pub use client::{Client, User};
+pub use connection::{Handle, NotSent};
+pub use host::{Admission, Denied, Drain, Host};
+pub use limits::Limits;
+pub use registry::{Pushed, Registry};
+pub use server::Server;
+pub use stats::{Stats, Totals};

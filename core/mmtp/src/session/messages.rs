@@ -13,7 +13,7 @@ use super::{
     receive::{Fault, Received},
 };
 use crate::{
-    code::CloseCode,
+    code::{CancelCode, CloseCode},
     frame::{Frame, Part},
     tlv::kind,
 };
@@ -30,6 +30,8 @@ pub struct NewMessage {
     pub tlvs: Bytes,
     /// Whether `data` is compressed.
     pub zstd: bool,
+    /// Whether [`Session::shed`] may drop it while it waits.
+    pub droppable: bool,
     /// The bytes. They are not copied until they are written, so one message to many costs no memory for each.
     pub data: Bytes,
 }
@@ -47,6 +49,7 @@ impl Session {
         let first = if message.delivery { First::Delivery } else { First::Message };
         let mut out = Outgoing::new(key, first, message.tlvs, priority(channel));
         out.zstd = message.zstd;
+        out.droppable = message.droppable && !message.delivery;
         out.end = true;
         out.push(message.data);
         if message.delivery {
@@ -58,6 +61,18 @@ impl Session {
             self.reconsider();
         }
         Some(key)
+    }
+
+    /// Drops messages that may be dropped and have not begun to be sent; how many. Their numbers are sent with nothing behind them.
+    pub fn shed(&mut self) -> usize {
+        let waiting = self.channels.iter_mut().flat_map(|channel| &mut channel.waiting);
+        let idle = waiting.filter(|out| out.droppable && out.first.is_some());
+        let mut dropped = 0;
+        for out in idle.filter(|out| out.abandoned.is_none()) {
+            out.abandon(CancelCode::UNWANTED);
+            dropped += 1;
+        }
+        dropped
     }
 
     /// Says that every delivery up to this one was taken over.

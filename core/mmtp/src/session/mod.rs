@@ -7,7 +7,7 @@
 //!
 //! A driver reads bytes and hands them to [`Session::receive`]; takes every [`Event`]; writes what
 //! [`Session::poll_transmit`] gives; and calls [`Session::handle_timeout`] when [`Session::timeout`] has come. Nothing here
-//! waits, and nothing reads a clock: each call that needs the time is told it. After [`Event::Closed`] what
+//! waits, and nothing reads a clock: [`Session::advance`] tells the time to what is begun. After [`Event::Closed`] what
 //! is left to write is written, and the connection is closed.
 //!
 //! What is kept is bounded: by credit for what was received, by [`Session::queued`] for what the driver wants sent.
@@ -290,8 +290,8 @@ impl Session {
         }
     }
 
-    /// Time never goes back.
-    fn advance(&mut self, now: Millis) {
+    /// Tells the time, which never goes back. A driver does so before it begins something that is waited for: a call, a login, a delivery.
+    pub fn advance(&mut self, now: Millis) {
         self.now = self.now.max(now);
     }
 

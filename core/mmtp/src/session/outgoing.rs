@@ -45,6 +45,8 @@ pub(super) struct Outgoing {
     pub(super) end: bool,
     /// Its driver was told to wait.
     pub(super) full: bool,
+    /// Whether it may be dropped for others.
+    pub(super) droppable: bool,
     /// Why it is not wanted any more; only its number is left to be used.
     pub(super) abandoned: Option<CancelCode>,
 }
@@ -62,6 +64,7 @@ impl Outgoing {
             queued: 0,
             end: false,
             full: false,
+            droppable: false,
             abandoned: None,
         }
     }

@@ -1,0 +1,273 @@
+//! One call's door to the pipeline.
+//!
+//! Credit follows the call: a client gets credit back for a piece of its body when the call asks for the next one, and `send`
+//! waits while as much waits to be sent as one call may have waiting.
+
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use paifang_mmtp::{
+    code::CancelCode,
+    session::{Key, NewResponse, fields},
+    tlv::{TlvWriter, Tlvs, kind},
+};
+use paifang_pipeline::{BodySize, Frame, Front, FrontError, Inbound, ResponseHead, error};
+
+use super::response;
+use crate::connection::Shared;
+
+/// What has come for a call and was not read; and who waits for it.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    pub(crate) pieces: VecDeque<Piece>,
+    /// The client does not want it any more, or the connection is gone.
+    pub(crate) gone: bool,
+    /// It has as much to send as it may.
+    pub(crate) full: bool,
+    waker: Option<Waker>,
+}
+
+/// A piece of a request's body.
+#[derive(Debug)]
+pub(crate) struct Piece {
+    pub(crate) data: Bytes,
+    pub(crate) end: bool,
+    pub(crate) tlvs: Bytes,
+    pub(crate) cost: u32,
+}
+
+impl Inbox {
+    pub(crate) fn wake(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    fn wait(&mut self, cx: &Context<'_>) {
+        match &mut self.waker {
+            Some(waker) => waker.clone_from(cx.waker()),
+            None => self.waker = Some(cx.waker().clone()),
+        }
+    }
+}
+
+/// How far the answer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// Nothing was sent.
+    Due,
+    /// The head was.
+    Body,
+    /// All of it was.
+    Complete,
+    /// It was broken off.
+    Broken,
+}
+
+/// One call's door. See the module.
+#[derive(Debug)]
+pub struct CallFront {
+    shared: Arc<Shared>,
+    key: Key,
+    /// The body has ended, or there is none.
+    ended: bool,
+    /// What the last piece cost, to be given back at the next.
+    cost: u32,
+    /// The content type of the request, which an answer need not repeat.
+    content_type: Option<HeaderValue>,
+    progress: Progress,
+    head_only: bool,
+}
+
+impl CallFront {
+    pub(crate) fn new(shared: Arc<Shared>, key: Key, ended: bool, headers: &HeaderMap) -> Self {
+        let content_type = headers.get(http::header::CONTENT_TYPE).cloned();
+        let progress = Progress::Due;
+        Self { shared, key, ended, cost: 0, content_type, progress, head_only: false }
+    }
+
+    /// The call is a HEAD: its answer has no body.
+    pub(crate) fn head_only(&mut self) {
+        self.head_only = true;
+    }
+
+    fn gone() -> FrontError {
+        FrontError::Gone("it does not want the call any more".to_owned())
+    }
+
+    /// Answers with a row of the error table and nothing else.
+    pub(crate) fn refuse(&mut self, status: u16, error: u32) {
+        if self.progress == Progress::Due {
+            let mut tlvs = Vec::new();
+            TlvWriter(&mut tlvs).integer(kind::ERROR, u64::from(error));
+            self.respond(status, tlvs.into(), true);
+        } else {
+            self.break_off(CancelCode::DEADLINE);
+        }
+    }
+
+    fn respond(&mut self, status: u16, tlvs: Bytes, end: bool) -> bool {
+        let response = NewResponse { status, tlvs, zstd: false, data: Bytes::new(), end };
+        let sent = self.shared.lock().session.respond(self.key, response);
+        self.progress = if end { Progress::Complete } else { Progress::Body };
+        sent
+    }
+
+    fn break_off(&mut self, code: CancelCode) {
+        if !matches!(self.progress, Progress::Complete | Progress::Broken) {
+            self.progress = Progress::Broken;
+            self.shared.lock().session.cancel(self.key, code);
+        }
+    }
+
+    /// Waits until there is room to send.
+    async fn room(&self) -> Result<(), FrontError> {
+        poll_fn(|cx| {
+            let mut state = self.shared.lock();
+            match state.inbox(self.key) {
+                None => Poll::Ready(Err(Self::gone())),
+                Some(inbox) if inbox.gone => Poll::Ready(Err(Self::gone())),
+                Some(inbox) if inbox.full => {
+                    inbox.wait(cx);
+                    Poll::Pending
+                }
+                Some(_) => Poll::Ready(Ok(())),
+            }
+        })
+        .await
+    }
+}
+
+impl Front for CallFront {
+    fn body_ended(&mut self) -> bool {
+        self.ended
+    }
+
+    async fn begin_body(&mut self) -> Result<(), FrontError> {
+        Ok(())
+    }
+
+    async fn recv(&mut self) -> Result<Inbound, FrontError> {
+        if self.ended {
+            self.closed().await;
+            return Ok(Inbound::Gone);
+        }
+        let cost = std::mem::take(&mut self.cost);
+        if cost > 0 {
+            self.shared.lock().session.consumed(self.key.channel, cost);
+        }
+        let piece = poll_fn(|cx| {
+            let mut state = self.shared.lock();
+            let Some(inbox) = state.inbox(self.key) else { return Poll::Ready(None) };
+            match inbox.pieces.pop_front() {
+                Some(piece) => Poll::Ready(Some(piece)),
+                None if inbox.gone => Poll::Ready(None),
+                None => {
+                    inbox.wait(cx);
+                    Poll::Pending
+                }
+            }
+        })
+        .await;
+        let Some(Piece { data, end, tlvs, cost }) = piece else { return Ok(Inbound::Gone) };
+        self.cost = cost;
+        self.ended = end;
+        let trailers = if tlvs.is_empty() { None } else { Some(trailers(&tlvs)?) };
+        Ok(Inbound::Frame(Frame { data, end, trailers }))
+    }
+
+    async fn closed(&mut self) {
+        poll_fn(|cx| {
+            let mut state = self.shared.lock();
+            match state.inbox(self.key) {
+                Some(inbox) if !inbox.gone => {
+                    inbox.wait(cx);
+                    Poll::Pending
+                }
+                _ => Poll::Ready(()),
+            }
+        })
+        .await;
+    }
+
+    /// MMTP has no interim answers.
+    async fn send_info(&mut self, _head: ResponseHead) -> Result<(), FrontError> {
+        Ok(())
+    }
+
+    async fn send_head(&mut self, head: ResponseHead, size: BodySize) -> Result<(), FrontError> {
+        let status = head.status;
+        if status == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(FrontError::Gone("MMTP cannot switch protocols".to_owned()));
+        }
+        let bodyless = self.head_only
+            || size == BodySize::Empty
+            || size == BodySize::Exact(0)
+            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let Some(tlvs) = response::block(&head, self.content_type.as_ref()) else {
+            let row = error::RESPONSE_TOO_LARGE;
+            self.refuse(row.status.as_u16(), u32::from(row.number));
+            return Err(FrontError::Gone("the head of its answer is too large".to_owned()));
+        };
+        if self.respond(status.as_u16(), tlvs, bodyless) { Ok(()) } else { Err(Self::gone()) }
+    }
+
+    async fn send(&mut self, frame: Frame) -> Result<(), FrontError> {
+        if self.progress == Progress::Complete {
+            // What an origin sends behind an answer without a body is not for the client.
+            return Ok(());
+        }
+        let Frame { data, end, trailers } = frame;
+        let full = {
+            let mut state = self.shared.lock();
+            let full = state.session.send(self.key, data, end, response::trailers(trailers));
+            if let Some(inbox) = state.inbox(self.key) {
+                inbox.full = full;
+            }
+            full
+        };
+        if end {
+            self.progress = Progress::Complete;
+        }
+        if full { self.room().await } else { Ok(()) }
+    }
+
+    async fn abort(&mut self) {
+        self.break_off(CancelCode::BROKEN);
+    }
+}
+
+impl Drop for CallFront {
+    /// Also after a panic the client learns that its answer is not whole; and what was not read of its request is given back.
+    fn drop(&mut self) {
+        self.break_off(CancelCode::BROKEN);
+        let mut state = self.shared.lock();
+        state.session.discard(self.key);
+        state.session.consumed(self.key.channel, self.cost);
+        if let Some(inbox) = state.remove(self.key) {
+            for piece in inbox.pieces {
+                state.session.consumed(self.key.channel, piece.cost);
+            }
+        }
+    }
+}
+
+fn trailers(tlvs: &Bytes) -> Result<Box<HeaderMap>, FrontError> {
+    let mut trailers = Box::<HeaderMap>::default();
+    for field in fields(Tlvs::trusted(tlvs)) {
+        let malformed = || FrontError::Malformed("a trailer is no field".to_owned());
+        let (name, value) = field.map_err(|_| malformed())?;
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| malformed())?;
+        let value = HeaderValue::from_bytes(value).map_err(|_| malformed())?;
+        if !super::is_forbidden(&name) {
+            trailers.append(name, value);
+        }
+    }
+    Ok(trailers)
+}

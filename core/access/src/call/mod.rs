@@ -1,0 +1,134 @@
+//! Calls: from a REQUEST to what the pipeline serves.
+
+mod front;
+mod response;
+
+pub use front::CallFront;
+pub(crate) use front::{Inbox, Piece};
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use paifang_mmtp::{
+    Malformed,
+    session::{CallId, Called, Request},
+};
+
+use crate::{Client, User};
+
+/// One call.
+#[derive(Debug)]
+pub struct Call<T> {
+    /// Who makes it.
+    pub client: Arc<Client<T>>,
+    /// Whose it is: the connection's user when the call began, who may be another by now.
+    pub user: Option<Arc<User>>,
+    /// What it is for.
+    pub target: Target,
+    /// Its fields, those of the connection among them.
+    pub headers: HeaderMap,
+    /// Its identity over all attempts.
+    pub id: CallId,
+    /// Number of the attempt, from 1.
+    pub attempt: u32,
+    /// Milliseconds that the client gives it.
+    pub deadline_ms: Option<u32>,
+}
+
+/// What a call is for.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A named operation.
+    Operation {
+        /// Its name.
+        name: Arc<str>,
+        /// Parameters of its path.
+        params: Vec<(Box<str>, Box<str>)>,
+        /// The query, encoded as in a URI.
+        query: Option<Box<str>>,
+    },
+    /// A method and a path with its query, as in HTTP.
+    Path {
+        /// The method.
+        method: Box<str>,
+        /// Path and query.
+        path: Box<str>,
+    },
+}
+
+/// Fields that concern an HTTP connection, or that the protocol says otherwise.
+pub(crate) fn is_forbidden(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection"
+            | "content-length"
+            | "expect"
+            | "host"
+            | "http2-settings"
+            | "keep-alive"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
+
+impl<T> Call<T> {
+    /// Reads what a request says.
+    ///
+    /// # Errors
+    /// When a part of it is malformed: the call gets 400 and error 1000.
+    pub(crate) fn new(client: Arc<Client<T>>, request: &Request) -> Result<Self, Malformed> {
+        let target = target(request)?;
+        let mut headers = client.call_fields();
+        let mut last = None;
+        for field in request.fields() {
+            let (name, value) = field?;
+            let name = HeaderName::from_bytes(name.as_bytes());
+            let name = name.map_err(|_| Malformed::Value("FIELD's name"))?;
+            let value = HeaderValue::from_bytes(value);
+            let value = value.map_err(|_| Malformed::Value("FIELD's value"))?;
+            if is_forbidden(&name) {
+                return Err(Malformed::Value("FIELD's name"));
+            }
+            // The first of a name takes the place of the connection's; further ones stand beside it.
+            if last.as_ref() == Some(&name) {
+                headers.append(name, value);
+            } else if value.is_empty() && headers.remove(&name).is_some() {
+                last = None;
+            } else {
+                headers.insert(name.clone(), value);
+                last = Some(name);
+            }
+        }
+        let id = request.call_id(&client.nonce);
+        let (attempt, deadline_ms) = (request.attempt, request.deadline_ms);
+        let user = client.user();
+        Ok(Self { client, user, target, headers, id, attempt, deadline_ms })
+    }
+}
+
+fn target(request: &Request) -> Result<Target, Malformed> {
+    match &request.called {
+        Called::Operation(_, name) => {
+            let mut params = Vec::new();
+            for param in request.params() {
+                let (name, value) = param?;
+                params.push((name.into(), value.into()));
+            }
+            let query = match request.query() {
+                None => None,
+                Some(query) => {
+                    let text = std::str::from_utf8(query).map_err(|_| Malformed::Text("QUERY"))?;
+                    Some(text.into())
+                }
+            };
+            Ok(Target::Operation { name: name.clone(), params, query })
+        }
+        Called::Target => {
+            let (method, path) = request.target()?.ok_or(Malformed::Missing("TARGET"))?;
+            Ok(Target::Path { method: method.into(), path: path.into() })
+        }
+    }
+}

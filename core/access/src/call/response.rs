@@ -1,0 +1,43 @@
+//! The head of an answer as TLVs, and trailers as such.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE};
+use paifang_mmtp::tlv::{MAX_BLOCK, MAX_COUNT, TlvWriter, kind};
+use paifang_pipeline::{ErrorCode, ResponseHead};
+
+/// Fields of answers that clients do not need (spec section 5).
+fn is_left_out(name: &HeaderName) -> bool {
+    matches!(name.as_str(), "date" | "server" | "alt-svc") || super::is_forbidden(name)
+}
+
+/// The block of an answer; `None` when it is too large. `asked` is the request's content type.
+pub(super) fn block(head: &ResponseHead, asked: Option<&HeaderValue>) -> Option<Bytes> {
+    let mut tlvs = Vec::new();
+    let mut count = 0;
+    let mut put = TlvWriter(&mut tlvs);
+    for (name, value) in &head.headers {
+        let same = name == CONTENT_TYPE && asked == Some(value);
+        if is_left_out(name) || same {
+            continue;
+        }
+        put.pair(kind::FIELD, name.as_str().as_bytes(), value.as_bytes());
+        count += 1;
+    }
+    if let Some(code) = head.extensions.get::<&'static ErrorCode>() {
+        put.integer(kind::ERROR, u64::from(code.number));
+        count += 1;
+    }
+    (tlvs.len() <= MAX_BLOCK && count <= MAX_COUNT).then(|| tlvs.into())
+}
+
+/// Trailers as a block; empty when there are none, or too large ones.
+pub(super) fn trailers(trailers: Option<Box<HeaderMap>>) -> Bytes {
+    let Some(trailers) = trailers else { return Bytes::new() };
+    let mut tlvs = Vec::new();
+    let mut put = TlvWriter(&mut tlvs);
+    for (name, value) in trailers.iter().filter(|(name, _)| !is_left_out(name)) {
+        put.pair(kind::FIELD, name.as_str().as_bytes(), value.as_bytes());
+    }
+    let fits = tlvs.len() <= MAX_BLOCK && trailers.len() <= MAX_COUNT;
+    if fits { tlvs.into() } else { Bytes::new() }
+}

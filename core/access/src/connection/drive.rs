@@ -1,0 +1,502 @@
+//! A connection's task: it moves bytes, hands events on, and runs the connection's calls.
+
+use std::{
+    future::{Future, poll_fn},
+    panic::AssertUnwindSafe,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
+use paifang_mmtp::{
+    code::CloseCode,
+    greeting::{Closing, Hello, UserChange, Welcome},
+    session::{ClosedBy, Event, Key, NewResponse, Request, Session},
+    tlv::{TlvWriter, kind},
+};
+use paifang_pipeline::error;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::watch,
+    time::{Instant, Sleep, sleep_until},
+};
+
+use super::{
+    Handle, Shared,
+    decide::{self, Decided},
+    io::Io,
+};
+use crate::{
+    Call, CallFront, Client, Drain, Host, Limits, Server,
+    call::{Inbox, Piece, Target},
+    stats::Group,
+};
+
+/// How long the stream may take to end.
+const SHUTDOWN: Duration = Duration::from_secs(5);
+
+/// Serves one connection to its end.
+pub(crate) async fn serve<H: Host, S: AsyncRead + AsyncWrite + Send + Unpin>(
+    server: &Arc<Server<H>>,
+    stream: S,
+    transport: H::Transport,
+    drain: watch::Receiver<Drain>,
+) {
+    let limits = server.host().limits(&transport);
+    let session = Session::server(limits.session, Default::default());
+    let shared = Arc::new(Shared::new(session));
+    let mut driver = Driver {
+        server,
+        shared,
+        limits,
+        transport,
+        deciding: None,
+        client: None,
+        group: None,
+        leaving: None,
+    };
+    server.stats().count_open();
+    let mut io = Io::new(stream);
+    let mut jobs = FuturesUnordered::new();
+    let mut draining = pin!(begun(drain).fuse());
+    let mut timer = pin!(sleep_until(Instant::now()));
+    poll_fn(|cx| {
+        driver.shared.task.register(cx.waker());
+        loop {
+            let read = io.poll_read(&driver.shared, cx).is_ready();
+            let mut busy = read;
+            while let Some(event) = driver.next_event() {
+                busy = true;
+                if let Some(job) = driver.on(event) {
+                    jobs.push(work(driver.server.host().clone(), driver.shared.clone(), job));
+                }
+            }
+            busy |= driver.poll_decision(cx);
+            while let Poll::Ready(Some(())) = jobs.poll_next_unpin(cx) {
+                busy = true;
+            }
+            if let Poll::Ready(spread) = draining.poll_unpin(cx) {
+                driver.leave_within(spread);
+                busy = true;
+            }
+            let written = io.poll_write(&driver.shared, cx);
+            if matches!(written, Poll::Ready(Err(_))) {
+                driver.shared.lock().session.lost();
+            }
+            busy |= driver.poll_timer(io.stalled, timer.as_mut(), cx);
+            if !busy {
+                let over = driver.shared.lock().session.is_closed();
+                if over && jobs.is_empty() && (written.is_ready() || driver.gave_up(io.stalled)) {
+                    return Poll::Ready(());
+                }
+                return Poll::Pending;
+            }
+        }
+    })
+    .await;
+    server.stats().count_in(io.bytes_in);
+    server.stats().count_out(io.bytes_out);
+    drop(driver);
+    io.shutdown(SHUTDOWN).await;
+}
+
+/// Waits until connections should come to an end.
+async fn begun(mut drain: watch::Receiver<Drain>) -> Duration {
+    loop {
+        if let Drain::Draining { spread } = *drain.borrow_and_update() {
+            return spread;
+        }
+        if drain.changed().await.is_err() {
+            // Nobody is left who could say so.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// What a connection's task runs beside itself.
+enum Job<T> {
+    Call(Box<(Call<T>, Key, bool)>),
+    /// The messages of a channel, one after the other.
+    Messages(Arc<Client<T>>, u8),
+}
+
+async fn work<H: Host>(host: Arc<H>, shared: Arc<Shared>, job: Job<H::Transport>) {
+    match job {
+        Job::Call(call) => {
+            let (call, key, ended) = *call;
+            serve_call(&*host, shared, call, key, ended).await;
+        }
+        Job::Messages(client, channel) => loop {
+            let Some(message) = shared.lock().dequeue(channel) else { return };
+            let (key, delivery, cost) = (message.key, message.delivery, message.cost);
+            let taken = AssertUnwindSafe(host.deliver(&client, message)).catch_unwind().await;
+            let mut state = shared.lock();
+            state.session.consumed(channel, cost);
+            if delivery && taken.unwrap_or(false) {
+                state.session.acknowledge(key);
+            }
+        },
+    }
+}
+
+async fn serve_call<H: Host>(
+    host: &H,
+    shared: Arc<Shared>,
+    call: Call<H::Transport>,
+    key: Key,
+    ended: bool,
+) {
+    let connection = call.client.connection;
+    let deadline = call.deadline_ms;
+    let mut front = CallFront::new(shared, key, ended, &call.headers);
+    if matches!(&call.target, Target::Path { method, .. } if &**method == "HEAD") {
+        front.head_only();
+    }
+    let serve = AssertUnwindSafe(host.serve(call, &mut front)).catch_unwind();
+    let served = match deadline {
+        None => Some(serve.await),
+        Some(milliseconds) => {
+            let deadline = Duration::from_millis(u64::from(milliseconds));
+            tokio::time::timeout(deadline, serve).await.ok()
+        }
+    };
+    match served {
+        Some(Ok(())) => {}
+        Some(Err(_)) => tracing::error!(connection, "a call ended by a panic"),
+        None => {
+            let row = error::UPSTREAM_TIMEOUT;
+            front.refuse(row.status.as_u16(), u32::from(row.number));
+        }
+    }
+}
+
+type Deciding<T> = Pin<Box<dyn Future<Output = Decided<T>> + Send>>;
+
+/// What a connection's task knows.
+struct Driver<'a, H: Host> {
+    server: &'a Arc<Server<H>>,
+    shared: Arc<Shared>,
+    limits: Arc<Limits>,
+    transport: H::Transport,
+    deciding: Option<Deciding<H::Transport>>,
+    /// Once it is admitted.
+    client: Option<Arc<Client<H::Transport>>>,
+    group: Option<Group>,
+    leaving: Option<Leaving>,
+}
+
+/// How far the end is.
+#[derive(Clone, Copy, Debug)]
+enum Leaving {
+    /// GOAWAY is said then.
+    At(Instant),
+    /// It was said. When all is quiet the client closes, or this side does after a while.
+    Said { quiet_until: Option<Instant> },
+}
+
+impl<H: Host> Driver<'_, H> {
+    fn handle(&self) -> Handle {
+        Handle::new(self.shared.clone(), self.limits.push_bytes)
+    }
+
+    fn next_event(&self) -> Option<Event> {
+        self.shared.lock().session.poll_event()
+    }
+
+    /// What follows from an event; a job where there is one to be run.
+    fn on(&mut self, event: Event) -> Option<Job<H::Transport>> {
+        match event {
+            Event::Hello(hello) => self.decide_hello(hello),
+            Event::Login(change) => self.decide_login(change),
+            Event::Request(request) => return self.begin(*request),
+            Event::Data { key, data, end, tlvs, cost } => {
+                let mut state = self.shared.lock();
+                match state.inbox(key) {
+                    Some(inbox) => {
+                        inbox.pieces.push_back(Piece { data, end, tlvs, cost });
+                        inbox.wake();
+                    }
+                    None => state.session.consumed(key.channel, cost),
+                }
+            }
+            Event::Cancelled { key, .. } => {
+                if let Some(inbox) = self.shared.lock().inbox(key) {
+                    inbox.gone = true;
+                    inbox.wake();
+                }
+            }
+            Event::Drained(key) => {
+                if let Some(inbox) = self.shared.lock().inbox(key) {
+                    inbox.full = false;
+                    inbox.wake();
+                }
+            }
+            Event::Message(message) => {
+                self.server.stats().count_messages_in(1);
+                let channel = message.key.channel;
+                let client = self.client.clone()?;
+                let first = self.shared.lock().enqueue(*message);
+                return first.then_some(Job::Messages(client, channel));
+            }
+            Event::Update(update) => {
+                if let Some(client) = &self.client {
+                    let mut state = client.state.write();
+                    state.foreground = update.foreground.or(state.foreground);
+                    if update.network.is_some() {
+                        state.network = update.network;
+                    }
+                }
+                self.regroup();
+            }
+            Event::Refused { .. } => self.server.stats().count_refused(1),
+            Event::Closed(closed) => {
+                let code = closed.closing.code;
+                self.server.stats().count_close(closed.by, code);
+                if closed.by == ClosedBy::Us && code.0 >= 4000 {
+                    let connection = self.client.as_ref().map(|client| client.connection);
+                    let detail = &*closed.closing.detail;
+                    tracing::debug!(connection, %code, detail, "a connection was ended");
+                }
+                self.shared.lock().all_gone();
+                self.deciding = None;
+            }
+            // ACKs are for who pushes; the others never come to a server.
+            Event::Acked(_)
+            | Event::Suspect
+            | Event::Welcome(_)
+            | Event::Response(_)
+            | Event::User(_)
+            | Event::Goaway(_) => {}
+        }
+        None
+    }
+
+    /// A call begins.
+    fn begin(&mut self, request: Request) -> Option<Job<H::Transport>> {
+        self.server.stats().count_calls(1);
+        let client = self.client.clone()?;
+        let key = request.key;
+        let mut state = self.shared.lock();
+        match Call::new(client, &request) {
+            Ok(call) => {
+                let mut inbox = Inbox::default();
+                let ended = request.end && request.data.is_empty();
+                if ended || request.data.is_empty() {
+                    state.session.consumed(key.channel, request.cost);
+                } else {
+                    let Request { data, end, cost, .. } = request;
+                    inbox.pieces.push_back(Piece { data, end, tlvs: Bytes::new(), cost });
+                }
+                state.add(key, inbox);
+                Some(Job::Call(Box::new((call, key, ended))))
+            }
+            Err(malformed) => {
+                tracing::debug!(%malformed, "a call was refused");
+                let row = error::MALFORMED_REQUEST;
+                let mut tlvs = Vec::new();
+                TlvWriter(&mut tlvs).integer(kind::ERROR, u64::from(row.number));
+                let (status, tlvs) = (row.status.as_u16(), tlvs.into());
+                let data = Bytes::new();
+                state
+                    .session
+                    .respond(key, NewResponse { status, tlvs, zstd: false, data, end: true });
+                state.session.discard(key);
+                state.session.consumed(key.channel, request.cost);
+                None
+            }
+        }
+    }
+
+    fn decide_hello(&mut self, hello: Box<Hello>) {
+        let (host, transport) = (self.server.host().clone(), self.transport.clone());
+        let connection = self.server.next_connection();
+        let deadline = self.limits.decision;
+        self.deciding = Some(Box::pin(decide::hello(host, transport, connection, hello, deadline)));
+    }
+
+    fn decide_login(&mut self, change: UserChange) {
+        let Some(client) = self.client.clone() else { return };
+        let (host, deadline) = (self.server.host().clone(), self.limits.decision);
+        self.deciding = Some(Box::pin(async move {
+            host.confirmed(&client.transport).await;
+            decide::login(host, client, change, deadline).await
+        }));
+    }
+
+    /// Goes on deciding; true when it is decided.
+    fn poll_decision(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(deciding) = &mut self.deciding else { return false };
+        let Poll::Ready(decided) = deciding.as_mut().poll(cx) else { return false };
+        self.deciding = None;
+        match decided {
+            Decided::Admitted { client, hello, welcome } => self.admit(client, &hello, *welcome),
+            Decided::Refused(closing) => {
+                self.server.stats().count_denied(1);
+                self.shared.lock().session.close(*closing);
+            }
+            Decided::User { mut result, user, auth } => {
+                let Some(client) = &self.client else { return true };
+                match result.status {
+                    0 => self.server.stats().count_logins(1),
+                    _ => self.server.stats().count_denied(1),
+                }
+                let before = client.user();
+                let (registry, handle) = (self.server.registry(), self.handle());
+                registry.change_user(client, &handle, before.as_deref(), user.as_deref());
+                client.change_user(result.epoch, user, auth.as_ref());
+                result.server_time = unix_ms();
+                self.shared.lock().session.user(&result);
+            }
+        }
+        true
+    }
+
+    fn admit(&mut self, client: Arc<Client<H::Transport>>, hello: &Hello, mut welcome: Welcome) {
+        let stats = self.server.stats();
+        stats.count_greeted(1);
+        if hello.auth.is_some() {
+            stats.count_logins(1);
+        }
+        welcome.server_time = unix_ms();
+        welcome.connection = client.connection;
+        welcome.heartbeat = Some(self.limits.heartbeat);
+        {
+            let mut state = self.shared.lock();
+            if state.session.is_closed() {
+                return;
+            }
+            state.session.accept(welcome, hello.epoch);
+        }
+        let (registry, handle) = (self.server.registry(), self.handle());
+        let others = registry.arrive(&client, &handle);
+        registry.change_user(&client, &handle, None, client.user().as_deref());
+        if self.limits.one_per_device {
+            for other in others {
+                other.goaway(Closing::new(CloseCode::REPLACED));
+            }
+        }
+        self.client = Some(client);
+        self.regroup();
+    }
+
+    /// Counts the connection where it belongs now.
+    fn regroup(&mut self) {
+        let Some(client) = &self.client else { return };
+        let stats = self.server.stats();
+        let network = client.network().map(|network| network.kind).unwrap_or_default();
+        let group = stats.join(&client.app, &client.app_version, network);
+        if let Some(before) = self.group.replace(group) {
+            stats.leave(&before);
+        }
+    }
+
+    /// GOAWAY is due at a random moment within `spread`.
+    fn leave_within(&mut self, spread: Duration) {
+        if self.client.is_none() {
+            self.shared.lock().session.close(Closing::new(CloseCode::DRAINING));
+            return;
+        }
+        let wait = spread.mul_f64(fastrand::f64());
+        self.leaving = Some(Leaving::At(Instant::now() + wait));
+    }
+
+    /// Does what is due, and sets the timer for what is due next; true when something was.
+    fn poll_timer(
+        &mut self,
+        stalled: Option<Instant>,
+        mut timer: Pin<&mut Sleep>,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        let now = Instant::now();
+        if self.gave_up(stalled) {
+            let mut state = self.shared.lock();
+            if !state.session.is_closed() {
+                state.session.close(Closing::new(CloseCode::SLOW_READER));
+                return true;
+            }
+        }
+        if self.poll_leaving(now) {
+            return true;
+        }
+        let due = {
+            let mut state = self.shared.lock();
+            let due = state.session.timeout().map(|at| self.shared.instant(at));
+            if due.is_some_and(|at| at <= now) {
+                state.session.handle_timeout(self.shared.now());
+                return true;
+            }
+            due
+        };
+        let leaving = match self.leaving {
+            Some(Leaving::At(at)) => Some(at),
+            Some(Leaving::Said { quiet_until }) => quiet_until,
+            None => None,
+        };
+        let stall = stalled.map(|since| since + self.limits.stall);
+        let Some(next) = [due, leaving, stall].into_iter().flatten().min() else { return false };
+        // A timer that comes too early is set again; moving it for every frame would cost more.
+        if timer.deadline() > next || timer.is_elapsed() {
+            timer.as_mut().reset(next);
+        }
+        // It is over already when `next` lies within the clock's grain.
+        timer.as_mut().poll(cx).is_ready()
+    }
+
+    fn poll_leaving(&mut self, now: Instant) -> bool {
+        match &mut self.leaving {
+            Some(Leaving::At(at)) if *at <= now => {
+                let spread_ms = 10_000;
+                let closing = Closing { jitter: spread_ms, ..Closing::new(CloseCode::DRAINING) };
+                self.shared.lock().session.goaway(closing);
+                self.leaving = Some(Leaving::Said { quiet_until: None });
+                true
+            }
+            Some(Leaving::Said { quiet_until }) => {
+                let mut state = self.shared.lock();
+                match quiet_until {
+                    None if state.session.is_quiet() => {
+                        *quiet_until = Some(now + self.limits.linger);
+                        true
+                    }
+                    Some(until) if *until <= now && !state.session.is_closed() => {
+                        state.session.close(Closing::new(CloseCode::DRAINING));
+                        self.leaving = None;
+                        true
+                    }
+                    _ => false,
+                }
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the client has taken nothing for too long.
+    fn gave_up(&self, stalled: Option<Instant>) -> bool {
+        stalled.is_some_and(|since| since.elapsed() >= self.limits.stall)
+    }
+}
+
+impl<H: Host> Drop for Driver<'_, H> {
+    fn drop(&mut self) {
+        let stats = self.server.stats();
+        stats.count_gone();
+        if let Some(client) = &self.client {
+            self.server.registry().leave(client);
+        }
+        if let Some(group) = &self.group {
+            stats.leave(group);
+        }
+        let mut state = self.shared.lock();
+        state.session.lost();
+        state.all_gone();
+    }
+}
+
+/// Milliseconds since 1970.
+fn unix_ms() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,205 @@
+//! One connection: its session, shared between its task and those who push to it.
+
+mod decide;
+mod drive;
+mod io;
+
+pub(crate) use drive::serve;
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use futures::task::AtomicWaker;
+use paifang_mmtp::{
+    code::CloseCode,
+    greeting::{Closing, Update},
+    session::{Key, Message, Millis, NewMessage, Session},
+};
+use parking_lot::{Mutex, MutexGuard};
+use tokio::time::Instant;
+
+use crate::call::Inbox;
+
+/// What a connection's task, its calls and others have in common.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    /// The connection's task.
+    pub(crate) task: AtomicWaker,
+    /// Zero of the session's clock.
+    began: Instant,
+}
+
+/// See [`Shared`].
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) session: Session,
+    /// Calls whose fronts live.
+    inboxes: Vec<(Key, Inbox)>,
+    /// Messages that wait for the one before them, by channel.
+    messages: Vec<(u8, VecDeque<Message>)>,
+}
+
+impl Shared {
+    pub(crate) fn new(session: Session) -> Self {
+        let state = Mutex::new(State { session, inboxes: Vec::new(), messages: Vec::new() });
+        Self { state, task: AtomicWaker::new(), began: Instant::now() }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    /// The session's time.
+    pub(crate) fn now(&self) -> Millis {
+        let passed = self.began.elapsed().as_millis();
+        Millis(u64::try_from(passed).unwrap_or(u64::MAX))
+    }
+
+    /// When a time of the session is.
+    pub(crate) fn instant(&self, at: Millis) -> Instant {
+        self.began + Duration::from_millis(at.0)
+    }
+}
+
+impl State {
+    pub(crate) fn inbox(&mut self, key: Key) -> Option<&mut Inbox> {
+        // Calls are few, and the newest is asked for most.
+        self.inboxes.iter_mut().rev().find(|(own, _)| *own == key).map(|(_, inbox)| inbox)
+    }
+
+    pub(crate) fn add(&mut self, key: Key, inbox: Inbox) {
+        self.inboxes.push((key, inbox));
+    }
+
+    pub(crate) fn remove(&mut self, key: Key) -> Option<Inbox> {
+        let index = self.inboxes.iter().position(|(own, _)| *own == key)?;
+        let (_, inbox) = self.inboxes.swap_remove(index);
+        if self.inboxes.is_empty() {
+            // An idle connection keeps nothing.
+            self.inboxes = Vec::new();
+        }
+        Some(inbox)
+    }
+
+    /// Puts a message behind those of its channel; true when somebody has to begin to take them over.
+    fn enqueue(&mut self, message: Message) -> bool {
+        let channel = message.key.channel;
+        match self.messages.iter_mut().find(|(own, _)| *own == channel) {
+            Some((_, waiting)) => {
+                waiting.push_back(message);
+                false
+            }
+            None => {
+                self.messages.push((channel, VecDeque::from([message])));
+                true
+            }
+        }
+    }
+
+    /// The next message of a channel; after the last one the channel is forgotten.
+    fn dequeue(&mut self, channel: u8) -> Option<Message> {
+        let index = self.messages.iter().position(|(own, _)| *own == channel)?;
+        let next = self.messages[index].1.pop_front();
+        if next.is_none() {
+            self.messages.swap_remove(index);
+        }
+        next
+    }
+
+    /// No call gets anything more.
+    pub(crate) fn all_gone(&mut self) {
+        for (_, inbox) in &mut self.inboxes {
+            inbox.gone = true;
+            inbox.wake();
+        }
+    }
+}
+
+/// A connection as others see it: messages can be sent over it, and it can be ended.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    shared: Arc<Shared>,
+    push_bytes: usize,
+}
+
+/// Why a message was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotSent {
+    /// The connection is gone.
+    #[error("the connection is gone")]
+    Gone,
+    /// The channel carries no messages.
+    #[error("the channel carries no messages")]
+    Channel,
+    /// As much waits for this client as may, and nothing of it may be dropped. The connection ends, so that the client comes again.
+    #[error("the client takes too little")]
+    Slow,
+}
+
+/// A message that was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Taken {
+    pub(crate) key: Key,
+    /// Messages that were dropped for it.
+    pub(crate) dropped: usize,
+}
+
+impl Handle {
+    pub(crate) fn new(shared: Arc<Shared>, push_bytes: usize) -> Self {
+        Self { shared, push_bytes }
+    }
+
+    /// Sends a message.
+    pub(crate) fn push(&self, channel: u8, message: NewMessage) -> Result<Taken, NotSent> {
+        let taken = self.take(channel, message);
+        self.shared.task.wake();
+        taken
+    }
+
+    fn take(&self, channel: u8, message: NewMessage) -> Result<Taken, NotSent> {
+        let mut state = self.shared.lock();
+        let session = &mut state.session;
+        if session.is_closed() {
+            return Err(NotSent::Gone);
+        }
+        session.advance(self.shared.now());
+        let mut dropped = 0;
+        let room = |session: &Session| self.push_bytes.saturating_sub(session.queued(None));
+        if room(session) < message.data.len() {
+            dropped = session.shed();
+            if room(session) < message.data.len() && message.droppable {
+                return Err(NotSent::Slow);
+            }
+            if room(session) < message.data.len() && session.queued(None) > 0 {
+                session.close(Closing::new(CloseCode::SLOW_READER));
+                return Err(NotSent::Slow);
+            }
+        }
+        let key = session.message(channel, message).ok_or(NotSent::Channel)?;
+        Ok(Taken { key, dropped })
+    }
+
+    /// Asks the client to go: calls that have come are answered, then the connection ends.
+    pub fn goaway(&self, closing: Closing) {
+        self.shared.lock().session.goaway(closing);
+        self.shared.task.wake();
+    }
+
+    /// Ends the connection.
+    pub fn close(&self, closing: Closing) {
+        self.shared.lock().session.close(closing);
+        self.shared.task.wake();
+    }
+
+    /// Tells the client what is another now.
+    pub fn update(&self, update: &Update) {
+        self.shared.lock().session.update(update);
+        self.shared.task.wake();
+    }
+
+    /// Whether it is this connection.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+}

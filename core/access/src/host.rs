@@ -1,0 +1,88 @@
+//! What the front asks of who runs it.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use paifang_mmtp::{
+    greeting::{Auth, Closing, Hello, Welcome},
+    session::Message,
+};
+use paifang_pipeline::Front;
+
+use crate::{Call, Client, Limits, User};
+
+/// Runs the front: admits clients, recognises users, serves calls.
+pub trait Host: Send + Sync + 'static {
+    /// What it knows of a transport.
+    type Transport: Clone + Send + Sync + 'static;
+
+    /// What holds for a connection that begins now.
+    fn limits(&self, transport: &Self::Transport) -> Arc<Limits>;
+
+    /// Whether a client may connect; its credential is looked at afterwards. Refused with the CLOSE that it gets.
+    fn admit(
+        &self,
+        transport: &Self::Transport,
+        hello: &Hello,
+    ) -> impl Future<Output = Result<Admission, Box<Closing>>> + Send;
+
+    /// Who a credential is; `None` where nobody is recognised and that is no fault. It is called for HELLO and LOGIN
+    /// alike, never without a credential.
+    fn authenticate(
+        &self,
+        client: &Arc<Client<Self::Transport>>,
+        auth: &Auth,
+    ) -> impl Future<Output = Result<Option<User>, Denied>> + Send;
+
+    /// Serves one call to its end.
+    fn serve<F: Front>(
+        &self,
+        call: Call<Self::Transport>,
+        front: &mut F,
+    ) -> impl Future<Output = ()> + Send;
+
+    /// Takes a message over; its component is known by its channel. Those of one channel come one after the other, in order. True: it is
+    /// taken, and a delivery is acknowledged.
+    fn deliver(
+        &self,
+        client: &Arc<Client<Self::Transport>>,
+        message: Message,
+    ) -> impl Future<Output = bool> + Send;
+
+    /// Waits until the transport's handshake is over, where what came before could have been sent by somebody else (TLS
+    /// early data). HELLO and calls are handed on before; changes of the user wait for it.
+    fn confirmed(&self, transport: &Self::Transport) -> impl Future<Output = ()> + Send {
+        let _ = transport;
+        std::future::ready(())
+    }
+}
+
+/// What an admitted client is told besides what the front itself knows.
+#[derive(Clone, Debug, Default)]
+pub struct Admission {
+    /// Features, cursors, token, alternates, dictionaries. The rest is filled in.
+    pub welcome: Welcome,
+}
+
+/// Why a credential is not good, or cannot be looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denied {
+    /// The HTTP status: 401, 403, 503 …
+    pub status: u16,
+    /// The row of the error table; 0 for none.
+    pub error: u32,
+    /// For people.
+    pub detail: Box<str>,
+}
+
+/// Whether connections should come to an end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Drain {
+    /// No.
+    #[default]
+    Running,
+    /// Yes: each says GOAWAY at a random moment within `spread`, finishes what is in flight, and closes.
+    Draining {
+        /// Over how long.
+        spread: Duration,
+    },
+}

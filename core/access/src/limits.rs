@@ -1,0 +1,52 @@
+//! Bounds and times of the front's connections.
+
+use std::time::Duration;
+
+use paifang_mmtp::{greeting::Heartbeat, session};
+
+/// What holds for every connection that begins while it does.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The session's own: windows, calls in flight, times of probes.
+    pub session: session::Config,
+    /// What clients are told about heartbeats.
+    pub heartbeat: Heartbeat,
+    /// Bytes of messages that wait for one client. Above it those that may be dropped are dropped; where that does not
+    /// help the connection ends (`slow_reader`).
+    pub push_bytes: usize,
+    /// How long a client may take no byte of what waits to be sent.
+    pub stall: Duration,
+    /// How long HELLO's or LOGIN's credential may take to be looked at.
+    pub decision: Duration,
+    /// How long a client may take to close after GOAWAY, once nothing is in flight.
+    pub linger: Duration,
+    /// Whether a device's older connection goes when it has a newer one.
+    pub one_per_device: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::with_heartbeat(Heartbeat { initial: 60, least: 20, most: 300 })
+    }
+}
+
+impl Limits {
+    /// The defaults with other heartbeats. The idle limit follows from them (spec section 11).
+    #[must_use]
+    pub fn with_heartbeat(heartbeat: Heartbeat) -> Self {
+        let session = session::Config {
+            heartbeat_ms: u64::from(heartbeat.initial) * 1000,
+            idle_ms: u64::from(heartbeat.most) * 1500 + 15_000,
+            ..session::Config::default()
+        };
+        Self {
+            session,
+            heartbeat,
+            push_bytes: 256 * 1024,
+            stall: Duration::from_secs(30),
+            decision: Duration::from_secs(10),
+            linger: Duration::from_secs(3),
+            one_per_device: true,
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Who is connected: connections by number, device and user.
+
+use std::{collections::HashMap, sync::Arc};
+
+use paifang_mmtp::session::{Key, NewMessage};
+use parking_lot::Mutex;
+
+use crate::{Client, Handle, User, connection::NotSent};
+
+/// Shards of each map: a connection comes or goes in one of them while the others are free.
+const SHARDS: usize = 64;
+
+/// What a connection is found by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Place {
+    Device(Arc<str>, Box<[u8]>),
+    User(Arc<str>, Arc<str>),
+}
+
+type Shard = Mutex<HashMap<Place, Vec<(u64, Handle)>>>;
+
+/// Open connections.
+#[derive(Debug)]
+pub struct Registry {
+    shards: Box<[Shard]>,
+    hasher: std::hash::RandomState,
+}
+
+/// What became of a message to somebody.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pushed {
+    /// Connections that took it.
+    pub sent: usize,
+    /// Messages that were dropped for slow clients, this one or others.
+    pub dropped: usize,
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        let shards = (0..SHARDS).map(|_| Shard::default()).collect();
+        Self { shards, hasher: std::hash::RandomState::new() }
+    }
+}
+
+impl Registry {
+    fn shard(&self, place: &Place) -> &Shard {
+        use std::hash::BuildHasher;
+        let hash = self.hasher.hash_one(place);
+        &self.shards[(hash % SHARDS as u64) as usize]
+    }
+
+    fn add(&self, place: Place, connection: u64, handle: &Handle) -> Vec<Handle> {
+        let mut shard = self.shard(&place).lock();
+        let all = shard.entry(place).or_default();
+        let before = all.iter().map(|(_, handle)| handle.clone()).collect();
+        all.push((connection, handle.clone()));
+        before
+    }
+
+    fn remove(&self, place: &Place, connection: u64) {
+        let mut shard = self.shard(place).lock();
+        if let Some(all) = shard.get_mut(place) {
+            all.retain(|(own, _)| *own != connection);
+            if all.is_empty() {
+                shard.remove(place);
+            }
+        }
+    }
+
+    fn handles(&self, place: &Place) -> Vec<Handle> {
+        let shard = self.shard(place).lock();
+        let all = shard.get(place);
+        all.map_or_else(Vec::new, |all| all.iter().map(|(_, handle)| handle.clone()).collect())
+    }
+
+    /// A connection is there; the device's others.
+    pub(crate) fn arrive<T>(&self, client: &Client<T>, handle: &Handle) -> Vec<Handle> {
+        self.add(device(client), client.connection, handle)
+    }
+
+    /// A connection's user is another.
+    pub(crate) fn change_user<T>(
+        &self,
+        client: &Client<T>,
+        handle: &Handle,
+        before: Option<&User>,
+        after: Option<&User>,
+    ) {
+        if let Some(user) = before {
+            self.remove(&place(client, user), client.connection);
+        }
+        if let Some(user) = after {
+            self.add(place(client, user), client.connection, handle);
+        }
+    }
+
+    /// A connection is gone.
+    pub(crate) fn leave<T>(&self, client: &Client<T>) {
+        self.remove(&device(client), client.connection);
+        if let Some(user) = client.user() {
+            self.remove(&place(client, &user), client.connection);
+        }
+    }
+
+    /// The connections of a device.
+    #[must_use]
+    pub fn of_device(&self, app: &str, device: &[u8]) -> Vec<Handle> {
+        self.handles(&Place::Device(app.into(), device.into()))
+    }
+
+    /// The connections of a user, on all of the user's devices.
+    #[must_use]
+    pub fn of_user(&self, app: &str, user: &str) -> Vec<Handle> {
+        self.handles(&Place::User(app.into(), user.into()))
+    }
+}
+
+fn device<T>(client: &Client<T>) -> Place {
+    Place::Device(client.app.clone(), client.device.clone())
+}
+
+fn place<T>(client: &Client<T>, user: &User) -> Place {
+    Place::User(client.app.clone(), user.id.clone())
+}
+
+impl<H: crate::Host> crate::Server<H> {
+    /// Sends a message to each of these connections. Its bytes are shared, not copied.
+    pub fn push(&self, to: &[Handle], channel: u8, message: &NewMessage) -> Pushed {
+        let mut pushed = Pushed::default();
+        for handle in to {
+            match handle.push(channel, message.clone()) {
+                Ok(taken) => {
+                    pushed.sent += 1;
+                    pushed.dropped += taken.dropped;
+                }
+                Err(NotSent::Slow) if message.droppable => pushed.dropped += 1,
+                Err(_) => {}
+            }
+        }
+        self.stats().count_messages_out(pushed.sent as u64);
+        self.stats().count_dropped(pushed.dropped as u64);
+        pushed
+    }
+
+    /// Sends a message over one connection and says by which name its ACK comes.
+    ///
+    /// # Errors
+    /// When it was not taken.
+    pub fn push_one(
+        &self,
+        to: &Handle,
+        channel: u8,
+        message: NewMessage,
+    ) -> Result<Key, crate::NotSent> {
+        let taken = to.push(channel, message)?;
+        self.stats().count_messages_out(1);
+        self.stats().count_dropped(taken.dropped as u64);
+        Ok(taken.key)
+    }
+}

@@ -1,0 +1,62 @@
+//! The front: what all connections have in common.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::watch,
+};
+
+use crate::{Drain, Host, Registry, Stats, connection};
+
+/// The front. See the crate.
+#[derive(Debug)]
+pub struct Server<H> {
+    host: Arc<H>,
+    registry: Registry,
+    stats: Stats,
+    connections: AtomicU64,
+}
+
+impl<H: Host> Server<H> {
+    /// A front that `host` runs.
+    #[must_use]
+    pub fn new(host: Arc<H>) -> Self {
+        let (registry, stats) = (Registry::default(), Stats::default());
+        Self { host, registry, stats, connections: AtomicU64::new(0) }
+    }
+
+    /// Serves one connection to its end. Dropping the future drops the connection with what is in flight.
+    pub async fn serve<S: AsyncRead + AsyncWrite + Send + Unpin>(
+        self: &Arc<Self>,
+        stream: S,
+        transport: H::Transport,
+        drain: watch::Receiver<Drain>,
+    ) {
+        connection::serve(self, stream, transport, drain).await;
+    }
+
+    /// Who is connected.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    pub(crate) fn host(&self) -> &Arc<H> {
+        &self.host
+    }
+
+    /// A number for a new connection, from 1 on.
+    pub(crate) fn next_connection(&self) -> u64 {
+        self.connections.fetch_add(1, Relaxed) + 1
+    }
+}

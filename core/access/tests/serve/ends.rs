@@ -1,0 +1,112 @@
+//! Connections that end.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use paifang_access::Drain;
+use paifang_mmtp::{
+    code::CloseCode,
+    greeting::Hello,
+    session::{ClosedBy, Event, NewRequest, Operation, Refusal},
+};
+use tokio::io::AsyncWriteExt;
+
+use crate::support::{Echo, Running, hello};
+
+fn call(name: &str) -> NewRequest<'_> {
+    NewRequest::new(Operation::Name(name), Bytes::from_static(b"x"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_keeps_its_newer_connection_and_the_older_finishes() {
+    let running = Running::new(Echo::default());
+    let mut older = running.greeted().await;
+    older.session.request(call("wait")).unwrap();
+    older.flush().await;
+    let mut newer = running.greeted().await;
+    let Event::Goaway(closing) = older.event().await else { panic!() };
+    assert_eq!(closing.code, CloseCode::REPLACED);
+    assert_eq!(older.session.request(call("echo")), Err(Refusal::Going));
+    running.host.go.notify_one();
+    assert_eq!(older.answer().await.0, 200);
+    newer.session.request(call("echo")).unwrap();
+    assert_eq!(newer.answer().await.0, 200);
+    drop(older);
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!(running.server.registry().of_device("a", &[1]).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_is_spread_and_lets_calls_finish() {
+    let running = Running::new(Echo::default());
+    let mut peers = Vec::new();
+    for device in 0..20 {
+        let mut peer = running.connect(65_536, &hello(device));
+        assert!(matches!(peer.event().await, Event::Welcome(_)));
+        peers.push(peer);
+    }
+    peers[0].session.request(call("wait")).unwrap();
+    peers[0].flush().await;
+    let began = tokio::time::Instant::now();
+    running.drain.send(Drain::Draining { spread: Duration::from_secs(60) }).unwrap();
+    let mut times = Vec::new();
+    for peer in &mut peers {
+        let Event::Goaway(closing) = peer.event().await else { panic!() };
+        assert_eq!(closing.code, CloseCode::DRAINING);
+        assert!(closing.jitter > 0);
+        times.push(began.elapsed());
+    }
+    assert!(began.elapsed() <= Duration::from_secs(60));
+    assert!(*times.last().unwrap() > Duration::from_secs(10), "{times:?}");
+    running.host.go.notify_one();
+    assert_eq!(peers[0].answer().await.0, 200);
+    // Clients that do not close are closed.
+    let Event::Closed(closed) = peers[1].event().await else { panic!() };
+    assert_eq!((closed.by, closed.closing.code), (ClosedBy::Peer, CloseCode::DRAINING));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_is_gone_ends_its_calls() {
+    let running = Running::new(Echo::default());
+    let mut peer = running.greeted().await;
+    peer.session.request(call("wait")).unwrap();
+    peer.flush().await;
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!(running.host.calls.lock().len(), 1);
+    drop(peer);
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert!(running.host.aborted.load(std::sync::atomic::Ordering::SeqCst));
+    let totals = running.server.stats().totals();
+    assert_eq!((totals.open, totals.opened, totals.greeted, totals.calls), (0, 1, 1, 1));
+    assert_eq!(running.server.stats().closes(), [(("lost", "done"), 1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn peers_that_stall_in_any_state_are_ended() {
+    // Nothing; half a HELLO; a HELLO and half a call.
+    let mut whole = bytes::BytesMut::new();
+    Hello { versions: (1, 1), ..hello(1) }.encode(&mut whole);
+    let after = [&whole[..], &[0x28, 9, 1]].concat();
+    for (bytes, seconds) in [(&b""[..], 11), (&whole[..5], 11), (&after, 466)] {
+        let running = Running::new(Echo::default());
+        let mut peer = running.connect(65_536, &hello(1));
+        peer.stream.write_all(bytes).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(seconds - 2)).await;
+        let closes = running.server.stats().closes();
+        assert_eq!(running.server.stats().totals().open, 1, "{seconds} {closes:?}");
+        tokio::time::sleep(Duration::from_secs(8)).await;
+        assert_eq!(running.server.stats().totals().open, 0, "{seconds}");
+        assert_eq!(running.server.stats().closes(), [(("server", "idle"), 1)]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_counted_is_by_app_version_and_network() {
+    let running = Running::new(Echo::default());
+    let peer = running.greeted().await;
+    let group = ("a".into(), "".into(), "unknown");
+    assert_eq!(running.server.stats().groups(), [(group, 1)]);
+    drop(peer);
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert!(running.server.stats().groups().is_empty());
+}

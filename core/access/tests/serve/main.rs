@@ -1,0 +1,8 @@
+//! The front over streams in memory, with a client that is the session machine itself, on a paused clock.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod calls;
+mod ends;
+mod messages;
+mod support;
+mod users;

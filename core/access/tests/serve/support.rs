@@ -1,0 +1,231 @@
+//! A host whose calls echo, and a client.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::BytesMut;
+use http::{HeaderValue, Response, StatusCode};
+use paifang_access::{Admission, Call, Client, Denied, Drain, Host, Limits, Server, Target, User};
+use paifang_mmtp::{
+    greeting::{Auth, Closing, Hello},
+    session::{Config, Event, Message, Millis, Session},
+};
+use paifang_pipeline::{BodySize, Frame, Front, Inbound};
+use parking_lot::Mutex;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
+    sync::{Notify, watch},
+    time::Instant,
+};
+
+/// Answers calls by what they are for.
+#[derive(Default)]
+pub(crate) struct Echo {
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) calls: Mutex<Vec<String>>,
+    pub(crate) messages: Mutex<Vec<Vec<u8>>>,
+    pub(crate) aborted: AtomicBool,
+    /// What `wait` waits for.
+    pub(crate) go: Notify,
+    pub(crate) refuse: Option<Closing>,
+}
+
+impl Host for Echo {
+    type Transport = &'static str;
+
+    fn limits(&self, _: &Self::Transport) -> Arc<Limits> {
+        self.limits.clone()
+    }
+
+    async fn admit(&self, _: &&'static str, _: &Hello) -> Result<Admission, Box<Closing>> {
+        match &self.refuse {
+            Some(closing) => Err(Box::new(closing.clone())),
+            None => Ok(Admission::default()),
+        }
+    }
+
+    async fn authenticate(
+        &self,
+        _: &Arc<Client<&'static str>>,
+        auth: &Auth,
+    ) -> Result<Option<User>, Denied> {
+        match &*auth.credential {
+            b"bad" => Err(Denied { status: 401, error: 2010, detail: "no".into() }),
+            b"never" => std::future::pending().await,
+            other => Ok(Some(User { id: String::from_utf8_lossy(other).into() })),
+        }
+    }
+
+    async fn serve<F: Front>(&self, call: Call<&'static str>, front: &mut F) {
+        let name = match &call.target {
+            Target::Operation { name, params, query } => format!("{name} {params:?} {query:?}"),
+            Target::Path { method, path } => format!("{method} {path}"),
+        };
+        let user = call.user.as_ref().map_or("nobody".into(), |user| user.id.to_string());
+        self.calls.lock().push(format!("{name} by {user} {:?}", call.headers));
+        let mut head = Response::new(()).into_parts().0;
+        match name.split(' ').next().unwrap() {
+            "panic" => panic!("as asked"),
+            "wait" => {
+                tokio::select! {
+                    () = self.go.notified() => {}
+                    () = front.closed() => {
+                        self.aborted.store(true, Ordering::SeqCst);
+                        return;
+                    }
+                }
+            }
+            "empty" => {
+                head.status = StatusCode::NO_CONTENT;
+                front.send_head(head, BodySize::Empty).await.unwrap();
+                return;
+            }
+            _ => {}
+        }
+        head.headers.insert("x-call", HeaderValue::try_from(call.id.to_string()).unwrap());
+        head.headers.insert("date", HeaderValue::from_static("never sent"));
+        if let Some(kind) = call.headers.get("content-type") {
+            head.headers.insert("content-type", kind.clone());
+        }
+        if front.send_head(head, BodySize::Unknown).await.is_err() {
+            return;
+        }
+        while !front.body_ended() {
+            match front.recv().await {
+                Ok(Inbound::Frame(frame)) => {
+                    if front.send(Frame { end: false, ..frame }).await.is_err() {
+                        return;
+                    }
+                }
+                _ => return,
+            }
+        }
+        let _ = front.send(Frame::last("!".into())).await;
+    }
+
+    async fn deliver(&self, _: &Arc<Client<&'static str>>, message: Message) -> bool {
+        let data = message.data.to_vec();
+        let good = data != b"bad";
+        self.messages.lock().push(data);
+        good
+    }
+}
+
+/// A server with the end of its drain.
+pub(crate) struct Running {
+    pub(crate) host: Arc<Echo>,
+    pub(crate) server: Arc<Server<Echo>>,
+    pub(crate) drain: watch::Sender<Drain>,
+}
+
+impl Running {
+    pub(crate) fn new(host: Echo) -> Self {
+        let host = Arc::new(host);
+        let server = Arc::new(Server::new(host.clone()));
+        Self { host, server, drain: watch::channel(Drain::Running).0 }
+    }
+
+    /// A connection whose pipe holds so many bytes.
+    pub(crate) fn connect(&self, pipe: usize, hello: &Hello) -> Peer {
+        let (ours, theirs) = duplex(pipe);
+        let (server, drain) = (self.server.clone(), self.drain.subscribe());
+        tokio::spawn(async move { server.serve(theirs, "test", drain).await });
+        Peer::new(ours, hello)
+    }
+
+    /// A greeted one.
+    pub(crate) async fn greeted(&self) -> Peer {
+        let mut peer = self.connect(64 * 1024, &hello(1));
+        assert!(matches!(peer.event().await, Event::Welcome(_)));
+        peer
+    }
+}
+
+pub(crate) fn hello(device: u8) -> Hello {
+    Hello { app: "a".into(), device: [device].into(), nonce: [7; 16], ..Hello::default() }
+}
+
+/// A client: the session machine and its end of the pipe.
+pub(crate) struct Peer {
+    pub(crate) session: Session,
+    pub(crate) stream: DuplexStream,
+    began: Instant,
+    events: VecDeque<Event>,
+}
+
+impl Peer {
+    fn new(stream: DuplexStream, hello: &Hello) -> Self {
+        let session = Session::client(Config::default(), hello, Millis(0));
+        Self { session, stream, began: Instant::now(), events: VecDeque::new() }
+    }
+
+    fn now(&self) -> Millis {
+        Millis(self.began.elapsed().as_millis() as u64)
+    }
+
+    pub(crate) async fn flush(&mut self) {
+        self.session.advance(self.now());
+        let mut out = BytesMut::new();
+        while self.session.poll_transmit(&mut out, 16_384) {}
+        let _ = self.stream.write_all(&out).await;
+    }
+
+    /// The next event, or `None` when nothing comes for so long.
+    pub(crate) async fn event_within(&mut self, most: Duration) -> Option<Event> {
+        let until = Instant::now() + most;
+        loop {
+            self.flush().await;
+            if let Some(event) = self.events.pop_front() {
+                return Some(event);
+            }
+            let mut bytes = [0; 8192];
+            let read = tokio::time::timeout_at(until, self.stream.read(&mut bytes)).await.ok()?;
+            let now = self.now();
+            match read {
+                Ok(0) | Err(_) => self.session.lost(),
+                Ok(read) => self.session.receive(&bytes[..read], now),
+            }
+            while let Some(event) = self.session.poll_event() {
+                self.events.push_back(event);
+            }
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn event(&mut self) -> impl Future<Output = Event> {
+        let place = std::panic::Location::caller();
+        async move {
+            match self.event_within(Duration::from_secs(1000)).await {
+                Some(event) => event,
+                None => panic!("nothing came at {place}"),
+            }
+        }
+    }
+
+    /// The whole answer that comes next: status and body.
+    pub(crate) async fn answer(&mut self) -> (u16, Vec<u8>) {
+        let mut body = Vec::new();
+        let Event::Response(answer) = self.event().await else { panic!("no answer") };
+        body.extend_from_slice(&answer.data);
+        let (mut end, status) = (answer.end, answer.status);
+        self.session.consumed(1, answer.cost);
+        while !end {
+            match self.event().await {
+                Event::Data { data, end: last, cost, .. } => {
+                    body.extend_from_slice(&data);
+                    self.session.consumed(1, cost);
+                    end = last;
+                }
+                Event::Drained(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        (status, body)
+    }
+}
