@@ -6,7 +6,7 @@
 use std::io::{self, IoSlice};
 use std::os::fd::AsRawFd;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -43,7 +43,8 @@ pub struct EdgeStream {
     gather: Gather,
     /// Where a chunked body is being read. Only its readers lock it; reading itself needs no lock.
     chunks: Mutex<Option<ChunkCheck>>,
-    socket: Arc<SocketDigest>,
+    /// For who asks.
+    socket: OnceLock<Arc<SocketDigest>>,
     tls: Option<(Arc<SslDigest>, Option<ALPN>)>,
 }
 
@@ -56,29 +57,22 @@ enum Inner {
 impl EdgeStream {
     /// A plain connection whose first bytes were read already: they are read again from here.
     pub fn plain(tcp: TcpStream, ahead: Bytes) -> Self {
-        let socket = socket_digest(&tcp);
-        Self::new(Inner::Plain(Transport::new(tcp, ahead)), socket, None)
+        Self::new(Inner::Plain(Transport::new(tcp, ahead)), None)
     }
 
     /// A TLS connection that may be served. `digest` is for Pingora's sessions.
     pub(super) fn tls(stream: TlsStream<Transport>, digest: SslDigest) -> Self {
-        let socket = socket_digest(stream.io().tcp());
         let alpn = match stream.session().alpn_protocol() {
             Some(b"h2") => Some(ALPN::H2),
             Some(b"http/1.1") => Some(ALPN::H1),
             _ => None,
         };
-        Self::new(Inner::Tls(Box::new(stream)), socket, Some((Arc::new(digest), alpn)))
+        Self::new(Inner::Tls(Box::new(stream)), Some((Arc::new(digest), alpn)))
     }
 
-    fn new(
-        inner: Inner,
-        socket: SocketDigest,
-        tls: Option<(Arc<SslDigest>, Option<ALPN>)>,
-    ) -> Self {
-        let socket = Arc::new(socket);
+    fn new(inner: Inner, tls: Option<(Arc<SslDigest>, Option<ALPN>)>) -> Self {
         let (peeked, gather, chunks) = (Bytes::new(), Gather::new(), Mutex::new(None));
-        Self { inner, peeked, gather, chunks, socket, tls }
+        Self { inner, peeked, gather, chunks, socket: OnceLock::new(), tls }
     }
 
     /// Says that more is about to be written: while corked, flushes do nothing, and small writes are held together. Reading
@@ -93,6 +87,17 @@ impl EdgeStream {
         let linger = reset.then_some(Duration::ZERO);
         // It fails only for a connection that is broken already.
         let _ = SockRef::from(self.tcp()).set_linger(linger);
+    }
+
+    /// Has the kernel take no more than `bytes` that it can't send yet (`TCP_NOTSENT_LOWAT`, tcp(7)): what is urgent is then written
+    /// behind these at most, not behind all that its buffer would hold.
+    pub(super) fn bound_unsent(&self, bytes: u32) -> io::Result<()> {
+        SockRef::from(self.tcp()).set_tcp_notsent_lowat(bytes)
+    }
+
+    #[cfg(test)]
+    pub(super) fn unsent_bound(&self) -> io::Result<u32> {
+        SockRef::from(self.tcp()).tcp_notsent_lowat()
     }
 
     /// Has everything that is read from here on looked at by `check`, or by nobody.
@@ -262,7 +267,8 @@ impl GetProxyDigest for EdgeStream {
 
 impl GetSocketDigest for EdgeStream {
     fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
-        Some(Arc::clone(&self.socket))
+        let socket = self.socket.get_or_init(|| Arc::new(socket_digest(self.tcp())));
+        Some(Arc::clone(socket))
     }
 }
 

@@ -5,6 +5,7 @@
 mod drain;
 mod early;
 mod limits;
+mod memory;
 mod protocol;
 mod proxy;
 mod reload;

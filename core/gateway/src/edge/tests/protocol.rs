@@ -65,6 +65,20 @@ async fn mmtp_is_taken_where_it_is_switched_on_and_stays_readable() {
 }
 
 #[tokio::test]
+async fn an_mmtp_socket_takes_no_more_than_it_can_send_soon() {
+    let unsent = async |first: &[u8]| {
+        let spec = ListenerSpec { plain_mmtp: true, ..plain("a") };
+        let mut edge = TestEdge::with(vec![spec]).await;
+        let mut client = edge.connect("a").await;
+        client.write_all(first).await.unwrap();
+        let served = edge.served().await;
+        served.stream.unsent_bound().unwrap()
+    };
+    assert_eq!(unsent(b"MMTP/\x01").await, 16 * 1024);
+    assert_ne!(unsent(b"GET / HTTP/1.1\r\n").await, 16 * 1024);
+}
+
+#[tokio::test]
 async fn without_h2c_nothing_is_waited_for() {
     let mut edge = TestEdge::with(vec![plain("a")]).await;
     let mut client = edge.connect("a").await;
