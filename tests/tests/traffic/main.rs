@@ -4,6 +4,7 @@
 mod cache;
 mod conformance;
 mod edge;
+mod fleet;
 mod plugins;
 mod refusals;
 mod relay;

@@ -1,14 +1,16 @@
 //! A link: the handle to a simulated connection, and how one is made.
 
+use std::io;
 use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::end::End;
 use super::path::{Path, State};
 use super::profile::{Forgotten, Profile};
 use super::relay::relay;
+use super::retransmit::opening;
 
 /// The handle to one simulated connection: what happens to it beside what its profile says.
 ///
@@ -69,6 +71,28 @@ impl Link {
             }
         });
         (client, link)
+    }
+
+    /// Dials a real server over a path like `profile`: `connect` is run when the opening has arrived, and the
+    /// connection is there a way later. See [`Link::over`].
+    ///
+    /// # Errors
+    ///
+    /// Those of `connect`, as late as its answer would have come.
+    pub async fn dial<S>(
+        profile: &Profile,
+        seed: u64,
+        origin: Instant,
+        connect: impl Future<Output = io::Result<S>>,
+    ) -> io::Result<(End, Self)>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (there, back) = opening(profile, origin, &mut fastrand::Rng::with_seed(!seed));
+        sleep_until(there).await;
+        let server = connect.await;
+        sleep(back).await;
+        server.map(|server| Self::over(server, profile, seed, origin))
     }
 
     /// From now on nothing moves that `way`, and nobody is told: half-dead for one way, dead for both. Written bytes

@@ -13,7 +13,7 @@ use super::end::End;
 use super::link::{Link, Way};
 use super::path::Path;
 use super::profile::{Forgotten, Profile};
-use super::retransmit::Sender;
+use super::retransmit::opening;
 
 /// A network of one device: it dials addresses, and what was put there answers.
 ///
@@ -187,14 +187,8 @@ impl SimNet {
             return Err(io::ErrorKind::NetworkUnreachable.into());
         }
         let profile = state.profile_to(address);
-        let (now, origin, mut lost) = (Instant::now(), state.origin, 0);
-        let rng = &mut state.rng;
-        let mut leg = |lane, from| {
-            Sender::new(&profile, lane, origin).opening().arrival(from, now, false, rng, &mut lost)
-        };
-        let there = leg(profile.up, now);
-        let back = leg(profile.down, there);
-        Ok((there, back.saturating_duration_since(there)))
+        let origin = state.origin;
+        Ok(opening(&profile, origin, &mut state.rng))
     }
 
     fn open(&self, address: SocketAddr) -> io::Result<(End, End, Accept, Duration)> {

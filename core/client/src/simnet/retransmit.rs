@@ -29,6 +29,21 @@ const LONGEST: Duration = Duration::from_secs(120);
 /// busy loop.
 const MOST: u32 = 40;
 
+/// When the segment that opens a connection arrives, if it leaves now, and how long its answer takes then.
+pub(super) fn opening(
+    profile: &Profile,
+    origin: Instant,
+    rng: &mut fastrand::Rng,
+) -> (Instant, Duration) {
+    let (now, mut lost) = (Instant::now(), 0);
+    let mut leg = |lane, from| {
+        Sender::new(profile, lane, origin).opening().arrival(from, now, false, rng, &mut lost)
+    };
+    let there = leg(profile.up, now);
+    let back = leg(profile.down, there);
+    (there, back.saturating_duration_since(there))
+}
+
 /// The figures that say when a segment arrives; of one way.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sender {
@@ -60,7 +75,7 @@ impl Sender {
 
     /// The same for the segments that open a connection: a lost one is repeated after a second (RFC 6298
     /// section 2.1).
-    pub(super) fn opening(mut self) -> Self {
+    fn opening(mut self) -> Self {
         self.timeout = Duration::from_secs(1);
         self
     }

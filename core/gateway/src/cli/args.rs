@@ -3,6 +3,7 @@
 use super::{
     about::{self, CompletionsArguments, ManArguments},
     cache::CacheCommand,
+    fleet::FleetArguments,
     handler::HandlerCommand,
     import::ImportArguments,
     plan::PlanCommand,
@@ -176,6 +177,16 @@ Rates and times are those of the last 10 s; the gateway takes them every 2 s."
     #[command(after_help = "Example:
   curl -H \"$(paifang trace --seconds 60)\" http://127.0.0.1:8080/v1/orders/7")]
     Trace(TraceArguments),
+    /// Have many simulated clients call a gateway, over simulated networks, and report what they met.
+    #[command(after_help = "Examples:
+  paifang fleet --target https://127.0.0.1:8443 --insecure --path /v1/ping
+  paifang fleet --target https://gw.example.com --clients 20000 --ramp 60s --duration 5m --think 20s..40s \\
+      --path '/v1/orders/7' -d '{\"item\":1}' -H 'content-type: application/json' --report fleet.html
+  paifang fleet --target https://127.0.0.1:8443 --ca ca.pem --host api.example.com --network 3g \\
+      --calls-per-connection 1   clients that return, with the sessions of TLS that they remember
+
+Exit codes: 0 every call was answered with a status below 400, 1 some were not, 2 wrong use. docs/fleet.md says more.")]
+    Fleet(Box<FleetArguments>),
     /// Print what a shell completes.
     Completions(CompletionsArguments),
     /// Write the manual, a page for each command.

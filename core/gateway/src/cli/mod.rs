@@ -7,6 +7,7 @@
 mod about;
 mod args;
 mod cache;
+mod fleet;
 mod handler;
 mod import;
 mod lock;
@@ -70,6 +71,7 @@ pub(crate) fn main(builder: Builder) -> ExitCode {
         Command::Cache(command) => cache::cache(&command),
         Command::LogLevel(level) => online::log_level(&level),
         Command::Trace(trace) => online::trace(&trace),
+        Command::Fleet(words) => fleet::fleet(&words),
         Command::Completions(shell) => about::completions(&shell),
         Command::Man(man) => about::man(&man),
     };

@@ -17,3 +17,11 @@ pub(super) fn complain(text: &str) {
     // Nowhere is left to tell that standard error is gone.
     let _ = writeln!(out, "{}", text.trim_end());
 }
+
+/// Writes a line over the one that was there, on standard error, which is a terminal; an empty one clears it.
+pub(super) fn over(line: &str) {
+    let mut out = std::io::stderr().lock();
+    // As above.
+    let _ = write!(out, "\r\x1b[K{line}");
+    let _ = out.flush();
+}

@@ -35,6 +35,41 @@ impl Default for TlsSpec {
     }
 }
 
+impl TlsSpec {
+    /// The client config that it says, which offers nothing by ALPN.
+    pub(crate) fn client_config(
+        &self,
+        system: &SystemRoots,
+    ) -> Result<ClientConfig, UpstreamError> {
+        let provider = Arc::new(ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .map_err(|error| UpstreamError::ClientCertificate(error.to_string()))?;
+        let builder = if self.verify {
+            let roots = match &self.ca {
+                Some(pem) => Arc::new(roots(pem)?),
+                None => system.get()?,
+            };
+            builder.with_root_certificates(roots)
+        } else {
+            let verifier = Arc::new(AnyCertificate(provider));
+            builder.dangerous().with_custom_certificate_verifier(verifier)
+        };
+        match &self.client {
+            None => Ok(builder.with_no_client_auth()),
+            Some(client) => {
+                let chain = certificates("client certificate", &client.chain)?;
+                let key = PrivateKeyDer::from_pem_slice(&client.key).map_err(|_| {
+                    pem_error("client key", "no private key in PEM (PKCS #8, PKCS #1 or SEC 1)")
+                })?;
+                builder
+                    .with_client_auth_cert(chain, key)
+                    .map_err(|error| UpstreamError::ClientCertificate(error.to_string()))
+            }
+        }
+    }
+}
+
 impl fmt::Debug for TlsSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TlsSpec")
@@ -94,32 +129,7 @@ impl TlsClient {
         protocol: Protocol,
         system: &SystemRoots,
     ) -> Result<Self, UpstreamError> {
-        let provider = Arc::new(ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider.clone())
-            .with_safe_default_protocol_versions()
-            .map_err(|error| UpstreamError::ClientCertificate(error.to_string()))?;
-        let builder = if spec.verify {
-            let roots = match &spec.ca {
-                Some(pem) => Arc::new(roots(pem)?),
-                None => system.get()?,
-            };
-            builder.with_root_certificates(roots)
-        } else {
-            let verifier = Arc::new(AnyCertificate(provider));
-            builder.dangerous().with_custom_certificate_verifier(verifier)
-        };
-        let base = match &spec.client {
-            None => builder.with_no_client_auth(),
-            Some(client) => {
-                let chain = certificates("client certificate", &client.chain)?;
-                let key = PrivateKeyDer::from_pem_slice(&client.key).map_err(|_| {
-                    pem_error("client key", "no private key in PEM (PKCS #8, PKCS #1 or SEC 1)")
-                })?;
-                builder
-                    .with_client_auth_cert(chain, key)
-                    .map_err(|error| UpstreamError::ClientCertificate(error.to_string()))?
-            }
-        };
+        let base = spec.client_config(system)?;
         let server_name = spec.server_name.as_deref().map(parse_server_name).transpose()?;
         let with_alpn = |protocols: &[&[u8]]| {
             let mut config = base.clone();

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
 
 use super::{both, got, ms, silent};
-use crate::simnet::{Answer, Forgotten, Lane, Profile, SimNet, Way};
+use crate::simnet::{Answer, Forgotten, Lane, Link, Profile, SimNet, Way};
 
 const SERVER: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 443);
@@ -128,4 +128,19 @@ async fn an_address_may_have_a_path_of_its_own() {
     net.connect(SERVER).await.unwrap();
     assert_eq!(start.elapsed(), ms(20));
     assert_eq!(net.links().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_real_server_is_dialled_over_a_path() {
+    let start = Instant::now();
+    let (near, mut server) = tokio::io::duplex(64);
+    let profile = Profile::latency(ms(40));
+    let dialled = Link::dial(&profile, 1, start, async { Ok(near) }).await;
+    let (mut client, _) = dialled.unwrap();
+    assert_eq!(start.elapsed(), ms(80));
+    server.write_all(b"hello").await.unwrap();
+    assert_eq!(got(&mut client, 5, start).await, (b"hello".to_vec(), ms(120)));
+    let nobody = async { Err::<tokio::io::DuplexStream, _>(ErrorKind::ConnectionRefused.into()) };
+    let refused = Link::dial(&profile, 1, start, nobody).await.unwrap_err();
+    assert_eq!((refused.kind(), start.elapsed()), (ErrorKind::ConnectionRefused, ms(200)));
 }
