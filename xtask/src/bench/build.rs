@@ -22,6 +22,13 @@ pub(crate) fn route_lookup() -> Result<()> {
     run::shown(run::cargo(&package).args(["--example", "route_lookup"]))
 }
 
+/// Clients that shake hands, and the bare server beside the gateway.
+pub(crate) fn handshakes() -> Result<()> {
+    say::step("building the clients that shake hands");
+    let package = ["build", "--release", "--package", "paifang"];
+    run::shown(run::cargo(&package).args(["--example", "handshakes"]))
+}
+
 /// The pass-through on stock pingora-proxy, with the same profile and allocator.
 pub(crate) fn stock_proxy() -> Result<()> {
     say::step("building the stock pingora-proxy pass-through");

@@ -9,6 +9,7 @@ mod conf;
 mod content;
 mod cpu;
 mod handlers;
+mod handshakes;
 mod http;
 mod load;
 mod open_loop;
@@ -75,6 +76,8 @@ enum Measure {
     Content,
     /// Three times the capacity of the upstream.
     Overload,
+    /// TLS handshakes against bare rustls, and what idle TLS connections take.
+    Handshakes,
     /// Route lookup with 10, 1,000 and 100,000 APIs.
     Routes,
     /// Compile and swap of 10,000 APIs.
@@ -95,11 +98,12 @@ enum Measure {
 type Run = fn(&Args, &mut Report) -> Result<()>;
 
 /// What is measured, in this order, and what is said of it meanwhile.
-const MEASURES: [(Measure, &str, Run); 11] = [
+const MEASURES: [(Measure, &str, Run); 12] = [
     (Measure::Proxy, "CPU per proxied request", proxy::measure),
     (Measure::Tokens, "CPU per request with a token", tokens::measure),
     (Measure::Content, "CPU per compressed and per kept answer", content::measure),
     (Measure::Overload, "three times the capacity of the upstream", overload::measure),
+    (Measure::Handshakes, "TLS handshakes and idle connections", handshakes::measure),
     (Measure::Routes, "route lookup with 10, 1,000 and 100,000 APIs", routes::measure),
     (Measure::Compile, "compile and swap of 10,000 APIs", compile::measure),
     (Measure::Reload, "a reload every second at half load", reload::measure),

@@ -102,6 +102,17 @@ impl Peer {
         Self::run_nginx("upstream", LOAD_CORE, dir, site)
     }
 
+    /// Plain rustls in a blocking loop, with the certificate of `dir`.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub(crate) fn bare_rustls(dir: &Path) -> Result<Self> {
+        let port = server::free_port()?;
+        let (listen, dir) = (format!("127.0.0.1:{port}"), dir.display().to_string());
+        let program = tree::example("release", "handshakes");
+        Self::start("bare rustls", PROXY_CORE, &program, &["serve", &listen, &dir], port)
+    }
+
     fn run_nginx(name: &str, core: &str, dir: &Path, site: &str) -> Result<Self> {
         let port = server::free_port()?;
         let file = dir.join(format!("nginx-{port}.conf"));

@@ -10,6 +10,7 @@ mod accept;
 mod buffers;
 mod certificate;
 mod hello;
+mod keeping;
 mod resolver;
 mod session;
 mod sessions;
@@ -23,9 +24,7 @@ use ring::digest::{Context, SHA256};
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::server::danger::ClientCertVerifier;
-use tokio_rustls::rustls::server::{
-    NoServerSessionStorage, ProducesTickets, StoresServerSessions, WebPkiClientVerifier,
-};
+use tokio_rustls::rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use tokio_rustls::rustls::{self, RootCertStore, ServerConfig, crypto::ring as provider};
 
 pub(super) use accept::accept;
@@ -35,8 +34,8 @@ pub(super) use hello::Hello;
 pub use sessions::{SessionLimits, SessionStats};
 pub(super) use stream::TlsStream;
 
+use keeping::Keeping;
 use resolver::SniResolver;
-use sessions::Sessions;
 
 /// What a listener's TLS is made of. The caller reads files.
 #[derive(Clone, Debug)]
@@ -125,60 +124,6 @@ pub struct TlsConfig {
     fingerprint: [u8; 32],
     /// Of what decides whether a session may resume: another setup with the same one verifies clients alike.
     resumption_fingerprint: [u8; 32],
-}
-
-/// How clients that offer TLS 1.3 are served where sessions are kept.
-#[derive(Clone)]
-struct Keeping {
-    server: Arc<ServerConfig>,
-    sessions: Arc<Sessions>,
-    limits: SessionLimits,
-}
-
-impl Keeping {
-    fn new(spec: &TlsSpec, limits: SessionLimits, server: &ServerConfig) -> Self {
-        let sessions = Arc::new(Sessions::new(limits));
-        let mut server = server.clone();
-        // Without an enabled ticketer, tickets name what the storage holds.
-        server.ticketer = Arc::new(NoTickets);
-        server.session_storage = Arc::clone(&sessions) as Arc<dyn StoresServerSessions>;
-        server.max_early_data_size = spec.early_data;
-        // The answer to early data goes out before the handshake has ended. Who shows a certificate is answered after.
-        server.send_half_rtt_data = spec.early_data > 0;
-        Self { server: Arc::new(server), sessions, limits }
-    }
-
-    /// Goes on with the sessions of `old`, within the limits of this.
-    fn succeeding(mut self, old: &Self) -> Self {
-        old.sessions.limit(self.limits);
-        let mut server = (*self.server).clone();
-        server.session_storage = Arc::clone(&old.sessions) as Arc<dyn StoresServerSessions>;
-        self.server = Arc::new(server);
-        self.sessions = Arc::clone(&old.sessions);
-        self
-    }
-}
-
-/// Makes no ticket that holds a session.
-#[derive(Debug)]
-struct NoTickets;
-
-impl ProducesTickets for NoTickets {
-    fn enabled(&self) -> bool {
-        false
-    }
-
-    fn lifetime(&self) -> u32 {
-        0
-    }
-
-    fn encrypt(&self, _plain: &[u8]) -> Option<Vec<u8>> {
-        None
-    }
-
-    fn decrypt(&self, _cipher: &[u8]) -> Option<Vec<u8>> {
-        None
-    }
 }
 
 impl TlsConfig {
