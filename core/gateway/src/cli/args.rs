@@ -3,6 +3,7 @@
 use super::{
     about::{self, CompletionsArguments, ManArguments},
     cache::CacheCommand,
+    dict::DictCommand,
     fleet::FleetArguments,
     handler::HandlerCommand,
     import::ImportArguments,
@@ -88,6 +89,17 @@ docs/from-nginx.md says what becomes of each directive; docs/from-apisix.md and 
 docs/tutorial-handler.md goes that way step by step."
     )]
     Handler(HandlerCommand),
+    /// Dictionaries that make small messages of MMTP shorter: train one with samples, look at it, try it.
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  paifang dict train samples/orders/ -o dict/orders.zdict
+  paifang dict info dict/orders.zdict
+  paifang dict try dict/orders.zdict --lines today.jsonl
+
+docs/dictionaries.md says what they are good for, and what must not be in them."
+    )]
+    Dict(DictCommand),
     /// Print the JSON Schema of the config, all plugins included.
     #[command(after_help = "Examples:
   paifang schema > paifang.schema.json

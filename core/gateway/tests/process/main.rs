@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod commands;
+mod dict;
 mod handler_build;
 mod handler_dev;
 mod handler_new;
