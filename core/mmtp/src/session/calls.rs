@@ -246,7 +246,7 @@ impl Session {
             self.take_call(key);
         } else if self.is_client() {
             // The server does not want the rest of the request.
-            self.cancel(key, CancelCode::UNWANTED);
+            self.break_off(key, CancelCode::UNWANTED);
         }
         self.reconsider();
     }

@@ -20,8 +20,8 @@ use crate::{
 
 #[derive(Debug, Default)]
 pub(super) struct Client {
-    /// Numbers that names were given on this connection.
-    operations: HashMap<Box<str>, u32>,
+    /// Numbers that names were given on this connection, and the call that gave it.
+    operations: HashMap<Box<str>, (u32, Key)>,
     epoch: u32,
     /// LOGINs without their USER.
     changes: u32,
@@ -183,6 +183,18 @@ impl Session {
         if carries(request.channel) != Some(Carries::Calls) {
             return Err(Refusal::Channel);
         }
+        let waits = |key: Key| {
+            let own = self.channel(key.channel);
+            own.is_some_and(|own| own.waiting.iter().any(|out| out.key == key))
+        };
+        // A number means nothing yet where the call that gives it may be overtaken: order holds within a channel only.
+        let overtaken = match (&self.role, request.operation) {
+            (Role::Client(client), Operation::Name(name)) => {
+                let by = client.operations.get(name).map(|(_, by)| *by);
+                by.is_some_and(|by| by.channel != request.channel && waits(by))
+            }
+            _ => false,
+        };
         let Some(client) = self.as_client() else { return Err(Refusal::Channel) };
         if closed || client.going {
             return Err(Refusal::Going);
@@ -193,7 +205,7 @@ impl Session {
         let (number, name) = match request.operation {
             Operation::Target(..) => (0, None),
             Operation::Name(name) => match client.operations.get(name) {
-                Some(number) => (*number, None),
+                Some((number, _)) => (*number, overtaken.then_some(name)),
                 None if (client.operations.len() as u32) < most_operations => {
                     (client.operations.len() as u32 + 1, Some(name))
                 }
@@ -205,19 +217,19 @@ impl Session {
         if tlvs.len() > MAX_BLOCK || count.is_err() {
             return Err(Refusal::TooLarge);
         }
-        if let (Some(name), true) = (name, number > 0) {
-            client.operations.insert(name.into(), number);
-        }
         let channel = self.open_channel(request.channel);
         let Some(sequence) = channel.begun.checked_add(1) else { return Err(Refusal::Channel) };
         channel.begun = sequence;
         let key = Key { channel: request.channel, sequence };
+        if let (Some(name), true, Some(client)) = (name, number > 0, self.as_client()) {
+            client.operations.entry(name.into()).or_insert((number, key));
+        }
         let mut out = Outgoing::new(key, First::Request(number), tlvs.into(), request.priority);
         out.zstd = request.zstd;
         out.end = request.end;
         out.push(request.data);
         let priority = out.priority;
-        channel.waiting.push_back(out);
+        self.open_channel(request.channel).waiting.push_back(out);
         self.add_call(Call { key, inbound: Inbound::Head, sending: true, priority });
         self.reconsider();
         Ok(key)
@@ -247,7 +259,8 @@ impl Session {
         let Some(login) = client.logins.front() else { return false };
         let old = |channel: &Channel| {
             let last = login.last(channel.number);
-            channel.waiting.iter().any(|out| out.first.is_some() && out.key.sequence <= last)
+            // Calls leave the queue when they begin, messages when they are sent whole: a LOGIN within one would leave open whose it is.
+            channel.waiting.iter().any(|out| out.key.sequence <= last)
         };
         !self.channels.iter().any(old)
     }

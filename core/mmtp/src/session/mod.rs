@@ -214,7 +214,7 @@ impl Session {
         if self.closed {
             return;
         }
-        if self.greeting == Greeting::Deciding {
+        if !self.greeting_sent() {
             // CLOSE stands in WELCOME's place, and nothing before it.
             self.control.clear();
         }
@@ -260,12 +260,40 @@ impl Session {
         outgoing.full
     }
 
-    /// Breaks a call or message off: what was not sent of it is dropped, and the other side forgets it.
+    /// Breaks a call or message off: what was not sent of it is dropped, and the other side forgets it. Of a call no events come
+    /// after that, not even of what is here already.
     pub fn cancel(&mut self, key: Key, code: CancelCode) {
+        if channel::carries(key.channel) == Some(Carries::Calls) {
+            self.drop_events(key);
+        }
+        self.break_off(key, code);
+    }
+
+    /// Drops what was not sent, and tells the other side.
+    fn break_off(&mut self, key: Key, code: CancelCode) {
         if self.forget(key, code) {
             let (channel, sequence) = (key.channel, key.sequence);
             self.put(&Frame::Cancel { channel, sequence, code });
         }
+    }
+
+    /// Events of a call that nobody wants any more; what they cost is given back.
+    fn drop_events(&mut self, key: Key) {
+        let mut cost = 0;
+        let mut keep = |event: &Event| {
+            let of_call = match event {
+                Event::Response(response) if response.key == key => response.cost,
+                Event::Data { key: found, cost, .. } if *found == key => *cost,
+                _ => return true,
+            };
+            cost += of_call;
+            false
+        };
+        self.events.retain(&mut keep);
+        if let Role::Server(server) = &mut self.role {
+            server.retain_held(&mut keep);
+        }
+        self.consumed(key.channel, cost);
     }
 
     /// The driver has taken data that cost so much: the other side may send as much again.

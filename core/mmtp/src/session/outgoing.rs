@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 
-use super::{Greeting, Key, channel::Carries, channel::carries};
+use super::{Key, channel::Carries, channel::carries};
 use crate::{
     code::CancelCode,
     frame::{Frame, MAX_FRAME, Part},
@@ -226,9 +226,9 @@ impl super::Session {
         !self.is_silent() && (!self.control.is_empty() || waits())
     }
 
-    /// Whether this is a server that has not decided on HELLO: nothing of it may come before WELCOME.
+    /// Whether this is a server that has not accepted the client: nothing of it may come before WELCOME.
     fn is_silent(&self) -> bool {
-        self.greeting == Greeting::Deciding && !self.closed
+        !self.greeting_sent() && !self.closed
     }
 
     /// The source of the next frame, and how many bytes of data it may carry.

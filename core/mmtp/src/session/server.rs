@@ -46,6 +46,11 @@ impl Server {
         self.holding
     }
 
+    /// Drops held events that are not to be kept.
+    pub(super) fn retain_held(&mut self, keep: impl FnMut(&Event) -> bool) {
+        self.held.retain(keep);
+    }
+
     /// False when there are too many.
     pub(super) fn hold(&mut self, event: Event, most: usize) -> bool {
         let room = self.held.len() < most;
@@ -131,6 +136,9 @@ impl Session {
     pub(super) fn on_login(&mut self, epoch: u32, tlvs: Tlvs<'_>) -> Received {
         self.only(!self.is_client(), "LOGIN")?;
         let change = UserChange::decode(epoch, tlvs)?;
+        if self.channels.iter().any(|channel| channel.partial.is_some()) {
+            return Err(Fault::new(CloseCode::MALFORMED, "a LOGIN within a message"));
+        }
         let Some(server) = self.as_server() else { return Ok(()) };
         if server.epoch.checked_add(1) != Some(epoch) {
             return Err(Fault::new(CloseCode::MALFORMED, "not the next user epoch"));
