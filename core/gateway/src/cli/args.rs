@@ -3,7 +3,7 @@
 use super::{
     about::{self, CompletionsArguments, ManArguments},
     cache::CacheCommand,
-    dict::DictCommand,
+    dict::{self, DictCommand},
     fleet::FleetArguments,
     handler::HandlerCommand,
     import::ImportArguments,
@@ -90,15 +90,7 @@ docs/tutorial-handler.md goes that way step by step."
     )]
     Handler(HandlerCommand),
     /// Dictionaries that make small messages of MMTP shorter: train one with samples, look at it, try it.
-    #[command(
-        subcommand,
-        after_help = "Examples:
-  paifang dict train samples/orders/ -o dict/orders.zdict
-  paifang dict info dict/orders.zdict
-  paifang dict try dict/orders.zdict --lines today.jsonl
-
-docs/dictionaries.md says what they are good for, and what must not be in them."
-    )]
+    #[command(subcommand, after_help = dict::EXAMPLES)]
     Dict(DictCommand),
     /// Print the JSON Schema of the config, all plugins included.
     #[command(after_help = "Examples:

@@ -4,6 +4,14 @@ use clap::{Args, Subcommand};
 use paifang_pipeline::units::ByteSize;
 use std::path::PathBuf;
 
+/// What stands below the command's help.
+pub(in crate::cli) const EXAMPLES: &str = "Examples:
+  paifang dict train samples/orders/ -o dict/orders.zdict
+  paifang dict info dict/orders.zdict
+  paifang dict try dict/orders.zdict --lines today.jsonl
+
+docs/dictionaries.md says what they are good for, and what must not be in them.";
+
 /// What to do with dictionaries.
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum DictCommand {

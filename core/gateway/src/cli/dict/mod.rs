@@ -6,7 +6,7 @@ mod samples;
 mod secrets;
 mod train;
 
-pub(super) use args::DictCommand;
+pub(super) use args::{DictCommand, EXAMPLES};
 
 use super::{Failed, terminal::say};
 use args::{InfoArguments, TryArguments};
