@@ -15,7 +15,7 @@ use super::{
 use crate::{
     code::{CancelCode, CloseCode},
     frame::{Frame, Part},
-    tlv::kind,
+    tlv::{MAX_BLOCK, kind},
 };
 
 /// The critical TLVs that mean something in a message.
@@ -37,9 +37,14 @@ pub struct NewMessage {
 }
 
 impl Session {
-    /// Sends a message on a message channel. `None`: the channel is none, or worn out, or the connection is closed.
+    /// Sends a message on a message channel. `None`: the channel is none, or worn out, or the connection is closed, or the message
+    /// is larger than the other side takes, which would end the connection.
     pub fn message(&mut self, channel: u8, message: NewMessage) -> Option<Key> {
-        if self.closed || carries(channel) != Some(Carries::Messages) {
+        let large = message.data.len() > self.peer.max_message as usize;
+        if self.closed || large || message.tlvs.len() > MAX_BLOCK {
+            return None;
+        }
+        if carries(channel) != Some(Carries::Messages) {
             return None;
         }
         let own = self.open_channel(channel);

@@ -272,10 +272,23 @@ fn messages_with_what_is_not_known_are_dropped_and_acknowledged() {
 #[test]
 fn a_message_beyond_the_limit_ends_it_and_one_that_is_cancelled_is_forgotten() {
     let mut pair = Pair::greeted();
-    let message = NewMessage { data: Bytes::from(vec![0; (1 << 20) + 1]), ..NewMessage::default() };
-    pair.client.message(4, message);
-    pair.run(60_000);
+    let large =
+        |length: usize| NewMessage { data: vec![0; length].into(), ..NewMessage::default() };
+    assert_eq!(pair.client.message(4, large((1 << 20) + 1)), None);
+    // What this side does not send, another may.
+    let piece = vec![0; 16_000];
+    let part = Part { more: true, data: &piece, ..part(4, 1) };
+    pair.server.receive(&bytes(&[Frame::Message(part)]), pair.now);
+    for _ in 0..65 {
+        pair.server.receive(&bytes(&[Frame::Data(part)]), pair.now);
+    }
+    pair.settle();
     assert_eq!(end_of(&mut pair.at_server), CloseCode::TOO_LARGE);
+    let mut pair = Pair::greeted();
+    pair.client.message(4, large(1 << 20)).unwrap();
+    pair.run(60_000);
+    let Event::Message(message) = pair.server_event() else { panic!() };
+    assert_eq!(message.data.len(), 1 << 20);
 
     let mut pair = Pair::greeted();
     let message = NewMessage { data: Bytes::from(vec![0; 9000]), ..NewMessage::default() };
