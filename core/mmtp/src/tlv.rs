@@ -189,7 +189,10 @@ impl<B: BufMut> TlvWriter<'_, B> {
 }
 
 /// The value of a TLV that holds one integer and nothing else.
-pub(crate) fn integer(value: &[u8], field: &'static str) -> Result<u32, Malformed> {
+///
+/// # Errors
+/// When it holds something else. `field` is what the error calls it.
+pub fn integer(value: &[u8], field: &'static str) -> Result<u32, Malformed> {
     let mut reader = Reader::new(value);
     let number = reader.varint(field)?;
     reader.end(field)?;

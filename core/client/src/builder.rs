@@ -1,0 +1,204 @@
+//! How a client is made.
+
+use std::{sync::Arc, time::Duration};
+
+use paifang_mmtp::{
+    greeting::{Auth, Field, Network, Settings},
+    session,
+};
+
+use crate::{
+    call::check_field,
+    client::Client,
+    connect::{Connect, split_address},
+    device::DeviceIdentity,
+    error::Error,
+    keeper::{self, Backoff},
+    shared::{Memory, Options, Shared},
+};
+
+/// The most addresses that a client tries.
+const MAX_ADDRESSES: usize = 16;
+
+/// Makes a [`Client`].
+#[derive(Debug)]
+pub struct ClientBuilder {
+    options: Options,
+    device_key: Option<DeviceIdentity>,
+    auth: Option<Auth>,
+    network: Option<Network>,
+    foreground: Option<bool>,
+}
+
+impl ClientBuilder {
+    /// A client of `app`, on the device that these bytes name (1 to 64 of them, the same at every start).
+    #[must_use]
+    pub fn new(app: &str, device: impl Into<Box<[u8]>>) -> Self {
+        // A client's windows: a component that does not take its messages holds up its own channel, not the connection.
+        let settings = Settings {
+            connection_window: 4 << 20,
+            channel_window: 256 << 10,
+            ..Settings::default()
+        };
+        let options = Options {
+            app: app.into(),
+            app_version: "".into(),
+            device: device.into(),
+            platform: "".into(),
+            authority: None,
+            addresses: Vec::new(),
+            fields: Vec::new(),
+            session: session::Config { settings, ..session::Config::default() },
+            deadline: Duration::from_secs(30),
+            attempts: 3,
+            calls: 1024,
+            backoff: Backoff::default(),
+            dial: Duration::from_secs(10),
+        };
+        Self { options, device_key: None, auth: None, network: None, foreground: None }
+    }
+
+    /// One more address to try, `host:port`; the best first.
+    #[must_use]
+    pub fn address(mut self, address: &str) -> Self {
+        self.options.addresses.push(address.into());
+        self
+    }
+
+    /// The app's version.
+    #[must_use]
+    pub fn app_version(mut self, version: &str) -> Self {
+        self.options.app_version = version.into();
+        self
+    }
+
+    /// Operating system and model.
+    #[must_use]
+    pub fn platform(mut self, platform: &str) -> Self {
+        self.options.platform = platform.into();
+        self
+    }
+
+    /// The host that calls are for, where it is another than the name that TLS tells the server.
+    #[must_use]
+    pub fn authority(mut self, authority: &str) -> Self {
+        self.options.authority = Some(authority.into());
+        self
+    }
+
+    /// A field that every call has, such as `user-agent`.
+    #[must_use]
+    pub fn field(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.options.fields.push((name.to_ascii_lowercase().into(), value.as_ref().into()));
+        self
+    }
+
+    /// The device's key. With one the server may give resume tokens.
+    #[must_use]
+    pub fn device_key(mut self, key: DeviceIdentity) -> Self {
+        self.device_key = Some(key);
+        self
+    }
+
+    /// The user's credential to begin with.
+    #[must_use]
+    pub fn auth(mut self, auth: Auth) -> Self {
+        self.auth = Some(auth);
+        self
+    }
+
+    /// The network that the device is in.
+    #[must_use]
+    pub fn network(mut self, network: Network) -> Self {
+        self.network = Some(network);
+        self
+    }
+
+    /// Whether the app is in the foreground.
+    #[must_use]
+    pub fn foreground(mut self, foreground: bool) -> Self {
+        self.foreground = Some(foreground);
+        self
+    }
+
+    /// What the client is ready to receive. The connection's window should be several of a channel's, so that a component that does not
+    /// take its messages holds up its own channel only.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.options.session.settings = settings;
+        self
+    }
+
+    /// How long calls wait that say nothing else; 30 s where nothing is said.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.options.deadline = deadline;
+        self
+    }
+
+    /// The most attempts of one call; 3 where nothing is said, at least 1.
+    #[must_use]
+    pub fn attempts(mut self, attempts: u32) -> Self {
+        self.options.attempts = attempts.max(1);
+        self
+    }
+
+    /// The most calls that wait or are in flight; 1,024 where nothing is said, at least 1. One more is [`Error::Busy`].
+    #[must_use]
+    pub fn max_calls(mut self, calls: usize) -> Self {
+        self.options.calls = calls.clamp(1, 1 << 20);
+        self
+    }
+
+    /// The own wait between tries: a random part of `first`, doubled after each failure up to `most`. 500 ms and 60 s where nothing
+    /// is said.
+    #[must_use]
+    pub fn backoff(mut self, first: Duration, most: Duration) -> Self {
+        self.options.backoff = Backoff::new(first, most);
+        self
+    }
+
+    /// How long one address may take until bytes can be written to it; 10 s where nothing is said.
+    #[must_use]
+    pub fn dial_timeout(mut self, timeout: Duration) -> Self {
+        self.options.dial = timeout;
+        self
+    }
+
+    /// Makes the client, which begins to connect at once.
+    ///
+    /// Must be called within a tokio runtime, on which its tasks run.
+    ///
+    /// # Errors
+    /// When something that it was given is none: an address, a field, an app or device that is empty or too long.
+    pub fn build(self, connect: impl Connect) -> Result<Client, Error> {
+        let Self { options, device_key, auth, network, foreground } = self;
+        check(&options)?;
+        // The epoch of nobody is 0.
+        let epoch = u32::from(auth.is_some());
+        let memory = Memory::new(auth, epoch, network, foreground);
+        let shared = Arc::new(Shared::new(options, Arc::new(connect), device_key, memory));
+        keeper::start(shared.clone());
+        Ok(Client::new(shared))
+    }
+}
+
+fn check(options: &Options) -> Result<(), Error> {
+    let invalid = |what: String| Err(Error::Invalid(what));
+    let lengths = [
+        ("the app's id", options.app.len(), 1, 64),
+        ("the app's version", options.app_version.len(), 0, 64),
+        ("the device's name", options.device.len(), 1, 64),
+        ("the platform", options.platform.len(), 0, 128),
+        ("the number of addresses", options.addresses.len(), 1, MAX_ADDRESSES),
+    ];
+    for (what, length, least, most) in lengths {
+        if !(least..=most).contains(&length) {
+            return invalid(format!("{what} is {length} long, not {least} to {most}"));
+        }
+    }
+    if let Some(wrong) = options.addresses.iter().find(|own| split_address(own).is_none()) {
+        return invalid(format!("`{wrong}` is no address: it is `host:port`"));
+    }
+    options.fields.iter().try_for_each(|(name, value): &Field| check_field(name, value))
+}

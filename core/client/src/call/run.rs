@@ -1,0 +1,271 @@
+//! One call over its attempts: on which connection it begins, and what follows when one has no answer.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::{Arc, OnceLock},
+    task::Poll,
+};
+
+use bytes::Bytes;
+use paifang_mmtp::{code::CancelCode, session::CallId};
+use tokio::{
+    sync::{Semaphore, oneshot, watch},
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    Prepared, ResponseBody, ResponseHead,
+    body::{self, BUDGET, Body},
+};
+use crate::{
+    client::State,
+    connection::{Attempt, Command, Connection, Head, Lost, Phase, Standing},
+    error::Error,
+    shared::{Admitted, Shared},
+};
+
+/// Attempts that are in flight at the same time: one, and another while the first one's connection is half-dead.
+const AT_ONCE: usize = 2;
+
+/// A call that is being made.
+pub(super) struct Run {
+    shared: Arc<Shared>,
+    call: Arc<Prepared>,
+    body: Body,
+    deadline: Instant,
+    /// It may be done twice.
+    safe: bool,
+    identity: Arc<OnceLock<CallId>>,
+    live: Vec<Live>,
+    /// Attempts that were begun.
+    begun: u32,
+    /// The newest connection that it was begun on; another attempt goes to a newer one.
+    newest: u64,
+}
+
+/// An attempt in flight. Dropped, it is cancelled, unless it is done.
+#[derive(Debug)]
+pub(super) struct Live {
+    connection: Connection,
+    channel: u8,
+    ticket: u64,
+    reply: oneshot::Receiver<Result<Head, Lost>>,
+    over: bool,
+}
+
+impl Live {
+    pub(super) fn channel(&self) -> u8 {
+        self.channel
+    }
+
+    /// Nothing more is expected.
+    pub(super) fn done(&mut self) {
+        self.over = true;
+    }
+
+    pub(super) fn cancel(&mut self, code: CancelCode) {
+        if !std::mem::replace(&mut self.over, true) {
+            self.connection.tell(Command::Cancel { ticket: self.ticket, code });
+        }
+    }
+
+    /// Data was taken, so more may come.
+    pub(super) fn consumed(&self, channel: u8, cost: u32) {
+        if cost > 0 {
+            self.connection.tell(Command::Consumed { channel, cost });
+        }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.cancel(CancelCode::UNWANTED);
+    }
+}
+
+/// What a call waited for.
+enum Woken {
+    Answer(usize, Result<Head, Lost>),
+    /// Connections may be others now, or stand otherwise.
+    Looked,
+    Deadline,
+}
+
+impl Run {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        call: Arc<Prepared>,
+        body: Body,
+        deadline: Instant,
+        safe: bool,
+    ) -> Self {
+        let identity = Arc::default();
+        Self { shared, call, body, deadline, safe, identity, live: Vec::new(), begun: 0, newest: 0 }
+    }
+
+    pub(super) async fn answer(
+        mut self,
+        permit: Admitted,
+    ) -> Result<(ResponseHead, ResponseBody), Error> {
+        let mut current = self.shared.current.subscribe();
+        let mut state = self.shared.state.subscribe();
+        loop {
+            let connection = current.borrow_and_update().clone();
+            let mut standing = connection.as_ref().map(Connection::standing);
+            if let Some(standing) = &mut standing {
+                // What changes from here on wakes.
+                standing.mark_unchanged();
+            }
+            if let Some(connection) = connection {
+                self.begin_if_due(&connection);
+            }
+            if self.live.is_empty() {
+                match &*state.borrow_and_update() {
+                    State::Ended { code, detail } => {
+                        return Err(Error::Ended { code: *code, detail: detail.clone() });
+                    }
+                    State::Closed => return Err(Error::Closed),
+                    _ => {}
+                }
+            }
+            let woken = tokio::select! {
+                biased;
+                (index, outcome) = answered(&mut self.live) => Woken::Answer(index, outcome),
+                // The keeper lives as long as there is a client; when it ends the state says so.
+                _ = current.changed() => Woken::Looked,
+                () = changed(&mut standing) => Woken::Looked,
+                _ = state.changed(), if self.live.is_empty() => Woken::Looked,
+                () = sleep_until(self.deadline) => Woken::Deadline,
+            };
+            match woken {
+                Woken::Looked => {}
+                Woken::Deadline => return Err(self.too_late()),
+                Woken::Answer(index, outcome) => {
+                    let mut live = self.live.swap_remove(index);
+                    match outcome {
+                        Ok(head) => return Ok(self.answered(live, head, permit)),
+                        Err(lost) => {
+                            live.done();
+                            self.lost(lost)?;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Begins an attempt on `connection`, where it is the time for one.
+    fn begin_if_due(&mut self, connection: &Connection) {
+        let fresh = self.begun == 0 || connection.serial() > self.newest;
+        let due = match self.live.last() {
+            None => true,
+            // Its first connection is half-dead or was given up, and the call does no harm twice.
+            Some(last) => self.safe && last.connection.phase() != Phase::Open,
+        };
+        let enough = self.live.len() >= AT_ONCE || self.begun >= self.shared.options.attempts;
+        if due && fresh && !enough && connection.takes(self.safe) {
+            self.begin(connection);
+        }
+    }
+
+    fn begin(&mut self, connection: &Connection) {
+        let (bytes, stream) = match &mut self.body {
+            Body::Whole(bytes) => (bytes.clone(), None),
+            streams => match std::mem::replace(streams, Body::Gone) {
+                Body::Stream(stream) => (Bytes::new(), Some(stream)),
+                Body::Whole(_) | Body::Gone => return,
+            },
+        };
+        let ticket = connection.ticket();
+        let (sender, reply) = oneshot::channel();
+        self.begun += 1;
+        self.newest = connection.serial();
+        let flow = stream.is_some().then(|| Arc::new(Semaphore::new(BUDGET)));
+        connection.tell(Command::Call(Box::new(Attempt {
+            ticket,
+            call: self.call.clone(),
+            body: bytes,
+            end: stream.is_none(),
+            identity: self.identity.clone(),
+            number: self.begun,
+            deadline: self.deadline,
+            reply: sender,
+            flow: flow.clone(),
+        })));
+        if let (Some(stream), Some(flow)) = (stream, flow) {
+            tokio::spawn(body::pump(stream, connection.clone(), ticket, flow));
+        }
+        let channel = self.call.channel;
+        let connection = connection.clone();
+        self.live.push(Live { connection, channel, ticket, reply, over: false });
+    }
+
+    /// An attempt has no answer. Whether another may follow.
+    fn lost(&mut self, lost: Lost) -> Result<(), Error> {
+        let known = self.identity.get().copied();
+        let again = match (&lost, known) {
+            (Lost::Cancelled(code), _) => return Err(Error::Cancelled(*code)),
+            (Lost::Invalid(why), _) => return Err(Error::Invalid(why.clone())),
+            (Lost::Encoded, _) => return Err(Error::Encoded),
+            (Lost::NotSent | Lost::NotLookedAt, _) => true,
+            (Lost::Sent, _) => self.safe,
+        };
+        let possible = !matches!(self.body, Body::Gone);
+        let more = self.begun < self.shared.options.attempts || !self.live.is_empty();
+        match known {
+            _ if again && possible && more => Ok(()),
+            // What was begun before may still be done, where it was sent.
+            Some(call_id) if lost == Lost::Sent || self.begun > 1 => {
+                Err(Error::UnknownOutcome { call_id })
+            }
+            _ => Err(Error::NotConnected("the connection ended before the call was sent".into())),
+        }
+    }
+
+    fn too_late(&mut self) -> Error {
+        for live in &mut self.live {
+            live.cancel(CancelCode::DEADLINE);
+        }
+        match self.identity.get() {
+            Some(call_id) => Error::Deadline { call_id: Some(*call_id) },
+            None => match self.shared.why_not() {
+                Some(why) => Error::NotConnected(why),
+                None => Error::Deadline { call_id: None },
+            },
+        }
+    }
+
+    fn answered(self, live: Live, head: Head, permit: Admitted) -> (ResponseHead, ResponseBody) {
+        let of_this = || CallId::of(&live.connection.nonce(), head.key);
+        let identity = *self.identity.get_or_init(of_this);
+        let response = ResponseHead::new(&head, identity, self.begun);
+        (response, ResponseBody::new(live, head, self.deadline, identity, permit))
+    }
+}
+
+/// Waits for the first attempt that ends.
+async fn answered(live: &mut [Live]) -> (usize, Result<Head, Lost>) {
+    poll_fn(|cx| {
+        for (index, live) in live.iter_mut().enumerate() {
+            if let Poll::Ready(reply) = Pin::new(&mut live.reply).poll(cx) {
+                // A driver that drops the call has not taken it.
+                return Poll::Ready((index, reply.unwrap_or(Err(Lost::NotSent))));
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// Waits until a connection stands otherwise; for ever without one.
+async fn changed(standing: &mut Option<watch::Receiver<Standing>>) {
+    let told = match standing {
+        Some(standing) => standing.changed().await.is_ok(),
+        None => false,
+    };
+    if !told {
+        // No connection, or one that has ended for good.
+        std::future::pending().await
+    }
+}

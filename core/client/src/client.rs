@@ -1,0 +1,324 @@
+//! The handle to a client.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use paifang_mmtp::{
+    code::CloseCode,
+    greeting::{Auth, Heartbeat, Network, Resumed, Update, UserResult},
+    session::NewMessage,
+};
+use tokio::{
+    sync::{oneshot, watch},
+    time::{Instant, timeout_at},
+};
+
+use crate::{
+    call::{Call, Called},
+    connect::{EarlyData, Timing},
+    connection::{Command, Connection, Phase},
+    error::Error,
+    messages::{Messages, is_message_channel},
+    shared::Shared,
+};
+
+/// A client. Cheap to clone; when the last clone is dropped the connection is closed and everything that waits ends.
+#[derive(Clone, Debug)]
+pub struct Client(Arc<Handle>);
+
+#[derive(Debug)]
+struct Handle(Arc<Shared>);
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// Where a client stands.
+#[derive(Clone, Debug, PartialEq)]
+pub enum State {
+    /// Addresses are being tried.
+    Connecting,
+    /// There is a connection.
+    Connected(Connected),
+    /// The next try is at `until`.
+    Waiting {
+        /// When it is tried again.
+        until: Instant,
+        /// Why there is none.
+        why: String,
+    },
+    /// The server has said not to come back by oneself. Other credentials ([`Client::login`]), another network or
+    /// [`Client::reconnect`] end this.
+    Ended {
+        /// What it said.
+        code: CloseCode,
+        /// And in words; may be empty.
+        detail: String,
+    },
+    /// The client was closed.
+    Closed,
+}
+
+/// What is known about a connection.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Connected {
+    /// Where it goes.
+    pub address: SocketAddr,
+    /// Its number in the server's logs.
+    pub number: u64,
+    /// Counts up over the connections of this client.
+    pub serial: u64,
+    /// Who the server takes the user for, at its beginning.
+    pub user: Option<String>,
+    /// What came of the resume token, where one was sent.
+    pub resumed: Option<Resumed>,
+    /// What the server says of heartbeats.
+    pub heartbeat: Option<Heartbeat>,
+    /// What became of early data.
+    pub early_data: EarlyData,
+    /// How long opening it took.
+    pub timing: Timing,
+}
+
+/// Who a user is after a login.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Who the server takes the user for; `None` for nobody.
+    pub id: Option<String>,
+}
+
+impl Client {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self(Arc::new(Handle(shared)))
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.0.0
+    }
+
+    /// A call of an operation.
+    pub fn call(&self, operation: &str) -> Call {
+        Call::new(self.clone(), Called::Operation(operation.into()))
+    }
+
+    /// A call by method, and path with query, as in HTTP.
+    pub fn request(&self, method: &str, path: &str) -> Call {
+        Call::new(self.clone(), Called::Target(method.into(), path.into()))
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.shared().state.borrow().clone()
+    }
+
+    /// Where it stands, and each change of that.
+    #[must_use]
+    pub fn states(&self) -> watch::Receiver<State> {
+        self.shared().state.subscribe()
+    }
+
+    /// Waits for a connection.
+    ///
+    /// # Errors
+    /// When there is none within `patience`, or there will be none.
+    pub async fn connected(&self, patience: Duration) -> Result<Connected, Error> {
+        let mut states = self.states();
+        let until = Instant::now() + patience;
+        loop {
+            match &*states.borrow_and_update() {
+                State::Connected(connected) => return Ok(connected.clone()),
+                State::Ended { code, detail } => {
+                    return Err(Error::Ended { code: *code, detail: detail.clone() });
+                }
+                State::Closed => return Err(Error::Closed),
+                State::Connecting | State::Waiting { .. } => {}
+            }
+            match timeout_at(until, states.changed()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return Err(Error::Closed),
+                Err(_) => {
+                    let why = self.shared().why_not();
+                    return Err(Error::NotConnected(why.unwrap_or_else(|| "no answer".into())));
+                }
+            }
+        }
+    }
+
+    /// The messages of a message channel: 2 for push, 3 for sync, 8 to 15 of the application. What nobody takes waits, and holds up what the
+    /// server sends on that channel.
+    ///
+    /// # Errors
+    /// When the channel carries no messages.
+    pub fn messages(&self, channel: u8) -> Result<Messages, Error> {
+        if !is_message_channel(channel) {
+            return Err(Error::Invalid(format!("channel {channel} carries no messages")));
+        }
+        Ok(Messages::new(self.shared().clone(), channel))
+    }
+
+    /// Sends a message that nobody acknowledges.
+    ///
+    /// # Errors
+    /// When there is no connection, or the channel carries no messages.
+    pub fn message(&self, channel: u8, data: impl Into<Bytes>) -> Result<(), Error> {
+        let connection = self.for_messages(channel)?;
+        let message = NewMessage { data: data.into(), ..NewMessage::default() };
+        connection.tell(Command::Message { channel, message, taken: None });
+        Ok(())
+    }
+
+    /// Sends a message and waits until the server has taken it over.
+    ///
+    /// # Errors
+    /// When there is no connection, the channel carries no messages, or the connection ended before: then the server may have it, and
+    /// sending it again is for the component whose message it is.
+    pub async fn deliver(&self, channel: u8, data: impl Into<Bytes>) -> Result<(), Error> {
+        let connection = self.for_messages(channel)?;
+        let message = NewMessage { data: data.into(), delivery: true, ..NewMessage::default() };
+        let (taken, acknowledged) = oneshot::channel();
+        connection.tell(Command::Message { channel, message, taken: Some(taken) });
+        acknowledged.await.map_err(|_| Error::NotAcknowledged)
+    }
+
+    fn for_messages(&self, channel: u8) -> Result<Connection, Error> {
+        if !is_message_channel(channel) {
+            return Err(Error::Invalid(format!("channel {channel} carries no messages")));
+        }
+        let current = self.shared().current.borrow().clone();
+        let open = current.filter(|connection| connection.takes(false));
+        open.ok_or_else(|| {
+            let why = self.shared().why_not();
+            Error::NotConnected(why.unwrap_or_else(|| "no connection".into()))
+        })
+    }
+
+    /// Where a channel's component stands: HELLO of the next connections has it.
+    pub fn set_cursor(&self, channel: u8, cursor: impl Into<Box<[u8]>>) {
+        self.shared().memory().cursors.insert(channel, cursor.into());
+    }
+
+    /// Where a channel's component goes on: what the server has restored, or was set.
+    #[must_use]
+    pub fn cursor(&self, channel: u8) -> Option<Box<[u8]>> {
+        self.shared().memory().cursors.get(&channel).cloned()
+    }
+
+    /// Changes the user. Calls made from here on belong to the new one; those in flight to the old.
+    ///
+    /// # Errors
+    /// When the server refuses the credential, or does not decide within the deadline of calls. The credential is kept all the same, and
+    /// goes with the next connection.
+    pub async fn login(&self, auth: Auth) -> Result<User, Error> {
+        self.change_user(Some(auth)).await
+    }
+
+    /// Goes on without a user.
+    ///
+    /// # Errors
+    /// When the server does not say so within the deadline of calls.
+    pub async fn logout(&self) -> Result<User, Error> {
+        self.change_user(None).await
+    }
+
+    async fn change_user(&self, auth: Option<Auth>) -> Result<User, Error> {
+        let shared = self.shared();
+        let until = Instant::now() + shared.options.deadline;
+        let (epoch, open) = {
+            let mut memory = shared.memory();
+            memory.auth.clone_from(&auth);
+            memory.epoch = memory.epoch.saturating_add(1);
+            let current = shared.current.borrow().clone();
+            let open = current.filter(|own| matches!(own.phase(), Phase::Open | Phase::Suspect));
+            (memory.epoch, open)
+        };
+        if let Some(connection) = open {
+            let (reply, result) = oneshot::channel();
+            connection.tell(Command::Login { auth, reply });
+            match timeout_at(until, result).await {
+                Ok(Ok(result)) => return user(result),
+                // The connection has ended; the next one begins with the credential.
+                Ok(Err(_)) => {}
+                Err(_) => return Err(Error::Deadline { call_id: None }),
+            }
+        }
+        shared.change(|changes| changes.others += 1);
+        self.user_of(epoch, until).await
+    }
+
+    /// Who the user is on the first connection that begins with `epoch`.
+    async fn user_of(&self, epoch: u32, until: Instant) -> Result<User, Error> {
+        let shared = self.shared();
+        let mut states = shared.state.subscribe();
+        loop {
+            if let State::Connected(connected) = &*states.borrow_and_update() {
+                let current = shared.current.borrow().clone();
+                if current.is_some_and(|connection| connection.epoch() >= epoch) {
+                    return Ok(User { id: connected.user.clone() });
+                }
+            }
+            match timeout_at(until, states.changed()).await {
+                Ok(Ok(())) if !shared.is_closed() => {}
+                Ok(_) => return Err(Error::Closed),
+                Err(_) => return Err(Error::Deadline { call_id: None }),
+            }
+        }
+    }
+
+    /// The device is in another network: the server is told, another connection is opened beside the one that is there, and takes over.
+    /// Without a connection one is tried at once.
+    pub fn set_network(&self, network: Network) {
+        let shared = self.shared();
+        let changed = {
+            let mut memory = shared.memory();
+            memory.network.replace(network.clone()).as_ref() != Some(&network)
+        };
+        if changed {
+            self.update(Update { network: Some(network), ..Update::default() });
+            shared.change(|changes| changes.network += 1);
+        }
+    }
+
+    /// Whether the app is in the foreground. In front a try that waits is made at once.
+    pub fn set_foreground(&self, foreground: bool) {
+        let shared = self.shared();
+        let changed = shared.memory().foreground.replace(foreground) != Some(foreground);
+        if changed {
+            self.update(Update { foreground: Some(foreground), ..Update::default() });
+            if foreground {
+                shared.change(|changes| changes.others += 1);
+            }
+        }
+    }
+
+    fn update(&self, update: Update) {
+        if let Some(connection) = &*self.shared().current.borrow() {
+            connection.tell(Command::Update(Box::new(update)));
+        }
+    }
+
+    /// Tries at once, whatever is waited for, and even where the server has said not to come back.
+    pub fn reconnect(&self) {
+        self.shared().change(|changes| changes.others += 1);
+    }
+
+    /// What is to be added to this machine's time to have the server's, in milliseconds (spec section 6).
+    #[must_use]
+    pub fn time_offset(&self) -> Option<i64> {
+        self.shared().time_offset()
+    }
+
+    /// Closes it, for all its clones.
+    pub fn close(&self) {
+        self.shared().close();
+    }
+}
+
+fn user(result: UserResult) -> Result<User, Error> {
+    match result.status {
+        0 => Ok(User { id: result.user.map(String::from) }),
+        status => Err(Error::Login { status, detail: result.detail.into() }),
+    }
+}

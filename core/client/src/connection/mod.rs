@@ -1,0 +1,239 @@
+//! One connection: the handle to the task that drives it.
+
+mod answers;
+mod commands;
+mod driver;
+mod events;
+
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use paifang_mmtp::{
+    code::CancelCode,
+    greeting::{Auth, Closing, Hello, Update, UserResult, Welcome},
+    session::{CallId, Closed, Key, NewMessage},
+};
+use tokio::{
+    sync::{Semaphore, mpsc, oneshot, watch},
+    time::Instant,
+};
+
+use crate::{
+    call::Prepared,
+    connect::{Dialed, EarlyData, Timing},
+    shared::Shared,
+};
+pub(crate) use answers::{Chunk, Head};
+
+/// Where a connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// HELLO is on its way, and WELCOME has not come.
+    Greeting,
+    /// It works.
+    Open,
+    /// Something is waited for, and nothing came for a while.
+    Suspect,
+    /// The server wants it to end, or another one has taken over: it takes no new calls.
+    Going,
+    /// It is over.
+    Closed,
+}
+
+/// What is known about a connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Standing {
+    pub(crate) phase: Phase,
+    pub(crate) welcome: Option<Arc<Welcome>>,
+    /// What GOAWAY said.
+    pub(crate) goaway: Option<Arc<Closing>>,
+    pub(crate) closed: Option<Arc<Closed>>,
+    pub(crate) early_data: EarlyData,
+}
+
+/// Why a call has no answer from this connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Lost {
+    /// Nothing of it was written.
+    NotSent,
+    /// It was written at least in part, and the connection has ended.
+    Sent,
+    /// The server has said that it did not look at it.
+    NotLookedAt,
+    /// The server broke it off.
+    Cancelled(CancelCode),
+    /// It cannot be made at all.
+    Invalid(String),
+    /// Its answer is encoded in a way that was not offered.
+    Encoded,
+}
+
+/// A call as it is made on one connection.
+pub(crate) struct Attempt {
+    pub(crate) ticket: u64,
+    pub(crate) call: Arc<Prepared>,
+    pub(crate) body: Bytes,
+    /// Whether `body` is all; otherwise [`Command::Data`] follows.
+    pub(crate) end: bool,
+    /// The identity of the first attempt; it is filled in when this is the first.
+    pub(crate) identity: Arc<OnceLock<CallId>>,
+    pub(crate) number: u32,
+    pub(crate) deadline: Instant,
+    pub(crate) reply: oneshot::Sender<Result<Head, Lost>>,
+    /// Bytes of the body that may be on their way to the driver.
+    pub(crate) flow: Option<Arc<Semaphore>>,
+}
+
+/// What a driver is asked to do.
+pub(crate) enum Command {
+    Call(Box<Attempt>),
+    Data {
+        ticket: u64,
+        data: Bytes,
+        end: bool,
+    },
+    Cancel {
+        ticket: u64,
+        code: CancelCode,
+    },
+    Consumed {
+        channel: u8,
+        cost: u32,
+    },
+    Message {
+        channel: u8,
+        message: NewMessage,
+        taken: Option<oneshot::Sender<()>>,
+    },
+    Acknowledge(Key),
+    Login {
+        auth: Option<Auth>,
+        reply: oneshot::Sender<UserResult>,
+    },
+    Update(Box<Update>),
+    /// Takes no new calls and closes once nothing is in flight.
+    Drain,
+}
+
+/// The handle. Clones are the same connection; when the last is dropped the connection is closed.
+#[derive(Clone)]
+pub(crate) struct Connection(Arc<Inner>);
+
+struct Inner {
+    serial: u64,
+    sole: bool,
+    address: SocketAddr,
+    epoch: u32,
+    timing: Timing,
+    nonce: [u8; 16],
+    tickets: AtomicU64,
+    commands: mpsc::UnboundedSender<Command>,
+    standing: watch::Receiver<Standing>,
+}
+
+/// What a connection begins with.
+pub(crate) struct Beginning {
+    /// Counts up over the connections of a client.
+    pub(crate) serial: u64,
+    /// No other address is tried at the same time, so that calls need not wait to see which one wins.
+    pub(crate) sole: bool,
+    pub(crate) address: SocketAddr,
+    pub(crate) dialed: Dialed,
+    pub(crate) hello: Hello,
+}
+
+impl Connection {
+    /// Starts the task.
+    pub(crate) fn start(beginning: Beginning, shared: &Arc<Shared>) -> Self {
+        let Beginning { serial, sole, address, dialed, hello } = beginning;
+        // Bounded by the number of calls that a client may have, and by the credit of what they carry.
+        let (commands, taken) = mpsc::unbounded_channel();
+        let (standing, seen) = watch::channel(Standing {
+            phase: Phase::Greeting,
+            welcome: None,
+            goaway: None,
+            closed: None,
+            early_data: dialed.wire.early_data(),
+        });
+        let inner = Inner {
+            serial,
+            sole,
+            address,
+            epoch: hello.epoch,
+            timing: dialed.timing,
+            nonce: hello.nonce,
+            tickets: AtomicU64::new(0),
+            commands,
+            standing: seen,
+        };
+        let commands = (inner.commands.downgrade(), taken);
+        let driver = driver::Driver::new(serial, dialed.wire, &hello, commands, standing, shared);
+        tokio::spawn(driver.run());
+        Self(Arc::new(inner))
+    }
+
+    /// Counts up over the connections of a client.
+    pub(crate) fn serial(&self) -> u64 {
+        self.0.serial
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.0.address
+    }
+
+    /// The user epoch that HELLO had.
+    pub(crate) fn epoch(&self) -> u32 {
+        self.0.epoch
+    }
+
+    pub(crate) fn timing(&self) -> Timing {
+        self.0.timing
+    }
+
+    pub(crate) fn nonce(&self) -> [u8; 16] {
+        self.0.nonce
+    }
+
+    /// A number for a new attempt.
+    pub(crate) fn ticket(&self) -> u64 {
+        self.0.tickets.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Tells the driver. Nothing happens when it has ended; who waits for an answer sees that then.
+    pub(crate) fn tell(&self, command: Command) {
+        // A driver that has ended drops what it is told.
+        let _ = self.0.commands.send(command);
+    }
+
+    pub(crate) fn standing(&self) -> watch::Receiver<Standing> {
+        self.0.standing.clone()
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.0.standing.borrow().phase
+    }
+
+    /// Whether a call may begin on it: one that does no harm when it is made again may do so before WELCOME has come, and any when
+    /// this is the only connection that is being opened.
+    pub(crate) fn takes(&self, safe: bool) -> bool {
+        match self.phase() {
+            Phase::Open | Phase::Suspect => true,
+            Phase::Greeting => safe || self.0.sole,
+            Phase::Going | Phase::Closed => false,
+        }
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { serial, address, .. } = &*self.0;
+        f.debug_struct("Connection").field("serial", serial).field("address", address).finish()
+    }
+}

@@ -1,0 +1,47 @@
+//! HELLO for a connection that has been dialled.
+
+use std::sync::Arc;
+
+use paifang_mmtp::greeting::Hello;
+use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::shared::Shared;
+
+/// FEATURES: this client takes what the server sends of its own.
+const TAKES_PUSH: u32 = 4;
+
+/// What the client says of itself. `server_name` is what TLS has told the server. `None` when the system has no randomness.
+pub(super) fn hello(shared: &Arc<Shared>, server_name: Option<&str>) -> Option<Hello> {
+    let mut nonce = [0; 16];
+    SystemRandom::new().fill(&mut nonce).ok()?;
+    let options = &shared.options;
+    let memory = shared.memory();
+    let mut hello = Hello {
+        features: TAKES_PUSH,
+        app: options.app.clone(),
+        app_version: options.app_version.clone(),
+        device: options.device.clone(),
+        platform: options.platform.clone(),
+        nonce,
+        network: memory.network.clone(),
+        auth: memory.auth.clone(),
+        authority: options.authority.clone(),
+        cursors: memory.cursors.iter().map(|(channel, own)| (*channel, own.clone())).collect(),
+        foreground: memory.foreground,
+        fields: options.fields.clone(),
+        epoch: memory.epoch,
+        ..Hello::default()
+    };
+    if let Some(key) = &shared.device_key {
+        hello.device_key = Some(key.public_key());
+        if let Some(token) = memory.token() {
+            let authority = options.authority.as_deref().or(server_name).unwrap_or_default();
+            // A key that cannot sign at the moment costs the resumption, not the connection.
+            if let Some(proof) = key.proof(authority, &options.device, &nonce, token) {
+                hello.resume = Some(token.into());
+                hello.proof = Some(proof.into());
+            }
+        }
+    }
+    Some(hello)
+}

@@ -1,0 +1,210 @@
+//! Several addresses at once (RFC 8305): the first whose HELLO is answered wins.
+
+use std::{collections::HashSet, fmt, net::SocketAddr, sync::Arc, time::Duration};
+
+use paifang_mmtp::{code::Advice, greeting::Closing, session::ClosedBy};
+use tokio::{
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+use super::greet;
+use crate::{
+    connect::{Target, split_address},
+    connection::{Beginning, Connection, Phase},
+    shared::Shared,
+};
+
+/// How long the first addresses have to be connected before the next is tried beside them: RFC 8305 section 8.
+const STAGGER: Duration = Duration::from_millis(250);
+/// How long names are resolved.
+const RESOLVE: Duration = Duration::from_secs(5);
+/// The most addresses of one race.
+const MOST: usize = 12;
+
+/// Why a race was won by nobody.
+#[derive(Debug)]
+pub(super) enum Failed {
+    /// A server has answered, with CLOSE.
+    Refused(Box<Closing>),
+    /// No server has; why the last one did not.
+    Unreachable(String),
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(closing) if closing.detail.is_empty() => {
+                write!(f, "the server refuses: {}", closing.code)
+            }
+            Self::Refused(closing) => {
+                write!(f, "the server refuses: {}, {}", closing.code, closing.detail)
+            }
+            Self::Unreachable(why) => f.write_str(why),
+        }
+    }
+}
+
+/// Opens a connection to the best address that answers. The losers are closed.
+pub(super) async fn race(shared: &Arc<Shared>) -> Result<Connection, Failed> {
+    let targets = targets(shared).await?;
+    let sole = targets.len() == 1;
+    let mut waiting = targets.into_iter();
+    let mut tried = JoinSet::new();
+    let mut last = Failed::Unreachable("no address".into());
+    let mut next = waiting.next();
+    loop {
+        if let Some(target) = next.take() {
+            tried.spawn(try_one(shared.clone(), target, sole));
+        }
+        let more = waiting.len() > 0;
+        let ended = tokio::select! {
+            ended = tried.join_next() => ended,
+            () = sleep(STAGGER), if more => {
+                next = waiting.next();
+                continue;
+            }
+        };
+        match ended {
+            Some(Ok(Ok(connection))) => return Ok(connection),
+            Some(Ok(Err(failed))) => {
+                let is_final = match &failed {
+                    Failed::Refused(closing) => {
+                        matches!(closing.code.advice(), Advice::Change | Advice::Stop)
+                    }
+                    Failed::Unreachable(_) => false,
+                };
+                // What a server has said tells more than what another did not.
+                if matches!(failed, Failed::Refused(_)) || matches!(last, Failed::Unreachable(_)) {
+                    last = failed;
+                }
+                if is_final {
+                    return Err(last);
+                }
+                next = waiting.next();
+            }
+            Some(Err(_)) => next = waiting.next(),
+            None if more => next = waiting.next(),
+            None => return Err(last),
+        }
+    }
+}
+
+/// The addresses of a race in their order: those that the server has named last, the client's own, those that the server has named for
+/// when they fail; of each the families in turn.
+async fn targets(shared: &Arc<Shared>) -> Result<Vec<Target>, Failed> {
+    let names: Vec<Arc<str>> = {
+        let memory = shared.memory();
+        let own = &shared.options.addresses;
+        memory.moved.iter().chain(own).chain(&memory.alternates).cloned().collect()
+    };
+    let mut seen = HashSet::new();
+    let names = names.into_iter().filter(|name| seen.insert(name.clone()));
+    let mut resolved = JoinSet::new();
+    for (place, name) in names.enumerate() {
+        let connect = shared.connect.clone();
+        resolved.spawn(async move {
+            let found = timeout(RESOLVE, connect.resolve(&name)).await;
+            (place, name, found)
+        });
+    }
+    let mut why = "no address".to_owned();
+    let mut found: Vec<(usize, Vec<Target>)> = Vec::new();
+    while let Some(Ok((place, name, addresses))) = resolved.join_next().await {
+        match addresses {
+            Ok(Ok(addresses)) => {
+                let host = split_address(&name).map_or(&*name, |(host, _)| host);
+                let host: Arc<str> = host.into();
+                let target = |address| Target { host: host.clone(), address };
+                found.push((place, interleaved(addresses).into_iter().map(target).collect()));
+            }
+            Ok(Err(cause)) => why = format!("{name}: {cause}"),
+            Err(_) => why = format!("{name}: the name was not resolved in time"),
+        }
+    }
+    found.sort_by_key(|(place, _)| *place);
+    let mut seen = HashSet::new();
+    let all = found.into_iter().flat_map(|(_, targets)| targets);
+    let targets: Vec<Target> =
+        all.filter(|target| seen.insert(target.address)).take(MOST).collect();
+    if targets.is_empty() { Err(Failed::Unreachable(why)) } else { Ok(targets) }
+}
+
+/// The families in turn, that of the first address first (RFC 8305 section 4).
+fn interleaved(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (mut one, mut other): (Vec<_>, Vec<_>) =
+        addresses.into_iter().partition(|address| address.is_ipv6() == first_is_v6);
+    let mut all = Vec::with_capacity(one.len() + other.len());
+    one.reverse();
+    other.reverse();
+    while let Some(address) = one.pop() {
+        all.push(address);
+        all.extend(other.pop());
+    }
+    other.reverse();
+    all.extend(other);
+    all
+}
+
+/// Dials one address, says HELLO and waits for the answer.
+async fn try_one(shared: Arc<Shared>, target: Target, sole: bool) -> Result<Connection, Failed> {
+    let unreachable = |why: String| Failed::Unreachable(format!("{}: {why}", target.address));
+    let dialed = match timeout(shared.options.dial, shared.connect.dial(&target)).await {
+        Ok(Ok(dialed)) => dialed,
+        Ok(Err(cause)) => return Err(unreachable(cause.to_string())),
+        Err(_) => return Err(unreachable("not connected in time".into())),
+    };
+    let Some(hello) = greet::hello(&shared, dialed.server_name.as_deref()) else {
+        return Err(unreachable("the system has no randomness".into()));
+    };
+    let serial = shared.serial();
+    let address = target.address;
+    let connection = Connection::start(Beginning { serial, sole, address, dialed, hello }, &shared);
+    // Calls need not wait for the answer, where there is nothing better.
+    shared.current.send_if_modified(|current| {
+        let none = current.is_none();
+        if none {
+            *current = Some(connection.clone());
+        }
+        none
+    });
+    let mut standing = connection.standing();
+    // The driver always says how it ended.
+    let stands = standing.wait_for(|standing| standing.phase != Phase::Greeting).await;
+    let closed = match &stands {
+        Ok(standing) => standing.closed.clone(),
+        Err(_) => return Err(unreachable("the connection's task has ended".into())),
+    };
+    drop(stands);
+    match closed {
+        None => Ok(connection),
+        Some(closed) if closed.by == ClosedBy::Peer => {
+            Err(Failed::Refused(Box::new(closed.closing.clone())))
+        }
+        Some(closed) if closed.by == ClosedBy::Us => {
+            Err(unreachable(format!("{}, {}", closed.closing.code, closed.closing.detail)))
+        }
+        Some(_) => Err(unreachable("the connection ended before the server's greeting".into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addresses(all: &[&str]) -> Vec<SocketAddr> {
+        all.iter().map(|one| one.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn families_take_turns() {
+        let given = addresses(&["[::1]:1", "[::2]:1", "[::3]:1", "1.0.0.1:1"]);
+        let expected = addresses(&["[::1]:1", "1.0.0.1:1", "[::2]:1", "[::3]:1"]);
+        assert_eq!(interleaved(given), expected);
+        let given = addresses(&["1.0.0.1:1", "[::1]:1", "[::2]:1"]);
+        let expected = addresses(&["1.0.0.1:1", "[::1]:1", "[::2]:1"]);
+        assert_eq!(interleaved(given), expected);
+        assert!(interleaved(Vec::new()).is_empty());
+    }
+}

@@ -1,0 +1,258 @@
+//! What a client's handles, its keeper and its connections share.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use paifang_mmtp::{
+    greeting::{Auth, Field, Network, Token, Update, UserResult, Welcome},
+    session,
+};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    time::Instant,
+};
+
+use crate::{
+    client::State, connect::Connect, connection::Connection, device::DeviceIdentity, error::Error,
+    keeper::Backoff, messages::Inboxes,
+};
+
+/// Addresses that a server may name: more are not kept.
+const MAX_ALTERNATES: usize = 16;
+
+/// What a client was built with. It does not change.
+#[derive(Debug)]
+pub(crate) struct Options {
+    pub(crate) app: Box<str>,
+    pub(crate) app_version: Box<str>,
+    pub(crate) device: Box<[u8]>,
+    pub(crate) platform: Box<str>,
+    pub(crate) authority: Option<Box<str>>,
+    pub(crate) addresses: Vec<Arc<str>>,
+    pub(crate) fields: Vec<Field>,
+    pub(crate) session: session::Config,
+    /// Of calls that say nothing else.
+    pub(crate) deadline: Duration,
+    /// The most attempts of one call.
+    pub(crate) attempts: u32,
+    /// The most calls that wait or are in flight.
+    pub(crate) calls: usize,
+    pub(crate) backoff: Backoff,
+    /// How long an address may take to be connected.
+    pub(crate) dial: Duration,
+}
+
+/// A call's place among those that a client may have.
+pub(crate) type Admitted = OwnedSemaphorePermit;
+
+pub(crate) struct Shared {
+    pub(crate) options: Options,
+    pub(crate) connect: Arc<dyn Connect>,
+    pub(crate) device_key: Option<DeviceIdentity>,
+    /// The connection that new calls go to.
+    pub(crate) current: watch::Sender<Option<Connection>>,
+    pub(crate) state: watch::Sender<State>,
+    /// What the keeper must look at.
+    pub(crate) changes: watch::Sender<Changes>,
+    pub(crate) inboxes: Inboxes,
+    memory: Mutex<Memory>,
+    calls: Arc<Semaphore>,
+    serials: AtomicU64,
+    closed: AtomicBool,
+}
+
+/// Counts of what has changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Changes {
+    /// The network.
+    pub(crate) network: u64,
+    /// Credentials, or whatever else a server may have ended a connection for.
+    pub(crate) others: u64,
+    pub(crate) closed: bool,
+}
+
+/// What goes from one connection to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    pub(crate) auth: Option<Auth>,
+    pub(crate) epoch: u32,
+    pub(crate) network: Option<Network>,
+    pub(crate) foreground: Option<bool>,
+    pub(crate) cursors: BTreeMap<u8, Box<[u8]>>,
+    /// Addresses to try when those of the options fail.
+    pub(crate) alternates: Vec<Arc<str>>,
+    /// Addresses that the end of the last connection has named, to be tried first.
+    pub(crate) moved: Vec<Arc<str>>,
+    token: Option<Kept>,
+    /// Why the last try to connect failed.
+    failed: Option<String>,
+    /// What is to be added to this machine's time to have the server's, in milliseconds.
+    offset: Option<i64>,
+}
+
+/// A resume token, of the newest connection that gave one.
+#[derive(Debug)]
+struct Kept {
+    serial: u64,
+    token: Token,
+    until: Instant,
+}
+
+impl Memory {
+    /// What a client begins with.
+    pub(crate) fn new(
+        auth: Option<Auth>,
+        epoch: u32,
+        network: Option<Network>,
+        foreground: Option<bool>,
+    ) -> Self {
+        Self { auth, epoch, network, foreground, ..Self::default() }
+    }
+
+    /// The resume token, where it still lives.
+    pub(crate) fn token(&self) -> Option<&[u8]> {
+        let kept = self.token.as_ref().filter(|kept| kept.until > Instant::now())?;
+        Some(&kept.token.bytes)
+    }
+
+    fn keep(&mut self, serial: u64, token: Option<&Token>) {
+        let Some(token) = token else { return };
+        if self.token.as_ref().is_some_and(|kept| kept.serial > serial) {
+            return;
+        }
+        let lifetime = Duration::from_secs(u64::from(token.lifetime));
+        self.token = Some(Kept { serial, token: token.clone(), until: Instant::now() + lifetime });
+    }
+
+    fn name_alternates(&mut self, alternates: &[Box<str>]) {
+        if !alternates.is_empty() {
+            self.alternates = bounded(alternates);
+        }
+    }
+}
+
+/// As many as are kept.
+pub(crate) fn bounded(alternates: &[Box<str>]) -> Vec<Arc<str>> {
+    alternates.iter().take(MAX_ALTERNATES).map(|address| (**address).into()).collect()
+}
+
+impl Shared {
+    pub(crate) fn new(
+        options: Options,
+        connect: Arc<dyn Connect>,
+        device_key: Option<DeviceIdentity>,
+        memory: Memory,
+    ) -> Self {
+        Self {
+            connect,
+            device_key,
+            current: watch::Sender::new(None),
+            state: watch::Sender::new(State::Connecting),
+            changes: watch::Sender::new(Changes::default()),
+            inboxes: Inboxes::default(),
+            memory: Mutex::new(memory),
+            calls: Arc::new(Semaphore::new(options.calls)),
+            serials: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
+            options,
+        }
+    }
+
+    pub(crate) fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A number for a new connection, from 1.
+    pub(crate) fn serial(&self) -> u64 {
+        self.serials.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// The number of the newest connection.
+    pub(crate) fn newest(&self) -> u64 {
+        self.serials.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn admit(&self) -> Result<Admitted, Error> {
+        if self.is_closed() {
+            return Err(Error::Closed);
+        }
+        self.calls.clone().try_acquire_owned().map_err(|_| Error::Busy)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Something has changed: a client that was told not to come back may try again.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Changes)) {
+        self.state.send_if_modified(|state| {
+            let ended = matches!(state, State::Ended { .. });
+            if ended {
+                *state = State::Connecting;
+            }
+            ended
+        });
+        self.changes.send_modify(change);
+    }
+
+    /// Ends everything: the keeper sees it and closes the connection.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.changes.send_modify(|changes| changes.closed = true);
+        self.inboxes.close();
+    }
+
+    pub(crate) fn failed(&self, why: String) {
+        self.memory().failed = Some(why);
+    }
+
+    /// Why the last try to connect failed, when none has succeeded since.
+    pub(crate) fn why_not(&self) -> Option<String> {
+        self.memory().failed.clone()
+    }
+
+    pub(crate) fn welcomed(&self, serial: u64, welcome: &Welcome) {
+        let mut memory = self.memory();
+        memory.failed = None;
+        memory.keep(serial, welcome.token.as_ref());
+        memory.name_alternates(&welcome.alternates);
+        memory.cursors.extend(welcome.cursors.iter().cloned());
+    }
+
+    pub(crate) fn user(&self, serial: u64, result: &UserResult) {
+        self.memory().keep(serial, result.token.as_ref());
+    }
+
+    pub(crate) fn updated(&self, serial: u64, update: &Update) {
+        let mut memory = self.memory();
+        memory.keep(serial, update.token.as_ref());
+        memory.name_alternates(&update.alternates);
+    }
+
+    /// The server's time against this machine's: `half` is half of the time between HELLO and WELCOME.
+    pub(crate) fn tell_time(&self, server_time: u64, half: Duration) {
+        let Ok(now) = SystemTime::now().duration_since(UNIX_EPOCH) else { return };
+        let middle = now.saturating_sub(half).as_millis();
+        let (server, middle) = (i64::try_from(server_time), i64::try_from(middle));
+        if let (Ok(server), Ok(middle)) = (server, middle) {
+            self.memory().offset = Some(server.saturating_sub(middle));
+        }
+    }
+
+    pub(crate) fn time_offset(&self) -> Option<i64> {
+        self.memory().offset
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("app", &self.options.app).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,185 @@
+//! Calls over one connection.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{FIRST, builder, connected, ms, network, server::Server, until};
+use crate::{
+    Error, State, body,
+    simnet::{Profile, SimNet},
+};
+
+#[tokio::test(start_paused = true)]
+async fn a_call_and_its_answer() {
+    let (net, server) = network();
+    let client = connected(&net).await;
+    let begun = Instant::now();
+    let answer = client.call("echo").body("hello").send().await.unwrap();
+    assert_eq!(begun.elapsed(), ms(40), "one round trip");
+    assert_eq!((answer.status(), &answer.body()[..]), (200, &b"hello"[..]));
+    assert_eq!(answer.field("x-name"), Some(&b"echo"[..]));
+    assert_eq!((answer.head().error(), answer.head().attempts()), (None, 1));
+    let seen = &server.calls()[0];
+    assert_eq!((answer.head().call_id(), seen.deadline_ms), (seen.id, Some(30_000)));
+
+    let answer = client.request("GET", "/a?b=1").send().await.unwrap();
+    assert_eq!(answer.field("x-name"), Some(&b"GET /a?b=1"[..]));
+    let answer = client.call("missing").send().await.unwrap();
+    assert_eq!((answer.status(), answer.head().error()), (404, Some(1101)));
+    assert_eq!(answer.head().after(), Some(ms(300)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn fields_params_and_query_come_through() {
+    let (net, _server) = network();
+    let client = builder().field("User-Agent", "wallet/1").build(net).unwrap();
+    let call = client.call("fields").field("X-One", "1").param("shop", "7").query("q=%20");
+    let answer = call.send().await.unwrap();
+    assert_eq!(&answer.body()[..], b"x-one: 1\nq=%20");
+    for (call, about) in [
+        (client.call("echo").field("bad name", ""), "a name"),
+        (client.call("echo").field("x", "a\r\nb: c"), "a value"),
+        (client.call(""), "no operation"),
+        (client.request("GET", "/").query("a"), "a query twice"),
+        (client.call("echo").channel(2), "no call channel"),
+        (client.call("echo").field("x", vec![b'a'; 9000]), "too much"),
+    ] {
+        assert!(matches!(call.send().await, Err(Error::Invalid(_))), "{about}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_call_goes_with_hello() {
+    let net = SimNet::new(Profile::latency(ms(100)), 7);
+    let server = Server::default();
+    server.serve(&net, FIRST);
+    let client = builder().build(net).unwrap();
+    let begun = Instant::now();
+    client.call("echo").send().await.unwrap();
+    // TCP's round trip, and one for HELLO and call together.
+    assert_eq!(begun.elapsed(), ms(400));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_passes_and_the_server_is_told() {
+    let (net, server) = network();
+    let client = connected(&net).await;
+    let begun = Instant::now();
+    let failed = client.call("never").deadline(ms(700)).send().await.unwrap_err();
+    assert_eq!(begun.elapsed(), ms(700));
+    let id = server.calls()[0].id;
+    assert_eq!(failed, Error::Deadline { call_id: Some(id) });
+    until(|| server.cancelled().len() == 1).await;
+    // The connection is as good as before.
+    assert_eq!(client.call("echo").send().await.unwrap().status(), 200);
+    assert_eq!(server.hellos().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropping_the_future_cancels_the_call() {
+    let (net, server) = network();
+    let client = connected(&net).await;
+    let call = tokio::time::timeout(ms(100), client.call("never").send());
+    assert!(call.await.is_err());
+    until(|| server.cancelled().len() == 1).await;
+    // An answer whose body nobody wants.
+    let (head, body) = client.call("large").body("10000000").open().await.unwrap();
+    assert_eq!(head.status(), 200);
+    drop(body);
+    until(|| server.cancelled().len() == 2).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_server_breaks_off() {
+    let (net, _server) = network();
+    let client = connected(&net).await;
+    let failed = client.call("broken").send().await.unwrap_err();
+    assert_eq!(failed, Error::Cancelled(crate::CancelCode::BROKEN));
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_bodies_both_ways() {
+    let (net, _server) = network();
+    let client = connected(&net).await;
+    let large = vec![b'u'; 3_000_000];
+    let answer = client.call("echo").body(large.clone()).send().await.unwrap();
+    assert!(answer.body()[..] == large[..]);
+    let call = client.call("large").body("3000000").limit(1_000_000);
+    assert_eq!(call.send().await.unwrap_err(), Error::TooLarge(1_000_000));
+    // A body that nobody takes stops at its channel's credit, and other calls go on.
+    let (_, mut body) = client.call("large").body("3000000").open().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let mut taken = 0;
+    while let Some(chunk) = body.chunk().await.unwrap() {
+        taken += chunk.len();
+    }
+    assert_eq!(taken, 3_000_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_in_pieces_waits_for_room() {
+    let (net, server) = network();
+    let client = connected(&net).await;
+    let (sender, stream) = body::channel();
+    let call = tokio::spawn(client.call("echo").body_stream(stream).send());
+    for piece in 0..100u8 {
+        sender.send(vec![piece; 10_000]).await.unwrap();
+    }
+    sender.finish().await.unwrap();
+    let answer = call.await.unwrap().unwrap();
+    assert_eq!(answer.body().len(), 1_000_000);
+    let pieces = answer.body().chunks(10_000);
+    assert!((0..100u8).zip(pieces).all(|(number, piece)| piece == vec![number; 10_000]));
+
+    // A sender that goes away breaks the call off.
+    let (sender, stream) = body::channel();
+    let call = tokio::spawn(client.call("echo").body_stream(stream).send());
+    sender.send("half").await.unwrap();
+    until(|| server.calls().len() == 2).await;
+    drop(sender);
+    until(|| server.cancelled().len() == 1).await;
+    assert!(call.await.unwrap().is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_calls_than_the_server_takes_wait() {
+    let (net, server) = network();
+    let client = connected(&net).await;
+    let mut stuck = tokio::task::JoinSet::new();
+    for _ in 0..64 {
+        stuck.spawn(client.call("never").send());
+    }
+    until(|| server.calls().len() == 64).await;
+    let waits = tokio::spawn(client.call("echo").send());
+    tokio::time::sleep(ms(500)).await;
+    assert_eq!(server.calls().len(), 64, "one more waits here");
+    stuck.abort_all();
+    assert_eq!(waits.await.unwrap().unwrap().status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_has_so_many_calls_and_no_more() {
+    let (net, _server) = network();
+    let client = builder().max_calls(1).build(net).unwrap();
+    let stuck = tokio::spawn(client.call("never").send());
+    tokio::time::sleep(ms(200)).await;
+    assert_eq!(client.call("echo").send().await.unwrap_err(), Error::Busy);
+    stuck.abort();
+    assert!(stuck.await.is_err());
+    assert_eq!(client.call("echo").send().await.unwrap().status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_client_closes_its_connection() {
+    let (net, server) = network();
+    let client = connected(&net).await;
+    let other = client.clone();
+    let stuck = tokio::spawn(client.call("never").send());
+    until(|| server.calls().len() == 1).await;
+    other.close();
+    assert!(stuck.await.unwrap().is_err());
+    assert_eq!(other.call("echo").send().await.unwrap_err(), Error::Closed);
+    until(|| other.state() == State::Closed).await;
+    until(|| net.links().is_empty()).await;
+}

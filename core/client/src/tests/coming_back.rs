@@ -1,0 +1,218 @@
+//! Connections that end, and what follows.
+
+use std::time::Duration;
+
+use paifang_mmtp::{
+    code::CloseCode,
+    greeting::{Closing, Welcome, proof_text},
+};
+use ring::signature::{ED25519, UnparsedPublicKey};
+use tokio::time::Instant;
+
+use super::{FIRST, SECOND, at, builder, connected, here, ms, network, until};
+use crate::{
+    DeviceIdentity, Error, State,
+    simnet::{Answer, Way},
+};
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_connection_comes_back() {
+    let (net, server) = network();
+    let client = connected(&net).await;
+    let safe = tokio::spawn(client.call("never").idempotent(true).deadline(ms(5000)).send());
+    let unsafe_call = tokio::spawn(client.call("never").send());
+    until(|| server.calls().len() == 2).await;
+    net.cut();
+    let id = server.calls()[1].id;
+    assert_eq!(unsafe_call.await.unwrap().unwrap_err(), Error::UnknownOutcome { call_id: id });
+    // The one that does no harm goes once more, under its first name.
+    until(|| server.calls().len() == 3).await;
+    let calls = server.calls();
+    assert_eq!((calls[2].id, calls[2].attempt, calls[2].connection), (calls[0].id, 2, 1));
+    assert!(matches!(safe.await.unwrap(), Err(Error::Deadline { call_id: Some(_) })));
+    assert_ne!(server.hellos()[0].nonce, server.hellos()[1].nonce);
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_wait_for_a_connection_as_long_as_they_may() {
+    let (net, _server) = network();
+    net.offline();
+    let client = builder().build(net.clone()).unwrap();
+    let failed = client.call("echo").deadline(ms(3000)).send().await.unwrap_err();
+    let Error::NotConnected(why) = failed else { panic!("{failed}") };
+    assert!(why.contains(FIRST), "{why}");
+    let waits = tokio::spawn(client.call("echo").send());
+    tokio::time::sleep(ms(1000)).await;
+    net.restore();
+    assert_eq!(waits.await.unwrap().unwrap().status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_own_wait_doubles_and_a_server_is_not_asked_in_step() {
+    let (net, _server) = network();
+    net.answer(at(FIRST), Answer::Refuse);
+    let client = builder().backoff(ms(1000), ms(8000)).build(net).unwrap();
+    let mut states = client.states();
+    let mut waits = Vec::new();
+    while waits.len() < 40 {
+        states.changed().await.unwrap();
+        if let State::Waiting { until, .. } = &*states.borrow_and_update() {
+            waits.push(until.duration_since(Instant::now()));
+        }
+    }
+    let bound = |index: usize| ms((1000 << (index + 1).min(10)).min(8000));
+    assert!(waits.iter().enumerate().all(|(index, wait)| *wait <= bound(index)), "{waits:?}");
+    // The chance that none of 40 is above half of its bound is below 1e-11.
+    assert!(waits.iter().any(|wait| *wait > ms(4000)), "{waits:?}");
+    assert!(waits.iter().any(|wait| *wait < ms(4000)), "{waits:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn goaway_goes_over_without_a_break() {
+    let (net, server) = network();
+    let client = connected(&net).await;
+    let slow = tokio::spawn(client.call("never").deadline(ms(20_000)).send());
+    until(|| server.calls().len() == 1).await;
+    let going = Closing { after: 1000, ..Closing::new(CloseCode::DRAINING) };
+    server.order(0, move |session| session.goaway(going));
+    let begun = Instant::now();
+    until(|| server.hellos().len() == 2).await;
+    assert!(begun.elapsed() >= ms(1000), "AFTER is kept: {:?}", begun.elapsed());
+    until(|| matches!(client.state(), State::Connected(now) if now.serial == 2)).await;
+    assert_eq!(client.call("echo").send().await.unwrap().status(), 200);
+    assert_eq!(server.calls().last().unwrap().connection, 1);
+    // The old one lives as long as its call does.
+    assert_eq!(net.links().len(), 2);
+    slow.abort();
+    until(|| net.links().len() == 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_goaway_has_not_looked_at_is_made_again() {
+    let (net, server) = network();
+    let client = connected(&net).await;
+    // The server says GOAWAY while the call, which may be done once only, is on its way.
+    server.order(0, |session| session.goaway(Closing::new(CloseCode::DRAINING)));
+    let answer = client.call("echo").body("once").send().await.unwrap();
+    assert_eq!((&answer.body()[..], answer.head().attempts()), (&b"once"[..], 2));
+    assert_eq!(server.calls().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_half_dead_connection_is_left_before_it_is_dead() {
+    let (net, server) = network();
+    let client = connected(&net).await;
+    net.stall(Way::Both);
+    let begun = Instant::now();
+    let safe = tokio::spawn(client.call("echo").idempotent(true).send());
+    let harmful = tokio::spawn(client.call("echo").send());
+    let answer = safe.await.unwrap().unwrap();
+    // Suspected after three seconds, and one round trip for TCP, one for HELLO, one for the call.
+    assert_eq!((begun.elapsed(), answer.head().attempts()), (ms(3120), 2));
+    assert!(matches!(harmful.await.unwrap(), Err(Error::UnknownOutcome { .. })));
+    assert_eq!(begun.elapsed(), ms(5000));
+    assert_eq!(server.hellos().len(), 2);
+    assert_eq!(client.call("echo").send().await.unwrap().status(), 200);
+    assert_eq!(server.hellos().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_only_paused_is_kept() {
+    let (net, server) = network();
+    // Nothing but the old path works for a while, so the other one comes too late.
+    let client = connected(&net).await;
+    net.stall(Way::Both);
+    net.answer(at(FIRST), Answer::Silent);
+    let call = tokio::spawn(client.call("echo").send());
+    tokio::time::sleep(ms(3500)).await;
+    net.restore();
+    assert_eq!(call.await.unwrap().unwrap().head().attempts(), 1);
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!(server.hellos().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_says_stop_is_left_alone() {
+    let (net, server) = network();
+    server.refuse(Closing::new(CloseCode::BANNED).detail("gone"));
+    let client = builder().build(net).unwrap();
+    let failed = client.call("echo").send().await.unwrap_err();
+    let ended = Error::Ended { code: CloseCode::BANNED, detail: "gone".into() };
+    assert_eq!(failed, ended);
+    assert_eq!(client.connected(ms(10)).await.unwrap_err(), ended);
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert_eq!(server.hellos().len(), 1);
+    client.reconnect();
+    here(&client).await;
+    assert_eq!(client.call("echo").send().await.unwrap().status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_device_that_takes_over_is_not_fought() {
+    let (net, server) = network();
+    let client = connected(&net).await;
+    server.order(0, |session| session.goaway(Closing::new(CloseCode::REPLACED)));
+    until(|| matches!(client.state(), State::Ended { code: CloseCode::REPLACED, .. })).await;
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert_eq!(server.hellos().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn overload_is_given_the_time_it_asks_for() {
+    let (net, server) = network();
+    let busy = Closing { after: 7000, jitter: 1000, ..Closing::new(CloseCode::OVERLOADED) };
+    server.refuse(busy.clone());
+    server.refuse(busy);
+    let begun = Instant::now();
+    let client = builder().build(net).unwrap();
+    here(&client).await;
+    assert!(begun.elapsed() >= ms(14_000), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() <= ms(14_000 + 2000 + 3000 + 200), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_that_lives_elsewhere_is_followed() {
+    let (net, server) = network();
+    let elsewhere = super::Server::default();
+    elsewhere.serve(&net, SECOND);
+    let moved = Closing { alternates: vec![SECOND.into()], ..Closing::new(CloseCode::MOVED) };
+    server.refuse(moved);
+    let client = builder().build(net).unwrap();
+    assert_eq!(here(&client).await.address, at(SECOND));
+    assert_eq!((server.hellos().len(), elsewhere.hellos().len()), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_connection_shows_the_token_and_whose_it_is() {
+    let (net, server) = network();
+    server.welcome(Welcome { cursors: vec![(3, [9, 9].into())], ..Welcome::default() });
+    let (key, _) = DeviceIdentity::generate().unwrap();
+    let client = builder().device_key(key).authority("api.example").build(net.clone()).unwrap();
+    here(&client).await;
+    client.set_cursor(2, *b"p7");
+    net.cut();
+    until(|| server.hellos().len() == 2).await;
+    let hellos = server.hellos();
+    let (first, second) = (&hellos[0], &hellos[1]);
+    assert!(first.resume.is_none() && first.proof.is_none() && first.device_key.is_some());
+    assert_eq!(second.resume.as_deref(), Some(&[1; 8][..]));
+    assert_eq!(second.cursors, [(2, b"p7"[..].into()), (3, [9, 9].into())]);
+    let text = proof_text("api.example", b"device", &second.nonce, &[1; 8]);
+    let public = &second.device_key.as_ref().unwrap().key;
+    let proof = second.proof.as_deref().unwrap();
+    assert!(UnparsedPublicKey::new(&ED25519, public).verify(&text, proof).is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_network_gets_a_connection_of_its_own_at_once() {
+    use crate::{Network, NetworkKind};
+    let (net, server) = network();
+    let client = connected(&net).await;
+    client.set_network(Network { kind: NetworkKind::Mobile5g, carrier: "46000".into() });
+    until(|| server.hellos().len() == 2).await;
+    let network = server.hellos()[1].network.clone().unwrap();
+    assert_eq!((network.kind, &*network.carrier), (NetworkKind::Mobile5g, "46000"));
+    // The old one goes once nothing is in flight on it.
+    until(|| net.links().len() == 1).await;
+    assert_eq!(client.call("echo").send().await.unwrap().status(), 200);
+}
