@@ -13,6 +13,7 @@ use crate::{
     connect::{Connect, split_address},
     device::DeviceIdentity,
     error::Error,
+    heartbeat::Table,
     keeper::{self, Backoff},
     shared::{Memory, Options, Shared},
 };
@@ -28,6 +29,7 @@ pub struct ClientBuilder {
     auth: Option<Auth>,
     network: Option<Network>,
     foreground: Option<bool>,
+    heartbeats: Table,
 }
 
 impl ClientBuilder {
@@ -55,7 +57,14 @@ impl ClientBuilder {
             backoff: Backoff::default(),
             dial: Duration::from_secs(10),
         };
-        Self { options, device_key: None, auth: None, network: None, foreground: None }
+        Self {
+            options,
+            device_key: None,
+            auth: None,
+            network: None,
+            foreground: None,
+            heartbeats: Table::default(),
+        }
     }
 
     /// One more address to try, `host:port`; the best first.
@@ -121,6 +130,13 @@ impl ClientBuilder {
         self
     }
 
+    /// What [`Client::heartbeats`] gave before, so that it need not be learnt again. Lines that are none are left out.
+    #[must_use]
+    pub fn heartbeats(mut self, kept: &str) -> Self {
+        self.heartbeats = Table::restore(kept);
+        self
+    }
+
     /// What the client is ready to receive. The connection's window should be several of a channel's, so that a component that does not
     /// take its messages holds up its own channel only.
     #[must_use]
@@ -172,12 +188,13 @@ impl ClientBuilder {
     /// # Errors
     /// When something that it was given is none: an address, a field, an app or device that is empty or too long.
     pub fn build(self, connect: impl Connect) -> Result<Client, Error> {
-        let Self { options, device_key, auth, network, foreground } = self;
+        let Self { options, device_key, auth, network, foreground, heartbeats } = self;
         check(&options)?;
         // The epoch of nobody is 0.
         let epoch = u32::from(auth.is_some());
         let memory = Memory::new(auth, epoch, network, foreground);
-        let shared = Arc::new(Shared::new(options, Arc::new(connect), device_key, memory));
+        let shared =
+            Arc::new(Shared::new(options, Arc::new(connect), device_key, memory, heartbeats));
         keeper::start(shared.clone());
         Ok(Client::new(shared))
     }

@@ -276,6 +276,7 @@ impl Client {
             memory.network.replace(network.clone()).as_ref() != Some(&network)
         };
         if changed {
+            shared.heartbeats().enter(Some(&network));
             self.update(Update { network: Some(network), ..Update::default() });
             shared.change(|changes| changes.network += 1);
         }
@@ -308,6 +309,13 @@ impl Client {
     #[must_use]
     pub fn time_offset(&self) -> Option<i64> {
         self.shared().time_offset()
+    }
+
+    /// What was learnt about heartbeats, network by network, for [`ClientBuilder::heartbeats`](crate::ClientBuilder::heartbeats) of
+    /// the app's next start.
+    #[must_use]
+    pub fn heartbeats(&self) -> String {
+        self.shared().heartbeats().to_text()
     }
 
     /// Closes it, for all its clones.

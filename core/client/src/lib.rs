@@ -20,6 +20,7 @@ pub mod connect;
 mod connection;
 mod device;
 mod error;
+pub mod heartbeat;
 mod keeper;
 mod messages;
 mod shared;

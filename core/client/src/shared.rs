@@ -21,7 +21,7 @@ use tokio::{
 
 use crate::{
     client::State, connect::Connect, connection::Connection, device::DeviceIdentity, error::Error,
-    keeper::Backoff, messages::Inboxes,
+    heartbeat, keeper::Backoff, messages::Inboxes,
 };
 
 /// Addresses that a server may name: more are not kept.
@@ -62,6 +62,7 @@ pub(crate) struct Shared {
     /// What the keeper must look at.
     pub(crate) changes: watch::Sender<Changes>,
     pub(crate) inboxes: Inboxes,
+    heartbeats: Mutex<heartbeat::Table>,
     memory: Mutex<Memory>,
     calls: Arc<Semaphore>,
     serials: AtomicU64,
@@ -149,7 +150,9 @@ impl Shared {
         connect: Arc<dyn Connect>,
         device_key: Option<DeviceIdentity>,
         memory: Memory,
+        mut heartbeats: heartbeat::Table,
     ) -> Self {
+        heartbeats.enter(memory.network.as_ref());
         Self {
             connect,
             device_key,
@@ -157,6 +160,7 @@ impl Shared {
             state: watch::Sender::new(State::Connecting),
             changes: watch::Sender::new(Changes::default()),
             inboxes: Inboxes::default(),
+            heartbeats: Mutex::new(heartbeats),
             memory: Mutex::new(memory),
             calls: Arc::new(Semaphore::new(options.calls)),
             serials: AtomicU64::new(0),
@@ -167,6 +171,10 @@ impl Shared {
 
     pub(crate) fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn heartbeats(&self) -> MutexGuard<'_, heartbeat::Table> {
+        self.heartbeats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A number for a new connection, from 1.

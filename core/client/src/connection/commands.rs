@@ -31,7 +31,10 @@ impl Driver {
                     self.logins.push_back(reply);
                 }
             }
-            Command::Update(update) => self.session.update(&update),
+            Command::Update(update) => {
+                self.session.update(&update);
+                self.set_heartbeat();
+            }
             Command::Drain => self.draining = true,
         }
     }

@@ -23,7 +23,7 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
-use super::{Attempt, Chunk, Command, Head, Lost, Phase, Standing};
+use super::{Attempt, Chunk, Command, Head, Lost, Phase, Standing, silence::Silence};
 use crate::{connect::Wire, shared::Shared};
 
 /// The most bytes that are given to the socket at once: what is urgent never waits behind more.
@@ -60,6 +60,7 @@ pub(super) struct Driver {
     pub(super) shared: Arc<Shared>,
     /// It closes once nothing is in flight.
     pub(super) draining: bool,
+    pub(super) silence: Silence,
     began: Instant,
     timer: Pin<Box<Sleep>>,
     timer_at: Option<Millis>,
@@ -116,6 +117,7 @@ impl Driver {
             standing,
             shared: shared.clone(),
             draining: false,
+            silence: Silence::new(began),
             began,
             timer: Box::pin(tokio::time::sleep_until(began)),
             timer_at: None,
@@ -208,6 +210,7 @@ impl Driver {
                 return Poll::Ready(Turn::Ended(read));
             }
             let now = self.now();
+            self.came();
             self.session.receive(buf.filled(), now);
             self.heard();
             return Poll::Ready(Turn::Moved);
@@ -262,6 +265,9 @@ impl Driver {
         self.out = BytesMut::new();
         let wrote = self.session.poll_transmit(&mut self.out, WRITE);
         self.emitted += self.out.len() as u64;
+        if wrote {
+            self.silence.went(Instant::now());
+        }
         wrote
     }
 

@@ -28,6 +28,8 @@ impl Driver {
             Event::Welcome(welcome) => {
                 self.shared.welcomed(self.serial, &welcome);
                 // The connection's time begins with HELLO.
+                self.silence.bounds = welcome.heartbeat;
+                self.connected();
                 let half = Duration::from_millis(self.now().0 / 2);
                 self.shared.tell_time(welcome.server_time, half);
                 self.standing.send_modify(|standing| {
@@ -72,7 +74,13 @@ impl Driver {
                     let _ = reply.send(result);
                 }
             }
-            Event::Update(update) => self.shared.updated(self.serial, &update),
+            Event::Update(update) => {
+                self.shared.updated(self.serial, &update);
+                if update.heartbeat.is_some() {
+                    self.silence.bounds = update.heartbeat;
+                    self.connected();
+                }
+            }
             Event::Goaway(closing) => self.standing.send_modify(|standing| {
                 standing.phase = Phase::Going;
                 standing.goaway = Some(Arc::new(*closing));
@@ -87,6 +95,7 @@ impl Driver {
                 });
             }
             Event::Closed(closed) => {
+                self.ended(&closed);
                 tracing::debug!(serial = self.serial, by = ?closed.by, code = %closed.closing.code, "closed");
                 self.standing.send_modify(|standing| {
                     standing.phase = Phase::Closed;

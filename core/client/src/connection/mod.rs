@@ -4,6 +4,7 @@ mod answers;
 mod commands;
 mod driver;
 mod events;
+mod silence;
 
 use std::{
     fmt,

@@ -3,6 +3,7 @@
 
 mod calls;
 mod coming_back;
+mod heartbeats;
 mod messages;
 mod racing;
 mod server;
