@@ -22,6 +22,9 @@ use crate::{
 /// A field as in HTTP: its name in lower case and its value.
 pub type Field = (Box<str>, Box<[u8]>);
 
+/// The bit of FEATURES that says that its sender takes compressed messages.
+pub const FEATURE_ZSTD: u32 = 1;
+
 /// The most bytes of a credential.
 pub const MAX_CREDENTIAL: usize = 8192;
 /// The most bytes of a resume token.

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     code::{CancelCode, CloseCode},
-    greeting::{Auth, Closing, Hello, UserChange, UserResult, Welcome},
+    greeting::{Auth, Closing, FEATURE_ZSTD, Hello, UserChange, UserResult, Welcome},
     tlv::{MAX_BLOCK, MAX_COUNT, TlvWriter, Tlvs, kind},
 };
 
@@ -139,6 +139,7 @@ impl Session {
         let settings = session.config.settings;
         let hello = Hello { versions: (VERSION, VERSION), settings, ..hello.clone() };
         hello.encode(&mut session.control);
+        session.takes_zstd = hello.features & FEATURE_ZSTD != 0;
         session.widen();
         session
     }
@@ -161,6 +162,7 @@ impl Session {
         let welcome = Welcome::decode(version, tlvs)?;
         self.greeting = Greeting::Done;
         self.learn(welcome.settings);
+        self.peer_takes_zstd = welcome.features & FEATURE_ZSTD != 0;
         if let Some(heartbeat) = welcome.heartbeat {
             self.config.heartbeat_ms = u64::from(heartbeat.initial) * 1000;
         }

@@ -71,6 +71,9 @@ pub struct Session {
     frames_sent: u32,
     alive: Liveness,
     greeting: Greeting,
+    /// Whether this side, and the other, has said that it takes compressed messages.
+    takes_zstd: bool,
+    peer_takes_zstd: bool,
     closed: bool,
 }
 
@@ -114,6 +117,8 @@ impl Session {
             frames_sent: 0,
             alive: Liveness::new(now),
             greeting: Greeting::Awaited { until: now.plus(config.greeting_ms) },
+            takes_zstd: false,
+            peer_takes_zstd: false,
             closed: false,
         }
     }
@@ -139,6 +144,12 @@ impl Session {
         self.calls.is_empty()
             && self.flowing.is_empty()
             && self.channels.iter().all(|channel| channel.waiting.is_empty())
+    }
+
+    /// Whether the other side has said in its greeting that it takes compressed messages. Others end the connection.
+    #[must_use]
+    pub fn peer_takes_zstd(&self) -> bool {
+        self.peer_takes_zstd
     }
 
     /// Calls in flight.

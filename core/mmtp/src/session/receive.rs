@@ -201,6 +201,13 @@ impl Session {
 
     /// Takes a part's cost from the credit that the other side was given.
     pub(super) fn spend(&mut self, part: &Part<'_>) -> Result<u32, Fault> {
+        if part.zstd && !self.takes_zstd {
+            // Nobody here would decompress it, so it would pass for data.
+            return Err(Fault::new(
+                CloseCode::COMPRESSION,
+                "compressed, and nobody has said that it may be",
+            ));
+        }
         // A frame has no more than 16,384 bytes.
         let cost = part.cost() as u32;
         let channel = self.open_channel(part.channel).receive.receive(cost);

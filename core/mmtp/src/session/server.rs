@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     code::CloseCode,
-    greeting::{Closing, Hello, UserChange, UserResult, Welcome},
+    greeting::{Closing, FEATURE_ZSTD, Hello, UserChange, UserResult, Welcome},
     tlv::Tlvs,
 };
 
@@ -105,6 +105,7 @@ impl Session {
         let hello = Hello::decode((lowest, highest), tlvs)?;
         self.greeting = Greeting::Deciding;
         self.learn(hello.settings);
+        self.peer_takes_zstd = hello.features & FEATURE_ZSTD != 0;
         let epoch = hello.epoch;
         self.events.push_back(Event::Hello(Box::new(hello)));
         let Some(server) = self.as_server() else { return Ok(()) };
@@ -120,6 +121,7 @@ impl Session {
         }
         welcome.version = VERSION;
         welcome.settings = self.config.settings;
+        self.takes_zstd = welcome.features & FEATURE_ZSTD != 0;
         // What early frames have led to goes behind it.
         let answers = std::mem::take(&mut self.control);
         welcome.encode(&mut self.control);

@@ -225,6 +225,11 @@ fn server() -> Vec<Case> {
         ("a LOGIN that is not the next epoch", vec![0x68, 1, 2], C::MALFORMED),
         ("a LOGIN of the same epoch", vec![0x68, 1, 0], C::MALFORMED),
         ("an UPDATE with a critical TLV that is unknown", vec![0x78, 2, 0x61, 0], C::MALFORMED),
+        (
+            "a compressed message, which WELCOME does not say are taken",
+            bytes(&[Frame::Message(Part { zstd: true, ..part(4, 1) })]),
+            C::COMPRESSION,
+        ),
         ("a RESPONSE", bytes(&[Frame::Response { status: 200, part: part(1, 1) }]), C::MALFORMED),
         ("a WELCOME", vec![0x20, 1, 1], C::MALFORMED),
         ("a USER", vec![0x70, 2, 1, 0], C::MALFORMED),

@@ -7,9 +7,9 @@ use super::{
     pair::{Pair, hello},
 };
 use crate::{
-    code::CancelCode,
+    code::{CancelCode, CloseCode},
     frame::{Frame, MAX_FRAME, Part, Split, split},
-    greeting::{Hello, Settings, UserResult, Welcome},
+    greeting::{FEATURE_ZSTD, Hello, Settings, UserResult, Welcome},
     session::*,
     tlv::{TlvWriter, Tlvs, kind},
 };
@@ -64,7 +64,7 @@ fn nothing_of_a_server_comes_before_welcome() {
     // A refusal is the only frame.
     let mut server = Session::server(Config::default(), Millis(0));
     server.receive(&early, Millis(0));
-    server.close(crate::greeting::Closing::new(crate::code::CloseCode::AUTH_FAILED));
+    server.close(crate::greeting::Closing::new(CloseCode::AUTH_FAILED));
     assert_eq!(written(&mut server), [17]);
 }
 
@@ -208,6 +208,45 @@ fn a_login_before_welcome_and_one_after_it() {
     // An early one that is not the next one after HELLO's is malformed at once.
     let mut early = hello_bytes();
     Frame::Login { epoch: 7, tlvs: Tlvs::default() }.encode(&mut early);
+    let mut server = Session::server(Config::default(), Millis(0));
+    server.receive(&early, Millis(0));
+    assert!(server.is_closed());
+}
+
+#[test]
+fn compressed_messages_come_only_where_they_are_taken() {
+    let takes = |yes| if yes { FEATURE_ZSTD } else { 0 };
+    for (client, server) in [(false, true), (true, false), (true, true)] {
+        let said = Hello { features: takes(client), ..hello() };
+        let mut pair = Pair::with(Config::default(), Config::default(), &said);
+        pair.accepts = false;
+        pair.settle();
+        let Event::Hello(_) = pair.server_event() else { panic!() };
+        pair.server.accept(Welcome { features: takes(server), ..Welcome::default() }, 0);
+        pair.settle();
+        assert_eq!(
+            (pair.server.peer_takes_zstd(), pair.client.peer_takes_zstd()),
+            (client, server)
+        );
+        let message = NewMessage { zstd: true, data: vec![1, 2].into(), ..NewMessage::default() };
+        pair.client.message(4, message.clone()).unwrap();
+        pair.settle();
+        if server {
+            assert!(matches!(pair.server_event(), Event::Message(message) if message.zstd));
+        } else {
+            let Event::Closed(closed) = pair.server_event() else { panic!() };
+            assert_eq!(closed.closing.code, CloseCode::COMPRESSION);
+            continue;
+        }
+        pair.server.message(2, message).unwrap();
+        pair.settle();
+        assert!(matches!(pair.client_event(), Event::Welcome(_)));
+        assert_eq!(matches!(pair.client_event(), Event::Closed(_)), !client);
+    }
+    // Before WELCOME a client cannot know.
+    let mut early = hello_bytes();
+    let part = Part { channel: 4, sequence: 1, zstd: true, ..Part::default() };
+    Frame::Message(part).encode(&mut early);
     let mut server = Session::server(Config::default(), Millis(0));
     server.receive(&early, Millis(0));
     assert!(server.is_closed());
