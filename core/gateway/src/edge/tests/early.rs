@@ -8,18 +8,22 @@ use tokio::net::TcpStream;
 use tokio_rustls::rustls::ClientConnection;
 
 use super::support::*;
-use crate::edge::tls::{SessionLimits, TlsConfig, TlsSpec};
+use crate::edge::tls::{ClientAuth, SessionLimits, TlsConfig, TlsSpec};
 use crate::edge::*;
 
 const MAX: u32 = 2048;
 
-fn keeping(pki: &Pki, early_data: u32) -> ListenerSpec {
+fn keeping_tls(pki: &Pki, early_data: u32) -> TlsSpec {
     let limits = SessionLimits { count: 1000, bytes: 1 << 20, lifetime: Duration::from_secs(60) };
     let mut tls = TlsSpec::new(vec![server_certificate(pki, &["a.example"])]);
     tls.sessions = Some(limits);
     tls.early_data = early_data;
+    tls
+}
+
+fn keeping(pki: &Pki, early_data: u32) -> ListenerSpec {
     let mut spec = plain("a");
-    spec.tls = Some(TlsConfig::build(&tls).unwrap());
+    spec.tls = Some(TlsConfig::build(&keeping_tls(pki, early_data)).unwrap());
     spec
 }
 
@@ -183,6 +187,31 @@ async fn a_client_whose_early_data_is_refused_sends_it_again() {
     assert_eq!(read(&mut served, 5).await, b"again");
     let stats = edge.stats("a");
     assert_eq!((stats.early_data.get(), stats.early_data_refused.get()), (0, 1));
+}
+
+#[tokio::test]
+async fn who_showed_a_certificate_is_known_by_it_before_the_handshake_ends() {
+    let pki = Pki::new();
+    let ca: std::sync::Arc<[u8]> = pki.ca_pem().into_bytes().into();
+    let edge_with = |client_auth: ClientAuth| {
+        let mut tls = keeping_tls(&pki, MAX);
+        tls.client_auth = client_auth;
+        let mut spec = plain("a");
+        spec.tls = Some(TlsConfig::build(&tls).unwrap());
+        TestEdge::with(vec![spec])
+    };
+    let mut edge = edge_with(ClientAuth::Required(ca)).await;
+    let client = pki.client(&[], Some(client_certificate(&pki, "shop"))).early();
+    warm(&mut edge, &client).await;
+    let mut raw = Raw::new(&edge, &client).await;
+    let flight = raw.early(b"question");
+    raw.tcp.write_all(&flight).await.unwrap();
+    let mut served = edge.served().await;
+    assert!(!served.info.handshake_done());
+    let tls = served.info.tls.as_ref().unwrap();
+    assert_eq!(&*tls.client_certificate.as_ref().unwrap().subject, "CN=shop");
+    assert_eq!(tls.facts.client_cert_subject.as_deref(), Some("CN=shop"));
+    assert_eq!(read(&mut served, 8).await, b"question");
 }
 
 #[tokio::test]

@@ -230,9 +230,15 @@ async fn a_slow_handshake_is_cut_and_garbage_fails() {
     let mut slow = edge.connect("a").await;
     // The beginning of a record that never ends.
     slow.write_all(&[0x16, 0x03, 0x01, 0x02, 0x00, 0x01]).await.unwrap();
+    // A whole hello, and then nothing, not even in answer to ours.
+    let mut stalled = edge.connect("a").await;
+    let mut hello = Vec::new();
+    pki.client(&[], None).session("a.example").write_tls(&mut hello).unwrap();
+    stalled.write_all(&hello).await.unwrap();
     closed(&mut silent).await;
     closed(&mut slow).await;
-    until(2, || edge.stats("a").handshakes_timed_out.get()).await;
+    assert_eq!(closed(&mut stalled).await.first(), Some(&0x16));
+    until(3, || edge.stats("a").handshakes_timed_out.get()).await;
 
     let mut garbage = edge.connect("a").await;
     garbage.write_all(b"GET / HTTP/1.1\r\nhost: a.example\r\n\r\n").await.unwrap();
