@@ -3,16 +3,17 @@
 use super::{
     about::{self, CompletionsArguments, ManArguments},
     cache::CacheCommand,
+    call::{self, CallArguments},
     dict::{self, DictCommand},
     fleet::FleetArguments,
     handler::HandlerCommand,
     import::ImportArguments,
     plan::PlanCommand,
+    top::TopArguments,
 };
-use crate::{Builder, insight::Sort};
+use crate::Builder;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use paifang_config::source::Origin;
-use paifang_pipeline::units::HumanDuration;
 use std::path::PathBuf;
 
 /// The config where nothing names one.
@@ -89,6 +90,9 @@ docs/from-nginx.md says what becomes of each directive; docs/from-apisix.md and 
 docs/tutorial-handler.md goes that way step by step."
     )]
     Handler(HandlerCommand),
+    /// Make one call over MMTP, as an app would.
+    #[command(after_help = call::EXAMPLES)]
+    Call(CallArguments),
     /// Dictionaries that make small messages of MMTP shorter: train one with samples, look at it, try it.
     #[command(subcommand, after_help = dict::EXAMPLES)]
     Dict(DictCommand),
@@ -392,28 +396,6 @@ pub(super) struct DiffArguments {
 pub(super) struct RollbackArguments {
     /// The release's number.
     pub(super) number: u64,
-    #[command(flatten)]
-    pub(super) gateway: GatewayArguments,
-}
-
-/// What to watch.
-#[derive(Debug, Args)]
-pub(super) struct TopArguments {
-    /// Print a table once instead of drawing it anew.
-    #[arg(long)]
-    pub(super) once: bool,
-    /// By what APIs are sorted, the largest first.
-    #[arg(long, value_enum, default_value_t = Sort::Rate)]
-    pub(super) sort: Sort,
-    /// Only APIs whose id contains this.
-    #[arg(long, value_name = "TEXT")]
-    pub(super) filter: Option<String>,
-    /// At most so many APIs, 1 to 10000.
-    #[arg(long, default_value_t = 100)]
-    pub(super) limit: usize,
-    /// How often to ask, 500ms or more.
-    #[arg(long, default_value = "2s", value_name = "DURATION")]
-    pub(super) interval: HumanDuration,
     #[command(flatten)]
     pub(super) gateway: GatewayArguments,
 }

@@ -7,6 +7,7 @@
 mod about;
 mod args;
 mod cache;
+mod call;
 mod dict;
 mod fleet;
 mod handler;
@@ -51,6 +52,7 @@ pub(crate) fn main(builder: Builder) -> ExitCode {
         Command::Check(check) => offline::check(&builder, check),
         Command::Lock(lock) => lock::lock(&builder, lock),
         Command::Import(import) => import::import(&import),
+        Command::Call(arguments) => call::call(&arguments),
         Command::Dict(command) => dict::dict(&command),
         Command::Handler(command) => handler::handler(&builder, command),
         Command::Schema(wanted) => offline::schema(&builder, wanted.get()),

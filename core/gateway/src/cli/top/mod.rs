@@ -1,5 +1,6 @@
 //! `paifang top`: what the running gateway does now, as a picture that is drawn anew, or once.
 
+mod args;
 mod feed;
 mod keys;
 mod once;
@@ -8,7 +9,9 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-use super::{Failed, args::TopArguments, remote::Remote, terminal::say};
+pub(super) use args::TopArguments;
+
+use super::{Failed, remote::Remote, terminal::say};
 use feed::{Feed, News, Wish};
 use keys::{Act, Screen};
 use ratatui::{

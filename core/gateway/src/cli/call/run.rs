@@ -1,0 +1,160 @@
+//! The call itself, and what is told of it.
+
+use super::{
+    prepare::{Called, Prepared, Transport},
+    traced::{Trace, Traced},
+};
+use crate::cli::Failed;
+use paifang_client::{
+    Client, Connected, Error, ResponseHead, State,
+    connect::{EarlyData, Plain},
+};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// What is told while the call is made.
+#[derive(Debug)]
+pub(super) enum Told<'a> {
+    /// A piece of the answer's body.
+    Body(&'a [u8]),
+    /// A line for people.
+    Line(&'a str),
+}
+
+type Tell<'a> = &'a mut dyn FnMut(Told<'_>) -> Result<(), Failed>;
+
+/// Makes it.
+pub(super) async fn run(prepared: Prepared, tell: Tell<'_>) -> Result<(), Failed> {
+    let begun = Instant::now();
+    let Prepared { builder, transport, trace, .. } = prepared;
+    let client = match (transport, trace.clone()) {
+        (Transport::Plain, None) => builder.build(Plain),
+        (Transport::Plain, Some(trace)) => builder.build(Traced::new(Plain, trace)),
+        (Transport::Tls(tls), None) => builder.build(tls),
+        (Transport::Tls(tls), Some(trace)) => builder.build(Traced::new(tls, trace)),
+    };
+    let client = client.map_err(|error| Failed::Coded(2, error.to_string()))?;
+    let mut call = match &prepared.called {
+        Called::Operation(name) => client.call(name).idempotent(prepared.idempotent),
+        Called::Target(method, path) => client.request(method, path),
+    };
+    if prepared.idempotent {
+        call = call.idempotent(true);
+    }
+    for (name, value) in &prepared.params {
+        call = call.param(name, value);
+    }
+    for (name, value) in &prepared.fields {
+        call = call.field(name, value);
+    }
+    if let Some(query) = &prepared.query {
+        call = call.query(query);
+    }
+    let call = call.body(prepared.body).deadline(prepared.deadline);
+    let opened = tokio::select! {
+        biased;
+        opened = call.open() => opened.map_err(failed),
+        why = unreachable(&client) => Err(Failed::Unreachable(why)),
+    };
+    let (head, mut body) = match opened {
+        Ok(opened) => opened,
+        Err(failed) => {
+            frames(trace.as_ref(), tell)?;
+            return Err(failed);
+        }
+    };
+    let first_byte = begun.elapsed();
+    let mut bytes = 0;
+    while let Some(chunk) = body.chunk().await.map_err(failed)? {
+        bytes += chunk.len();
+        tell(Told::Body(&chunk))?;
+    }
+    if let Some(trace) = &trace {
+        frames(Some(trace), tell)?;
+        let connected = match client.state() {
+            State::Connected(connected) => Some(connected),
+            _ => None,
+        };
+        let whole = begun.elapsed();
+        for line in report(&head, connected.as_ref(), first_byte, whole, bytes) {
+            tell(Told::Line(&line))?;
+        }
+    }
+    client.close();
+    if head.status() < 400 {
+        return Ok(());
+    }
+    Err(Failed::Said(match head.error() {
+        Some(error) => format!("status {} (PF-{error})", head.status()),
+        None => format!("status {}", head.status()),
+    }))
+}
+
+fn failed(error: Error) -> Failed {
+    match &error {
+        Error::Invalid(_) => Failed::Coded(2, error.to_string()),
+        Error::NotConnected(_) | Error::Ended { .. } => Failed::Unreachable(error.to_string()),
+        _ => Failed::Said(error.to_string()),
+    }
+}
+
+/// Waits until the first try to connect has failed; for ever once there is a connection.
+async fn unreachable(client: &Client) -> String {
+    let mut states = client.states();
+    loop {
+        match &*states.borrow_and_update() {
+            State::Waiting { why, .. } => return why.clone(),
+            State::Ended { code, detail } => {
+                return Error::Ended { code: *code, detail: detail.clone() }.to_string();
+            }
+            State::Closed => return Error::Closed.to_string(),
+            State::Connected(_) => break,
+            State::Connecting => {}
+        }
+        if states.changed().await.is_err() {
+            break;
+        }
+    }
+    std::future::pending().await
+}
+
+fn frames(trace: Option<&Trace>, tell: Tell<'_>) -> Result<(), Failed> {
+    let lines = trace.map(Trace::lines).unwrap_or_default();
+    lines.iter().try_for_each(|line| tell(Told::Line(line)))
+}
+
+/// What took how long, and the head of the answer.
+fn report(
+    head: &ResponseHead,
+    connected: Option<&Connected>,
+    first_byte: Duration,
+    whole: Duration,
+    bytes: usize,
+) -> Vec<String> {
+    let ms = |duration: Duration| format!("{:.1} ms", duration.as_secs_f64() * 1000.0);
+    let mut lines = Vec::new();
+    if let Some(connected) = connected {
+        lines.push(format!("* connected to {}, number {}", connected.address, connected.number));
+        lines.push(format!("* TCP {}", ms(connected.timing.tcp)));
+        if let Some(tls) = connected.timing.tls {
+            lines.push(format!("* TLS {}", ms(tls)));
+        }
+        if connected.early_data != EarlyData::None {
+            lines.push(format!("* early data: {:?}", connected.early_data));
+        }
+        if let Some(user) = &connected.user {
+            lines.push(format!("* user {user}"));
+        }
+    }
+    lines.push(format!(
+        "* first byte after {}, all {bytes} bytes after {}",
+        ms(first_byte),
+        ms(whole)
+    ));
+    lines.push(format!("* call {}, sent {} times", head.call_id(), head.attempts()));
+    lines.push(format!("< status {}", head.status()));
+    for (name, value) in head.fields() {
+        lines.push(format!("< {name}: {}", value.escape_ascii()));
+    }
+    lines
+}
