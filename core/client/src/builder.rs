@@ -8,7 +8,7 @@ use paifang_mmtp::{
 };
 
 use crate::{
-    call::check_field,
+    call::{Intercept, Interceptors, check_field},
     client::Client,
     connect::{Connect, split_address},
     device::DeviceIdentity,
@@ -55,6 +55,7 @@ impl ClientBuilder {
             attempts: 3,
             calls: 1024,
             backoff: Backoff::default(),
+            interceptors: Interceptors::default(),
             dial: Duration::from_secs(10),
         };
         Self {
@@ -127,6 +128,13 @@ impl ClientBuilder {
     #[must_use]
     pub fn foreground(mut self, foreground: bool) -> Self {
         self.foreground = Some(foreground);
+        self
+    }
+
+    /// Has every call looked at. Of several the first that is given sees a call first and its answer last.
+    #[must_use]
+    pub fn intercept(mut self, one: impl Intercept) -> Self {
+        self.options.interceptors.0.push(Arc::new(one));
         self
     }
 

@@ -30,7 +30,7 @@ pub mod simnet;
 mod tests;
 
 pub use builder::ClientBuilder;
-pub use call::{BodySender, Call, Response, ResponseBody, ResponseHead, body};
+pub use call::{BodySender, Call, CallHead, Intercept, Response, ResponseBody, ResponseHead, body};
 pub use client::{Client, Connected, State, User};
 pub use connect::Connect;
 pub use device::{DeviceIdentity, KeyRejected, Sign};

@@ -20,8 +20,8 @@ use tokio::{
 };
 
 use crate::{
-    client::State, connect::Connect, connection::Connection, device::DeviceIdentity, error::Error,
-    heartbeat, keeper::Backoff, messages::Inboxes,
+    call::Interceptors, client::State, connect::Connect, connection::Connection,
+    device::DeviceIdentity, error::Error, heartbeat, keeper::Backoff, messages::Inboxes,
 };
 
 /// Addresses that a server may name: more are not kept.
@@ -45,6 +45,7 @@ pub(crate) struct Options {
     /// The most calls that wait or are in flight.
     pub(crate) calls: usize,
     pub(crate) backoff: Backoff,
+    pub(crate) interceptors: Interceptors,
     /// How long an address may take to be connected.
     pub(crate) dial: Duration,
 }

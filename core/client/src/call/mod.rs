@@ -2,10 +2,13 @@
 
 mod answer;
 pub mod body;
+mod intercept;
 mod run;
 
 pub use answer::{Response, ResponseBody, ResponseHead};
 pub use body::BodySender;
+pub(crate) use intercept::Interceptors;
+pub use intercept::{CallHead, Intercept};
 
 use std::{sync::Arc, time::Duration};
 
@@ -162,7 +165,24 @@ impl Call {
     ///
     /// # Errors
     /// When no answer begins.
-    pub async fn open(self) -> Result<(ResponseHead, ResponseBody), Error> {
+    pub async fn open(mut self) -> Result<(ResponseHead, ResponseBody), Error> {
+        let shared = self.client.shared().clone();
+        let all = &shared.options.interceptors.0;
+        if all.is_empty() {
+            return self.make().await;
+        }
+        all.iter().for_each(|one| one.before(&mut CallHead(&mut self.prepared)));
+        let (begun, mut head) = (Instant::now(), self.prepared.clone());
+        let made = self.make().await;
+        let outcome = made.as_ref().map(|(head, _)| head);
+        // What was inside sees the answer first.
+        for one in all.iter().rev() {
+            one.after(&CallHead(&mut head), outcome, begun.elapsed());
+        }
+        made
+    }
+
+    async fn make(self) -> Result<(ResponseHead, ResponseBody), Error> {
         self.check()?;
         let permit = self.client.shared().admit()?;
         let deadline = Instant::now() + self.deadline;

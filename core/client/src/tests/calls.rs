@@ -1,12 +1,15 @@
 //! Calls over one connection.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
 use super::{FIRST, builder, connected, ms, network, server::Server, until};
 use crate::{
-    Error, State, body,
+    CallHead, Error, Intercept, ResponseHead, State, body,
     simnet::{Profile, SimNet},
 };
 
@@ -182,4 +185,47 @@ async fn a_closed_client_closes_its_connection() {
     assert_eq!(other.call("echo").send().await.unwrap_err(), Error::Closed);
     until(|| other.state() == State::Closed).await;
     until(|| net.links().is_empty()).await;
+}
+
+/// Adds to a field of each call, and notes what came of it.
+struct Noting(&'static str, Arc<Mutex<Vec<String>>>);
+
+impl Intercept for Noting {
+    fn before(&self, call: &mut CallHead<'_>) {
+        let before = call.fields().find(|(name, _)| *name == "x-seen");
+        let before =
+            before.map_or(String::new(), |(_, value)| String::from_utf8_lossy(value).into());
+        call.set_field("X-Seen", format!("{before}{}", self.0));
+    }
+
+    fn after(&self, call: &CallHead<'_>, outcome: Result<&ResponseHead, &Error>, took: Duration) {
+        let outcome = outcome.map_or_else(ToString::to_string, |head| head.status().to_string());
+        let what = call.operation().or(call.target().map(|(_, path)| path)).unwrap();
+        let line = format!("{} {what} {outcome} {}", self.0, took.as_millis());
+        self.1.lock().unwrap().push(line);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn interceptors_see_each_call_and_its_outcome() {
+    let (net, _server) = network();
+    let notes = Arc::<Mutex<Vec<String>>>::default();
+    let builder = builder().intercept(Noting("a", notes.clone()));
+    let client = builder.intercept(Noting("b", notes.clone())).build(net).unwrap();
+    super::here(&client).await;
+    let answer = client.call("fields").field("x-seen", "0").send().await.unwrap();
+    assert_eq!(&answer.body()[..], b"x-seen: 0ab\n");
+    client.request("GET", "/x").send().await.unwrap();
+    assert!(client.call("never").deadline(ms(100)).send().await.is_err());
+    assert_eq!(
+        *notes.lock().unwrap(),
+        [
+            "b fields 200 40",
+            "a fields 200 40",
+            "b /x 200 40",
+            "a /x 200 40",
+            "b never the deadline has passed after the call was sent 100",
+            "a never the deadline has passed after the call was sent 100",
+        ]
+    );
 }
