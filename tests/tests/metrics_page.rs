@@ -14,7 +14,8 @@ use paifang_tests::{
 
 const PAGE: &str = "docs/specs/metrics.md";
 /// Sections of the page, by how the names of their metrics begin. The first that fits has it.
-const SECTIONS: [(&str, &[&str]); 9] = [
+const SECTIONS: [(&str, &[&str]); 10] = [
+    ("mmtp", &["paifang_mmtp_"]),
     ("steps", &["paifang_step_"]),
     ("stores", &["paifang_store_"]),
     ("wasm", &["paifang_wasm_"]),

@@ -11,6 +11,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod access;
 mod admin;
 mod builder;
 mod cache;

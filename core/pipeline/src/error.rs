@@ -71,6 +71,14 @@ rows! {
     HEADER_TIMEOUT = 1008, REQUEST_TIMEOUT, "header_timeout", "The request header did not arrive in time.";
     /// The target is longer than allowed.
     URI_TOO_LONG = 1009, URI_TOO_LONG, "uri_too_long", "The request target is too long.";
+    /// The request needs something of the protocol that is not known here.
+    UNSUPPORTED = 1100, NOT_IMPLEMENTED, "unsupported", "The request needs what is not known here.";
+    /// A number stands for no operation.
+    OPERATION_NUMBER = 1101, BAD_REQUEST, "operation_number", "The number stands for no operation.";
+    /// More calls in flight on one connection than allowed.
+    TOO_MANY_CALLS = 1102, TOO_MANY_REQUESTS, "too_many_calls", "Too many calls are in flight on this connection.";
+    /// No API has this operation.
+    NO_OPERATION = 1103, NOT_FOUND, "no_operation", "No API has this operation.";
     /// The API is defined but its state is offline.
     API_OFFLINE = 1010, SERVICE_UNAVAILABLE, "api_offline", "This API is offline.";
     /// The body ended early or broke its framing.

@@ -58,6 +58,8 @@ impl ErrorPages {
         };
         let mut response = Response::new(Bytes::from(body));
         *response.status_mut() = code.status;
+        // For fronts that say the row itself.
+        response.extensions_mut().insert(code);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, content_type);
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -5,6 +5,7 @@ mod cache;
 mod conformance;
 mod edge;
 mod fleet;
+mod mmtp;
 mod plugins;
 mod refusals;
 mod relay;

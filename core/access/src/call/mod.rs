@@ -33,6 +33,8 @@ pub struct Call<T> {
     pub attempt: u32,
     /// Milliseconds that the client gives it.
     pub deadline_ms: Option<u32>,
+    /// The length of its body, where all of it is there already.
+    pub length: Option<usize>,
 }
 
 /// What a call is for.
@@ -105,7 +107,8 @@ impl<T> Call<T> {
         let id = request.call_id(&client.nonce);
         let (attempt, deadline_ms) = (request.attempt, request.deadline_ms);
         let user = client.user();
-        Ok(Self { client, user, target, headers, id, attempt, deadline_ms })
+        let length = (request.end && !request.zstd).then_some(request.data.len());
+        Ok(Self { client, user, target, headers, id, attempt, deadline_ms, length })
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::{
     future::{Future, poll_fn},
-    panic::AssertUnwindSafe,
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
@@ -14,24 +13,26 @@ use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
 use paifang_mmtp::{
     code::CloseCode,
     greeting::{Closing, Hello, UserChange, Welcome},
-    session::{ClosedBy, Event, Key, NewResponse, Request, Session},
+    session::{ClosedBy, Event, NewResponse, Request, Session},
     tlv::{TlvWriter, kind},
 };
 use paifang_pipeline::error;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::watch,
-    time::{Instant, Sleep, sleep_until},
+    time::{Instant, sleep_until},
 };
 
 use super::{
     Handle, Shared,
     decide::{self, Decided},
     io::Io,
+    job::{Job, work},
+    timer::Leaving,
 };
 use crate::{
-    Call, CallFront, Client, Drain, Host, Limits, Server,
-    call::{Inbox, Piece, Target},
+    Call, Client, Drain, Host, Limits, Server,
+    call::{Inbox, Piece},
     stats::Group,
 };
 
@@ -88,6 +89,8 @@ pub(crate) async fn serve<H: Host, S: AsyncRead + AsyncWrite + Send + Unpin>(
             }
             busy |= driver.poll_timer(io.stalled, timer.as_mut(), cx);
             if !busy {
+                server.stats().count_in(std::mem::take(&mut io.bytes_in));
+                server.stats().count_out(std::mem::take(&mut io.bytes_out));
                 let over = driver.shared.lock().session.is_closed();
                 if over && jobs.is_empty() && (written.is_ready() || driver.gave_up(io.stalled)) {
                     return Poll::Ready(());
@@ -97,8 +100,6 @@ pub(crate) async fn serve<H: Host, S: AsyncRead + AsyncWrite + Send + Unpin>(
         }
     })
     .await;
-    server.stats().count_in(io.bytes_in);
-    server.stats().count_out(io.bytes_out);
     drop(driver);
     io.shutdown(SHUTDOWN).await;
 }
@@ -116,85 +117,19 @@ async fn begun(mut drain: watch::Receiver<Drain>) -> Duration {
     }
 }
 
-/// What a connection's task runs beside itself.
-enum Job<T> {
-    Call(Box<(Call<T>, Key, bool)>),
-    /// The messages of a channel, one after the other.
-    Messages(Arc<Client<T>>, u8),
-}
-
-async fn work<H: Host>(host: Arc<H>, shared: Arc<Shared>, job: Job<H::Transport>) {
-    match job {
-        Job::Call(call) => {
-            let (call, key, ended) = *call;
-            serve_call(&*host, shared, call, key, ended).await;
-        }
-        Job::Messages(client, channel) => loop {
-            let Some(message) = shared.lock().dequeue(channel) else { return };
-            let (key, delivery, cost) = (message.key, message.delivery, message.cost);
-            let taken = AssertUnwindSafe(host.deliver(&client, message)).catch_unwind().await;
-            let mut state = shared.lock();
-            state.session.consumed(channel, cost);
-            if delivery && taken.unwrap_or(false) {
-                state.session.acknowledge(key);
-            }
-        },
-    }
-}
-
-async fn serve_call<H: Host>(
-    host: &H,
-    shared: Arc<Shared>,
-    call: Call<H::Transport>,
-    key: Key,
-    ended: bool,
-) {
-    let connection = call.client.connection;
-    let deadline = call.deadline_ms;
-    let mut front = CallFront::new(shared, key, ended, &call.headers);
-    if matches!(&call.target, Target::Path { method, .. } if &**method == "HEAD") {
-        front.head_only();
-    }
-    let serve = AssertUnwindSafe(host.serve(call, &mut front)).catch_unwind();
-    let served = match deadline {
-        None => Some(serve.await),
-        Some(milliseconds) => {
-            let deadline = Duration::from_millis(u64::from(milliseconds));
-            tokio::time::timeout(deadline, serve).await.ok()
-        }
-    };
-    match served {
-        Some(Ok(())) => {}
-        Some(Err(_)) => tracing::error!(connection, "a call ended by a panic"),
-        None => {
-            let row = error::UPSTREAM_TIMEOUT;
-            front.refuse(row.status.as_u16(), u32::from(row.number));
-        }
-    }
-}
-
 type Deciding<T> = Pin<Box<dyn Future<Output = Decided<T>> + Send>>;
 
 /// What a connection's task knows.
-struct Driver<'a, H: Host> {
+pub(super) struct Driver<'a, H: Host> {
     server: &'a Arc<Server<H>>,
-    shared: Arc<Shared>,
-    limits: Arc<Limits>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) limits: Arc<Limits>,
     transport: H::Transport,
     deciding: Option<Deciding<H::Transport>>,
     /// Once it is admitted.
-    client: Option<Arc<Client<H::Transport>>>,
+    pub(super) client: Option<Arc<Client<H::Transport>>>,
     group: Option<Group>,
-    leaving: Option<Leaving>,
-}
-
-/// How far the end is.
-#[derive(Clone, Copy, Debug)]
-enum Leaving {
-    /// GOAWAY is said then.
-    At(Instant),
-    /// It was said. When all is quiet the client closes, or this side does after a while.
-    Said { quiet_until: Option<Instant> },
+    pub(super) leaving: Option<Leaving>,
 }
 
 impl<H: Host> Driver<'_, H> {
@@ -391,91 +326,6 @@ impl<H: Host> Driver<'_, H> {
         if let Some(before) = self.group.replace(group) {
             stats.leave(&before);
         }
-    }
-
-    /// GOAWAY is due at a random moment within `spread`.
-    fn leave_within(&mut self, spread: Duration) {
-        if self.client.is_none() {
-            self.shared.lock().session.close(Closing::new(CloseCode::DRAINING));
-            return;
-        }
-        let wait = spread.mul_f64(fastrand::f64());
-        self.leaving = Some(Leaving::At(Instant::now() + wait));
-    }
-
-    /// Does what is due, and sets the timer for what is due next; true when something was.
-    fn poll_timer(
-        &mut self,
-        stalled: Option<Instant>,
-        mut timer: Pin<&mut Sleep>,
-        cx: &mut Context<'_>,
-    ) -> bool {
-        let now = Instant::now();
-        if self.gave_up(stalled) {
-            let mut state = self.shared.lock();
-            if !state.session.is_closed() {
-                state.session.close(Closing::new(CloseCode::SLOW_READER));
-                return true;
-            }
-        }
-        if self.poll_leaving(now) {
-            return true;
-        }
-        let due = {
-            let mut state = self.shared.lock();
-            let due = state.session.timeout().map(|at| self.shared.instant(at));
-            if due.is_some_and(|at| at <= now) {
-                state.session.handle_timeout(self.shared.now());
-                return true;
-            }
-            due
-        };
-        let leaving = match self.leaving {
-            Some(Leaving::At(at)) => Some(at),
-            Some(Leaving::Said { quiet_until }) => quiet_until,
-            None => None,
-        };
-        let stall = stalled.map(|since| since + self.limits.stall);
-        let Some(next) = [due, leaving, stall].into_iter().flatten().min() else { return false };
-        // A timer that comes too early is set again; moving it for every frame would cost more.
-        if timer.deadline() > next || timer.is_elapsed() {
-            timer.as_mut().reset(next);
-        }
-        // It is over already when `next` lies within the clock's grain.
-        timer.as_mut().poll(cx).is_ready()
-    }
-
-    fn poll_leaving(&mut self, now: Instant) -> bool {
-        match &mut self.leaving {
-            Some(Leaving::At(at)) if *at <= now => {
-                let spread_ms = 10_000;
-                let closing = Closing { jitter: spread_ms, ..Closing::new(CloseCode::DRAINING) };
-                self.shared.lock().session.goaway(closing);
-                self.leaving = Some(Leaving::Said { quiet_until: None });
-                true
-            }
-            Some(Leaving::Said { quiet_until }) => {
-                let mut state = self.shared.lock();
-                match quiet_until {
-                    None if state.session.is_quiet() => {
-                        *quiet_until = Some(now + self.limits.linger);
-                        true
-                    }
-                    Some(until) if *until <= now && !state.session.is_closed() => {
-                        state.session.close(Closing::new(CloseCode::DRAINING));
-                        self.leaving = None;
-                        true
-                    }
-                    _ => false,
-                }
-            }
-            _ => false,
-        }
-    }
-
-    /// Whether the client has taken nothing for too long.
-    fn gave_up(&self, stalled: Option<Instant>) -> bool {
-        stalled.is_some_and(|since| since.elapsed() >= self.limits.stall)
     }
 }
 

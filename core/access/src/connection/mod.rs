@@ -3,6 +3,8 @@
 mod decide;
 mod drive;
 mod io;
+mod job;
+mod timer;
 
 pub(crate) use drive::serve;
 

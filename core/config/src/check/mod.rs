@@ -7,6 +7,7 @@ mod balance;
 mod cache;
 mod chains;
 mod edge;
+mod mmtp;
 mod plans;
 mod range;
 mod stores;
@@ -31,6 +32,7 @@ pub fn check(config: &Config, problems: &mut Problems) {
     chains::check(config, problems);
     apis::check(config, problems);
     cache::check(config, problems);
+    mmtp::check(config, problems);
     plans::check(config, problems);
 }
 

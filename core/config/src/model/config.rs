@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Admin, Api, App, CacheStore, Defaults, Id, Listener, Log, Paths, Plan, Releases, Reload,
+    Admin, Api, App, CacheStore, Defaults, Id, Listener, Log, Mmtp, Paths, Plan, Releases, Reload,
     SharedStore, Shutdown, Steps, Tracing, Upstream, Wasm,
 };
 use crate::diag::{Problem, Problems, did_you_mean};
@@ -37,6 +37,9 @@ pub struct Config {
     /// How request paths are read.
     #[schemars(default)]
     pub paths: Paths,
+    /// What holds for clients that speak MMTP.
+    #[serde(default)]
+    pub mmtp: Mmtp,
     /// The memory that answers are kept in, for APIs that say `cache`.
     #[schemars(default)]
     pub cache: CacheStore,
@@ -110,7 +113,7 @@ pub(crate) struct Names {
 }
 
 /// The keys of a config file.
-pub const KEYS: [&str; 20] = [
+pub const KEYS: [&str; 21] = [
     "version",
     "listeners",
     "admin",
@@ -118,6 +121,7 @@ pub const KEYS: [&str; 20] = [
     "include",
     "defaults",
     "paths",
+    "mmtp",
     "cache",
     "apps",
     "zone",
@@ -146,6 +150,7 @@ impl Config {
             include: Vec::new(),
             defaults: Defaults::default(),
             paths: Paths::default(),
+            mmtp: Mmtp::default(),
             cache: CacheStore::default(),
             apps: IndexMap::new(),
             zone: String::new(),
@@ -218,6 +223,7 @@ impl Config {
                 self.defaults.handlers.parse(problems);
             }
             "paths" => one(value, &mut self.paths, problems),
+            "mmtp" => one(value, &mut self.mmtp, problems),
             "cache" => one(value, &mut self.cache, problems),
             "releases" => one(value, &mut self.releases, problems),
             "log" => one(value, &mut self.log, problems),

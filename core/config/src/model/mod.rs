@@ -15,6 +15,7 @@ mod header;
 mod id;
 mod listener;
 mod many;
+mod mmtp;
 mod net;
 mod ops;
 mod plan;
@@ -44,6 +45,7 @@ pub use listener::{
     TlsVersion,
 };
 pub use many::Many;
+pub use mmtp::{Components, ConnectionLimits, Heartbeat, Mmtp};
 pub use net::{Cidr, HostPort, ListenAddress};
 pub use ops::{Admin, EncodedSlashes, Log, LogFormat, Paths, Releases, Reload, Shutdown};
 pub use plan::{

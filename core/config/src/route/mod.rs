@@ -20,8 +20,8 @@ mod table;
 pub use host::{Host, HostError, HostKind, effective_host};
 pub use path::{EncodedSlash, Form, PathError, PathPolicy, Target, normalize, normalize_path};
 pub use pattern::{
-    ConditionError, HeaderCondition, HeaderTest, HostPattern, HostPatternError, MethodSet, Narrow,
-    PathPattern, PathPatternError, PathRegex, PathRegexError,
+    ConditionError, FillError, Filled, HeaderCondition, HeaderTest, HostPattern, HostPatternError,
+    MethodSet, Narrow, PathPattern, PathPatternError, PathRegex, PathRegexError,
 };
 pub use table::{
     BuildError, Candidate, Criterion, Match, Outcome, Request, Route, RouteId, RouteTable, Span,

@@ -9,11 +9,12 @@ use super::{
     release::ReleaseError,
 };
 use crate::{
+    access::{AccessFront, AccessHost},
     admin::{Access, Admin, AdminChange, AdminError},
     builder::{Sources, StartError},
     cache::Cache,
     edge::{Edge, Sockets},
-    front::{Fronts, HttpFront, NoMmtp},
+    front::{Fronts, HttpFront},
     handlers::Handlers,
     insight::Sampler,
     live::{Dispatcher, Held, Live, Refusals, TraceKey},
@@ -172,7 +173,10 @@ impl Controller {
         let engine = Engine::new(clock);
         let slow = engine.slow().clone();
         let dispatcher = Dispatcher::new(live.clone(), engine, trace_key.clone(), refusals.clone());
-        let front = Fronts::new(HttpFront::new(Arc::new(dispatcher)), NoMmtp);
+        let dispatcher = Arc::new(dispatcher);
+        let host = Arc::new(AccessHost::new(dispatcher.clone(), live.clone()));
+        let access = Arc::new(paifang_access::Server::new(host));
+        let front = Fronts::new(HttpFront::new(dispatcher), AccessFront(access.clone()));
         let edge = Edge::new(Arc::new(front), tokio::runtime::Handle::current());
         let edge = Arc::new(edge.with_sockets(sockets.clone()));
         let counters = Arc::new(ReleaseCounters::default());
@@ -187,7 +191,8 @@ impl Controller {
                 &registry,
                 (&handlers, &stores),
             )
-            .with_cache(&answers),
+            .with_cache(&answers)
+            .with_mmtp(&access),
             answers,
             handlers,
             registry,

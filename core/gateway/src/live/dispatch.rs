@@ -2,7 +2,7 @@
 //!
 //! normal path → route → facts (client, scheme, time) → exchange → engine.
 
-use super::{Live, Serving, ServingApi, TRACE_HEADER, TraceKey, facts};
+use super::{Live, NamedOperation, Serving, ServingApi, TRACE_HEADER, TraceKey, facts};
 use crate::{
     cache::CachedOrigin,
     edge::ConnInfo,
@@ -15,7 +15,7 @@ use http::{
 };
 use paifang_config::route::{self, PathError};
 use paifang_pipeline::{
-    Engine, ErrorCode, Exchange, Front, Param, Params, Rejection, Response, Served, error,
+    Engine, ErrorCode, Exchange, Front, HostName, Param, Params, Rejection, Response, Served, error,
 };
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -73,40 +73,7 @@ impl Service for Dispatcher {
     async fn serve<F: Front>(&self, mut incoming: Incoming, front: &mut F) -> Served {
         let asked = Asked::take(&mut incoming);
         let (target, params) = self.admit(&mut incoming, asked.early_data);
-        let mut facts = facts::of(&mut incoming, &**self.engine.clock());
-        facts.early_data = asked.early_data;
-        let received = facts.received_unix;
-        let traced = asked.trace.is_some_and(|key| self.trace_key.admits(key.as_bytes(), received));
-        let mut exchange = Exchange::new(incoming.head, facts, params);
-        if traced {
-            exchange.enable_trace();
-        }
-        if let Some(tracer) = &self.live.load().tracer {
-            let (Target::Api(serving) | Target::Refused(serving, _)) = &target;
-            let (headers, facts) = (exchange.headers(), exchange.facts());
-            let span = tracer.begin(headers, facts, serving.template.as_ref());
-            exchange.begin_span(span);
-        }
-        let (engine, call) = (&self.engine, &mut exchange);
-        match target {
-            Target::Api(serving) if serving.offline => {
-                let rejection = Rejection::new(error::API_OFFLINE);
-                engine.refuse(&serving.api, &rejection, call, front).await
-            }
-            Target::Api(serving) => {
-                let recall = Some(&serving.recall);
-                match &serving.cache {
-                    None => engine.serve_until(recall, &serving.api, &*serving, call, front).await,
-                    Some(cache) => {
-                        let origin = CachedOrigin { origin: &serving, cache, api: &serving.api.id };
-                        engine.serve_until(recall, &serving.api, &origin, call, front).await
-                    }
-                }
-            }
-            Target::Refused(fallback, rejection) => {
-                engine.refuse(&fallback.api, &rejection, call, front).await
-            }
-        }
+        self.run(incoming, asked, (target, params), front, |_| ()).await.0
     }
 
     fn refuse(&self, connection: &ConnInfo, code: &'static ErrorCode, detail: &str) -> Response {
@@ -172,6 +139,115 @@ impl Dispatcher {
             Err(rejection) => {
                 (Target::Refused(serving.fallback.clone(), rejection), Params::default())
             }
+        }
+    }
+
+    /// Serves a call whose target is known; `after` looks at it when it is over.
+    async fn run<F: Front, R>(
+        &self,
+        mut incoming: Incoming,
+        asked: Asked,
+        (target, params): (Target, Params),
+        front: &mut F,
+        after: impl FnOnce(&Exchange) -> R,
+    ) -> (Served, R) {
+        let mut facts = facts::of(&mut incoming, &**self.engine.clock());
+        facts.early_data = asked.early_data;
+        let received = facts.received_unix;
+        let traced = asked.trace.is_some_and(|key| self.trace_key.admits(key.as_bytes(), received));
+        let mut exchange = Exchange::new(incoming.head, facts, params);
+        if traced {
+            exchange.enable_trace();
+        }
+        if let Some(tracer) = &self.live.load().tracer {
+            let (Target::Api(serving) | Target::Refused(serving, _)) = &target;
+            let (headers, facts) = (exchange.headers(), exchange.facts());
+            let span = tracer.begin(headers, facts, serving.template.as_ref());
+            exchange.begin_span(span);
+        }
+        let (engine, call) = (&self.engine, &mut exchange);
+        let served = match target {
+            Target::Api(serving) if serving.offline => {
+                let rejection = Rejection::new(error::API_OFFLINE);
+                engine.refuse(&serving.api, &rejection, call, front).await
+            }
+            Target::Api(serving) => {
+                let recall = Some(&serving.recall);
+                match &serving.cache {
+                    None => engine.serve_until(recall, &serving.api, &*serving, call, front).await,
+                    Some(cache) => {
+                        let origin = CachedOrigin { origin: &serving, cache, api: &serving.api.id };
+                        engine.serve_until(recall, &serving.api, &origin, call, front).await
+                    }
+                }
+            }
+            Target::Refused(fallback, rejection) => {
+                engine.refuse(&fallback.api, &rejection, call, front).await
+            }
+        };
+        let seen = after(&exchange);
+        (served, seen)
+    }
+
+    /// Serves a call that came by MMTP, with the operation that it names, if it names one. Where its API takes no early data it waits for the
+    /// end of the handshake. `after` looks at it when it is over.
+    pub(crate) async fn serve_mmtp<F: Front, R>(
+        &self,
+        mut incoming: Incoming,
+        named: Option<&NamedOperation>,
+        front: &mut F,
+        after: impl FnOnce(&Exchange) -> R,
+    ) -> (Served, R) {
+        let mut asked = Asked::take(&mut incoming);
+        let mut found = self.admit_mmtp(&mut incoming, named);
+        if asked.early_data {
+            match &found.0 {
+                Target::Api(api) if api.early_data => {}
+                _ => {
+                    let connection = incoming.connection.clone();
+                    if !connection.handshake_end().await {
+                        let rejection = Rejection::new(error::TOO_EARLY);
+                        let fallback = self.live.load().fallback.clone();
+                        found = (Target::Refused(fallback, rejection), Params::default());
+                    }
+                    asked.early_data = false;
+                }
+            }
+        }
+        self.run(incoming, asked, found, front, after).await
+    }
+
+    /// Finds the API of a call that came by MMTP, and gives its head the form that the API has over HTTP.
+    fn admit_mmtp(
+        &self,
+        incoming: &mut Incoming,
+        named: Option<&NamedOperation>,
+    ) -> (Target, Params) {
+        let Some(named) = named else { return self.admit(incoming, false) };
+        let serving = self.live.load();
+        let refused =
+            |rejection| (Target::Refused(serving.fallback.clone(), rejection), Params::default());
+        let Some(&index) = serving.snapshot.table().by_operation(&named.name) else {
+            return refused(Rejection::new(error::NO_OPERATION));
+        };
+        let Some(form) = &serving.operations[index] else {
+            return refused(Rejection::new(error::NO_OPERATION));
+        };
+        match form.fill(named, &serving.paths) {
+            Ok((method, uri, params)) => {
+                (incoming.head.method, incoming.head.uri) = (method, uri);
+                let host = form.host.as_deref().unwrap_or(incoming.host.as_str());
+                if let Ok(value) = HeaderValue::from_str(host)
+                    && !host.is_empty()
+                {
+                    incoming.head.headers.insert(HOST, value);
+                    if host != incoming.host.as_str() {
+                        incoming.host = HostName::new(host);
+                    }
+                }
+                (Target::Api(serving.apis[index].clone()), params)
+            }
+            Err(rejection) => refused(rejection),
         }
     }
 }

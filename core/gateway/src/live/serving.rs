@@ -1,5 +1,6 @@
 //! One release as calls see it.
 
+use super::OperationForm;
 use crate::{
     cache::ApiCache,
     front::HttpLimits,
@@ -18,6 +19,8 @@ pub(crate) struct Serving {
     pub(crate) snapshot: Arc<Snapshot>,
     /// The APIs, at the indexes that the route table answers with.
     pub(crate) apis: Vec<Arc<ServingApi>>,
+    /// How each API looks to calls that name its operation, at the same indexes.
+    pub(crate) operations: Vec<Option<OperationForm>>,
     /// What requests pass that match no API.
     pub(crate) fallback: Arc<ServingApi>,
     /// The upstreams, by name.

@@ -11,6 +11,7 @@ mod family;
 mod gateway;
 mod handlers;
 mod listeners;
+mod mmtp;
 mod plugins;
 mod stores;
 mod traces;
@@ -19,6 +20,7 @@ mod upstreams;
 pub(crate) use gateway::ReleaseCounters;
 
 use crate::{
+    access::AccessHost,
     cache::Cache,
     edge::Edge,
     handlers::Handlers,
@@ -69,6 +71,12 @@ impl Metrics {
     /// The like, with those of kept answers.
     pub(crate) fn with_cache(mut self, cache: &Arc<Cache>) -> Self {
         self.registry.register_collector(Box::new(cache::Answers(cache.clone())));
+        self
+    }
+
+    /// The like, with those of MMTP's connections.
+    pub(crate) fn with_mmtp(mut self, access: &Arc<paifang_access::Server<AccessHost>>) -> Self {
+        self.registry.register_collector(Box::new(mmtp::Mmtp(access.clone())));
         self
     }
 

@@ -86,7 +86,7 @@ fn call(ended: &Ended<'_>) -> Span {
         match facts.front {
             FrontKind::Http1 => Some("1.1"),
             FrontKind::Http2 => Some("2"),
-            FrontKind::Embedded => None,
+            FrontKind::Mmtp | FrontKind::Embedded => None,
         },
     );
     put("paifang.request_id", call.slots().request_id().and_then(|id| id.to_str().ok()));

@@ -11,6 +11,8 @@ pub enum FrontKind {
     Http1,
     /// HTTP/2, over TLS or in clear.
     Http2,
+    /// MMTP, over whatever connection.
+    Mmtp,
     /// In this process, without a transport.
     Embedded,
 }
@@ -22,6 +24,7 @@ impl FrontKind {
         match self {
             Self::Http1 => "http1",
             Self::Http2 => "http2",
+            Self::Mmtp => "mmtp",
             Self::Embedded => "embedded",
         }
     }

@@ -1,5 +1,6 @@
 //! What a route asks of a request: host, methods, path, listeners, header conditions. All checked when parsed.
 
+mod fill;
 mod header;
 mod host;
 mod method;
@@ -8,6 +9,7 @@ mod path;
 #[cfg(test)]
 mod tests;
 
+pub use fill::{FillError, Filled};
 pub use header::{ConditionError, HeaderCondition, HeaderTest};
 pub use host::{HostPattern, HostPatternError};
 pub use method::MethodSet;

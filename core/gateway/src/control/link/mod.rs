@@ -9,7 +9,7 @@ use super::level;
 use crate::{
     cache::{ApiCache, Cache, Rules},
     edge::ListenerSpec,
-    live::{Serving, ServingApi},
+    live::{OperationForm, Serving, ServingApi},
     outbound::Outbound,
     upstream::{Deps, Upstreams},
 };
@@ -107,6 +107,7 @@ fn link_noting(
     outbound.link(upstreams.clone());
     let serving = Serving {
         apis,
+        operations: configs.iter().map(|api| OperationForm::of(api)).collect(),
         fallback: served_by(
             (&before, &waiting),
             &snapshot.fallback().api,

@@ -1,0 +1,68 @@
+//! What a connection's task runs beside itself: calls, and messages being taken over.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures::FutureExt;
+use paifang_mmtp::session::Key;
+use paifang_pipeline::error;
+
+use super::Shared;
+use crate::{Call, CallFront, Client, Host, call::Target};
+
+/// What a connection's task runs beside itself.
+pub(super) enum Job<T> {
+    Call(Box<(Call<T>, Key, bool)>),
+    /// The messages of a channel, one after the other.
+    Messages(Arc<Client<T>>, u8),
+}
+
+/// Runs a job to its end.
+pub(super) async fn work<H: Host>(host: Arc<H>, shared: Arc<Shared>, job: Job<H::Transport>) {
+    match job {
+        Job::Call(call) => {
+            let (call, key, ended) = *call;
+            serve_call(&*host, shared, call, key, ended).await;
+        }
+        Job::Messages(client, channel) => loop {
+            let Some(message) = shared.lock().dequeue(channel) else { return };
+            let (key, delivery, cost) = (message.key, message.delivery, message.cost);
+            let taken = AssertUnwindSafe(host.deliver(&client, message)).catch_unwind().await;
+            let mut state = shared.lock();
+            state.session.consumed(channel, cost);
+            if delivery && taken.unwrap_or(false) {
+                state.session.acknowledge(key);
+            }
+        },
+    }
+}
+
+async fn serve_call<H: Host>(
+    host: &H,
+    shared: Arc<Shared>,
+    call: Call<H::Transport>,
+    key: Key,
+    ended: bool,
+) {
+    let connection = call.client.connection;
+    let deadline = call.deadline_ms;
+    let mut front = CallFront::new(shared, key, ended, &call.headers);
+    if matches!(&call.target, Target::Path { method, .. } if &**method == "HEAD") {
+        front.head_only();
+    }
+    let serve = AssertUnwindSafe(host.serve(call, &mut front)).catch_unwind();
+    let served = match deadline {
+        None => Some(serve.await),
+        Some(milliseconds) => {
+            let deadline = Duration::from_millis(u64::from(milliseconds));
+            tokio::time::timeout(deadline, serve).await.ok()
+        }
+    };
+    match served {
+        Some(Ok(())) => {}
+        Some(Err(_)) => tracing::error!(connection, "a call ended by a panic"),
+        None => {
+            let row = error::UPSTREAM_TIMEOUT;
+            front.refuse(row.status.as_u16(), u32::from(row.number));
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The host of the access front.
+
+use super::memory::MemoryFront;
+use crate::{
+    edge::ConnInfo,
+    front::Incoming,
+    live::{Dispatcher, Live, NamedOperation},
+};
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Uri, Version,
+    header::{AUTHORIZATION, CONTENT_LENGTH, HOST},
+};
+use paifang_access::{Admission, Call, Client, Denied, Host, Limits, Target, User};
+use paifang_config::{model, route};
+use paifang_mmtp::{
+    greeting::{Auth, Closing, Heartbeat, Hello, Settings},
+    session::{CallId, Message},
+};
+use paifang_pipeline::{
+    Exchange, Front, FrontKind, HostName, RequestHead, Served, units::HumanDuration,
+};
+use std::sync::Arc;
+
+/// The field that tells upstreams which attempts are one call.
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// Serves MMTP's calls by the release that is live.
+pub(crate) struct AccessHost {
+    dispatcher: Arc<Dispatcher>,
+    live: Arc<Live>,
+}
+
+type Transport = Arc<ConnInfo>;
+
+impl AccessHost {
+    pub(crate) fn new(dispatcher: Arc<Dispatcher>, live: Arc<Live>) -> Self {
+        Self { dispatcher, live }
+    }
+
+    /// What is configured, or the defaults.
+    fn config(&self) -> model::Mmtp {
+        self.live.load().snapshot.config().mmtp.clone()
+    }
+
+    /// A call that the gateway makes for a client: of an operation, with this body and these fields.
+    async fn ask<R>(
+        &self,
+        client: &Client<Transport>,
+        operation: &str,
+        headers: HeaderMap,
+        body: Bytes,
+        after: impl FnOnce(&Exchange) -> R,
+    ) -> (MemoryFront, R) {
+        let named = NamedOperation { name: operation.into(), params: Vec::new(), query: None };
+        let mut front = MemoryFront::new(body);
+        let incoming = incoming(client, Method::POST, Uri::default(), headers);
+        let (_, seen) = self.dispatcher.serve_mmtp(incoming, Some(&named), &mut front, after).await;
+        (front, seen)
+    }
+}
+
+impl Host for AccessHost {
+    type Transport = Transport;
+
+    fn limits(&self, _transport: &Transport) -> Arc<Limits> {
+        Arc::new(limits(&self.config()))
+    }
+
+    async fn admit(
+        &self,
+        _transport: &Transport,
+        _hello: &Hello,
+    ) -> Result<Admission, Box<Closing>> {
+        Ok(Admission::default())
+    }
+
+    async fn authenticate(
+        &self,
+        client: &Arc<Client<Transport>>,
+        auth: &Auth,
+    ) -> Result<Option<User>, Denied> {
+        let Some(operation) = self.config().authenticate else { return Ok(None) };
+        let mut headers = HeaderMap::new();
+        let value = [auth.scheme.as_bytes(), b" ", &*auth.credential].concat();
+        let denied = |status, error, detail: &str| Denied { status, error, detail: detail.into() };
+        let Ok(mut value) = HeaderValue::from_bytes(&value) else {
+            return Err(denied(400, 1000, "the credential is no field"));
+        };
+        value.set_sensitive(true);
+        headers.insert(AUTHORIZATION, value);
+        let whose = |call: &Exchange| {
+            call.slots().identity().map(|identity| User { id: identity.subject.clone() })
+        };
+        let (front, user) = self.ask(client, operation.value(), headers, Bytes::new(), whose).await;
+        if front.is_success() {
+            return Ok(user);
+        }
+        let status = front.status.filter(|status| *status >= 400).unwrap_or(503);
+        let (error, detail) = match front.error {
+            Some(row) => (u32::from(row.number), row.title),
+            None => (0, ""),
+        };
+        Err(denied(status, error, detail))
+    }
+
+    async fn serve<F: Front>(&self, call: Call<Transport>, front: &mut F) {
+        let Call { client, target, mut headers, id, length, .. } = call;
+        forward_id(&mut headers, &id);
+        if let Some(length @ 1..) = length {
+            headers.insert(CONTENT_LENGTH, length.into());
+        }
+        match target {
+            Target::Operation { name, params, query } => {
+                let named = NamedOperation { name, params, query };
+                let incoming = incoming(&client, Method::POST, Uri::default(), headers);
+                let _: (Served, ()) =
+                    self.dispatcher.serve_mmtp(incoming, Some(&named), front, |_| ()).await;
+            }
+            Target::Path { method, path } => {
+                // What is no method, or no path, is told by the route table: it has no API.
+                let method = Method::from_bytes(method.as_bytes()).unwrap_or_default();
+                let uri = Uri::try_from(&*path).unwrap_or_default();
+                let mut incoming = incoming(&client, method, uri, headers);
+                if let Ok(host) = HeaderValue::from_str(incoming.host.as_str())
+                    && !incoming.host.as_str().is_empty()
+                {
+                    incoming.head.headers.insert(HOST, host);
+                }
+                let _: (Served, ()) =
+                    self.dispatcher.serve_mmtp(incoming, None, front, |_| ()).await;
+            }
+        }
+    }
+
+    async fn deliver(&self, client: &Arc<Client<Transport>>, message: Message) -> bool {
+        let config = self.config();
+        let components = &config.components;
+        let operation = match message.key.channel {
+            3 => &components.sync,
+            4 => &components.log,
+            _ => &components.app,
+        };
+        let Some(operation) = operation else {
+            tracing::debug!(channel = message.key.channel, "a message for no component");
+            return false;
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert("x-mmtp-channel", u16::from(message.key.channel).into());
+        forward_id(&mut headers, &CallId::of(&client.nonce, message.key));
+        let body = message.data;
+        let (front, ()) = self.ask(client, operation.value(), headers, body, |_| ()).await;
+        front.is_success()
+    }
+
+    async fn confirmed(&self, transport: &Transport) {
+        // False means that the connection has ended, which others notice too.
+        let _ = transport.handshake_end().await;
+    }
+}
+
+/// Says which attempts are one call, where the client has not said so itself.
+fn forward_id(headers: &mut HeaderMap, id: &CallId) {
+    if !headers.contains_key(IDEMPOTENCY_KEY)
+        && let Ok(value) = HeaderValue::try_from(id.to_string())
+    {
+        headers.insert(IDEMPOTENCY_KEY, value);
+    }
+}
+
+/// A head as HTTP has it. The host is the one that HELLO named, or TLS.
+fn incoming(client: &Client<Transport>, method: Method, uri: Uri, headers: HeaderMap) -> Incoming {
+    let connection = client.transport.clone();
+    let named = client.authority.as_deref();
+    let sni = connection.tls.as_ref().and_then(|tls| tls.server_name.as_deref());
+    let host = named.or(sni).and_then(|host| route::Host::parse(host.as_bytes()).ok());
+    let host = HostName::new(host.as_ref().map(route::Host::name).unwrap_or_default());
+    let mut head: RequestHead = http::Request::new(()).into_parts().0;
+    (head.method, head.uri, head.version, head.headers) = (method, uri, Version::HTTP_2, headers);
+    Incoming { head, host, connection, front: FrontKind::Mmtp }
+}
+
+/// The section `mmtp` as the front takes it.
+fn limits(config: &model::Mmtp) -> Limits {
+    let seconds =
+        |duration: &HumanDuration| u32::try_from(duration.get().as_secs()).unwrap_or(u32::MAX);
+    let heartbeat = &config.heartbeat;
+    let mut limits = Limits::with_heartbeat(Heartbeat {
+        initial: seconds(heartbeat.initial.value()),
+        least: seconds(heartbeat.least.value()),
+        most: seconds(heartbeat.most.value()),
+    });
+    let own = &config.limits;
+    limits.session.settings =
+        Settings { max_calls: *own.calls, max_operations: *own.operations, ..Settings::default() };
+    limits.one_per_device = config.one_per_device;
+    limits
+}

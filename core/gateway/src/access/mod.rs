@@ -1,0 +1,72 @@
+//! MMTP on this gateway: what the access front asks of its host, answered by the pipeline.
+//!
+//! A call becomes a head as HTTP has it and passes the same routes and chains. A credential is looked at by an API of the
+//! operator's choice: its chain says who it is. Messages of a component go to the operation that is configured for it.
+
+mod host;
+mod memory;
+
+pub(crate) use host::AccessHost;
+
+use crate::edge::{ConnInfo, ConnectionHandler, DrainState, EdgeStream};
+use paifang_access::{Drain, Server};
+use std::{sync::Arc, time::Duration};
+use tokio::{io::AsyncReadExt, sync::watch, time::Instant};
+
+/// The most of a drain's time over which clients are told to go.
+const SPREAD: Duration = Duration::from_secs(30);
+
+/// What a plain connection begins with: the protocol and its version (spec section 1).
+const PREFACE: &[u8; 6] = b"MMTP/\x01";
+/// How long it may take; the front's own deadline begins behind it.
+const PREFACE_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Hands connections to the access front.
+pub(crate) struct AccessFront(pub(crate) Arc<Server<AccessHost>>);
+
+impl ConnectionHandler for AccessFront {
+    async fn serve(
+        &self,
+        mut stream: EdgeStream,
+        info: Arc<ConnInfo>,
+        mut drain: watch::Receiver<DrainState>,
+    ) {
+        // Under TLS it is ALPN that names the protocol.
+        if info.tls.is_none() && !preface(&mut stream).await {
+            return;
+        }
+        let (said, told) = watch::channel(stage(*drain.borrow_and_update()));
+        let mut served = std::pin::pin!(self.0.serve(stream, info, told));
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut served => return,
+                changed = drain.changed() => {
+                    if changed.is_err() {
+                        return served.await;
+                    }
+                    said.send_replace(stage(*drain.borrow_and_update()));
+                }
+            }
+        }
+    }
+}
+
+/// Reads what a plain connection begins with; false when it is something else, or does not come.
+async fn preface(stream: &mut EdgeStream) -> bool {
+    let mut first = [0; PREFACE.len()];
+    let read = tokio::time::timeout(PREFACE_DEADLINE, stream.read_exact(&mut first)).await;
+    matches!(read, Ok(Ok(_))) && first == *PREFACE
+}
+
+/// What a listener's state means for its connections. They are told over half of the time that is left, so that the other half is
+/// there to finish in.
+fn stage(state: DrainState) -> Drain {
+    match state.until() {
+        None => Drain::Running,
+        Some(until) => {
+            let left = until.saturating_duration_since(Instant::now());
+            Drain::Draining { spread: (left / 2).min(SPREAD) }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Metrics of MMTP's connections.
+
+use super::family::{counters, gauges};
+use crate::access::AccessHost;
+use paifang_access::{Server, Totals};
+use prometheus_client::{collector::Collector, encoding::DescriptorEncoder};
+use std::{fmt, sync::Arc};
+
+/// What the access front has counted.
+pub(super) struct Mmtp(pub(super) Arc<Server<AccessHost>>);
+
+impl fmt::Debug for Mmtp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Mmtp")
+    }
+}
+
+/// Where a plain counter is.
+type Place = fn(&Totals) -> u64;
+
+/// Name, help and place of the plain counters.
+const COUNTERS: [(&str, &str, Place); 11] = [
+    ("paifang_mmtp_opened", "MMTP connections that came, greeted or not.", |t| t.opened),
+    ("paifang_mmtp_greeted", "MMTP connections whose client was let in.", |t| t.greeted),
+    ("paifang_mmtp_calls", "Calls that came over MMTP.", |t| t.calls),
+    (
+        "paifang_mmtp_calls_refused",
+        "Calls over MMTP that were answered before they reached an API.",
+        |t| t.refused,
+    ),
+    ("paifang_mmtp_messages_received", "Messages from MMTP clients.", |t| t.messages_in),
+    ("paifang_mmtp_messages_sent", "Messages to MMTP clients.", |t| t.messages_out),
+    ("paifang_mmtp_messages_dropped", "Messages dropped for slow MMTP clients.", |t| t.dropped),
+    ("paifang_mmtp_received_bytes", "Bytes from MMTP clients, beside TLS.", |t| t.bytes_in),
+    ("paifang_mmtp_sent_bytes", "Bytes to MMTP clients, beside TLS.", |t| t.bytes_out),
+    ("paifang_mmtp_logins", "Credentials of MMTP clients that were good.", |t| t.logins),
+    ("paifang_mmtp_denied", "Credentials of MMTP clients that were not good.", |t| t.denied),
+];
+
+impl Collector for Mmtp {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let stats = self.0.stats();
+        let totals = stats.totals();
+        for (name, help, place) in COUNTERS {
+            counters(&mut encoder, name, help, [(vec![], place(&totals))])?;
+        }
+        let groups = stats.groups();
+        gauges(
+            &mut encoder,
+            "paifang_mmtp_connections",
+            "MMTP connections that are greeted, by app, its version and the network that the client names.",
+            groups.iter().map(|((app, version, network), count)| {
+                let labels = vec![("app", &**app), ("version", &**version), ("network", *network)];
+                (labels, i64::try_from(*count).unwrap_or(i64::MAX))
+            }),
+        )?;
+        let closes = stats.closes();
+        counters(
+            &mut encoder,
+            "paifang_mmtp_closed",
+            "MMTP connections that ended, by who ended them and the code.",
+            closes.iter().map(|((by, code), count)| (vec![("by", *by), ("code", *code)], *count)),
+        )
+    }
+}
