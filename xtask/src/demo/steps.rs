@@ -16,6 +16,7 @@ pub(crate) fn all(dir: &Path) -> Vec<Line> {
     let paifang = short(&tree::binary("debug", "paifang"));
     let conf = short(&dir.join("demo.yaml"));
     let mut lines = chains();
+    lines.extend(long_connections(&paifang));
     lines.extend(releases(&paifang, &conf));
     lines
 }
@@ -70,6 +71,29 @@ fn chains() -> Vec<Line> {
             status: None,
             contains: vec!["200", "429"],
         },
+    ]
+}
+
+/// The same chains over MMTP, called by the client SDK.
+fn long_connections(paifang: &str) -> Vec<Line> {
+    let line = |title, call: &str, contains: &[&'static str]| Line {
+        title,
+        command: format!("{paifang} call {call} --mmtp 127.0.0.1:{PUBLIC} --plain -v"),
+        status: None,
+        contains: contains.to_vec(),
+    };
+    vec![
+        line(
+            "the call without its key again, over MMTP",
+            "orders.read --param id=42",
+            &["PF-2000"],
+        ),
+        line(
+            "with the key, over MMTP: the same chain, the same upstream",
+            "orders.read --param id=42 -H 'x-api-key: demo-wallet-key'",
+            &["/orders/42"],
+        ),
+        line("a path over MMTP", "--target 'GET /mock/ada'", &["Hello, ada!"]),
     ]
 }
 
