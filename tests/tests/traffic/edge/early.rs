@@ -27,17 +27,21 @@ fn get(path: &str) -> String {
 }
 
 /// A client whose bytes the test moves.
-struct Raw {
+pub(crate) struct Raw {
     tcp: TcpStream,
-    session: ClientConnection,
+    pub(crate) session: ClientConnection,
 }
 
 impl Raw {
     /// Connects with this request in the first flight, and gives the flight, too.
-    async fn early(running: &Running, client: &TlsClient, request: &str) -> (Self, Vec<u8>) {
+    pub(crate) async fn early(
+        running: &Running,
+        client: &TlsClient,
+        request: impl AsRef<[u8]>,
+    ) -> (Self, Vec<u8>) {
         let mut session = client.session("one.example");
         let mut early = session.early_data().expect("a session to resume");
-        early.write_all(request.as_bytes()).unwrap();
+        early.write_all(request.as_ref()).unwrap();
         let tcp = TcpStream::connect(running.address()).await.unwrap();
         let mut raw = Self { tcp, session };
         let flight = raw.flight();
@@ -57,22 +61,30 @@ impl Raw {
     async fn answer(&mut self, end: &str) -> String {
         let mut answer = Vec::new();
         while !answer.ends_with(end.as_bytes()) {
-            let mut piece = [0; 4096];
-            let read = soon(self.tcp.read(&mut piece)).await.unwrap();
-            assert_ne!(read, 0, "closed after {:?}", String::from_utf8_lossy(&answer));
-            let mut bytes = &piece[..read];
-            while !bytes.is_empty() {
-                self.session.read_tls(&mut bytes).unwrap();
-                self.session.process_new_packets().unwrap();
-            }
-            let _ = self.session.reader().read_to_end(&mut answer);
+            let piece = self.read().await;
+            assert!(piece.is_some(), "closed after {:?}", String::from_utf8_lossy(&answer));
+            answer.extend(piece.unwrap());
         }
         String::from_utf8(answer).unwrap()
     }
 
+    /// What comes next, perhaps nothing that is for the reader; `None` at the end.
+    pub(crate) async fn read(&mut self) -> Option<Vec<u8>> {
+        let mut piece = [0; 4096];
+        let read = soon(self.tcp.read(&mut piece)).await.unwrap();
+        let mut bytes = &piece[..read];
+        while !bytes.is_empty() {
+            self.session.read_tls(&mut bytes).unwrap();
+            self.session.process_new_packets().unwrap();
+        }
+        let mut answer = Vec::new();
+        let _ = self.session.reader().read_to_end(&mut answer);
+        (read > 0).then_some(answer)
+    }
+
     /// The end of the handshake, and a request behind it.
-    async fn finish(&mut self, request: &str) {
-        self.session.writer().write_all(request.as_bytes()).unwrap();
+    pub(crate) async fn finish(&mut self, request: impl AsRef<[u8]>) {
+        self.session.writer().write_all(request.as_ref()).unwrap();
         let flight = self.flight();
         self.tcp.write_all(&flight).await.unwrap();
     }

@@ -2,7 +2,7 @@
 
 mod client_ip;
 mod deadlines;
-mod early;
+pub(crate) mod early;
 mod limits;
 mod proxy;
 mod tls;

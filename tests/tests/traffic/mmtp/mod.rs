@@ -1,6 +1,7 @@
 //! Long connections through a whole gateway.
 
 mod calls;
+mod early;
 mod users;
 
 use paifang_tests::harness::Recorder;
