@@ -29,7 +29,7 @@ impl Scene {
         let (pki, upstream) = (Pki::default(), Recorder::start().await);
         let config = one_api(upstream.address(), handlers).replace(
             "address: \"127.0.0.1:0\"",
-            "address: \"127.0.0.1:0\", tls: { certificates: [ { cert: cert.pem, key: key.pem } ] }",
+            "address: \"127.0.0.1:0\", tls: { certificates: [ { cert: cert.pem, key: key.pem } ] }, mmtp: {}",
         );
         let pair = pki.server(&["api.example"]);
         let setup = Setup::new(config).file("cert.pem", pair.cert).file("key.pem", pair.key);
@@ -117,6 +117,22 @@ async fn clients_that_come_back_resume_their_sessions_unless_they_are_cold() {
 }
 
 #[tokio::test]
+async fn clients_of_mmtp_keep_their_connection_and_come_back_with_a_call() {
+    let scene = Scene::start("[]").await;
+    let words = ["--protocol", "mmtp", "--clients", "10", "--duration", "2s", "--think", "100ms"];
+    let words = [&words[..], &["--path", "/a?b", "--method", "POST", "-d", "{}"]].concat();
+    let told = scene.fleet(&words).await;
+    assert_eq!(told.code, 0, "{}", told.text);
+    assert_eq!(scene.upstream.count() as u64, count(&told.report, "/calls/ok"), "{}", told.text);
+    assert_eq!(count(&told.report, "/connections/full"), 10, "{}", told.text);
+    let asked = scene.upstream.last();
+    assert_eq!((asked.method(), asked.target(), asked.text()), ("POST", "/a?b", "{}"));
+    let told = scene.fleet(&[&words[..], &["--calls-per-connection", "1"]].concat()).await;
+    assert_eq!(told.code, 0, "{}", told.text);
+    assert!(count(&told.report, "/connections/resumed") >= 10, "{}", told.text);
+}
+
+#[tokio::test]
 async fn a_simulated_network_is_between() {
     let scene = Scene::start("[]").await;
     let words = ["--clients", "5", "--duration", "6s", "--think", "200ms", "--network", "3g"];
@@ -149,6 +165,7 @@ async fn wrong_words_are_told_before_anything_is_done() {
         (["--report", "figures.pdf"], "neither in .html nor in .json"),
         (["--clients", "100001"], "100001"),
         (["--data", "@/nowhere/at/all"], "/nowhere/at/all"),
+        (["--call", "orders.create"], "has no operations"),
     ] {
         let done = scene.fleet(&words).await;
         assert_eq!(done.code, 2, "{}", done.text);

@@ -9,7 +9,7 @@ mod tests;
 mod tls;
 
 pub use tcp::Plain;
-pub use tls::{Tls, TlsBuilder, TlsError};
+pub use tls::{Encrypted, Tls, TlsBuilder, TlsError};
 
 use std::{future::Future, io, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 

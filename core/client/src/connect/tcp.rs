@@ -22,6 +22,16 @@ const PREFACE: &[u8] = b"MMTP/\x01";
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Plain;
 
+impl Plain {
+    /// The plain form over any stream: for a [`Connect`] of one's own.
+    pub fn over<S>(stream: S) -> Box<dyn Wire>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        Box::new(Prefaced::new(stream))
+    }
+}
+
 impl Connect for Plain {
     fn resolve<'a>(&'a self, address: &'a str) -> BoxFuture<'a, io::Result<Vec<SocketAddr>>> {
         Box::pin(lookup(address))

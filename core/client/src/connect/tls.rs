@@ -173,12 +173,13 @@ impl Connect for Tls {
             let stream = tcp::open(to.address).await?;
             let opened = Instant::now();
             let stream = self.connector.connect(server_name, stream).await?;
-            let early = stream.get_ref().1.is_handshaking();
-            if !early {
-                speaks_mmtp(&stream)?;
+            let wire = Encrypted::new(stream);
+            if !wire.early {
+                speaks_mmtp(&wire.stream)?;
             }
-            let timing = Timing { tcp: opened - begun, tls: (!early).then(|| opened.elapsed()) };
-            Ok(Dialed { wire: Box::new(Encrypted { stream, early }), server_name: told, timing })
+            let tls = (!wire.early).then(|| opened.elapsed());
+            let timing = Timing { tcp: opened - begun, tls };
+            Ok(Dialed { wire: Box::new(wire), server_name: told, timing })
         })
     }
 }
@@ -191,14 +192,24 @@ fn speaks_mmtp(stream: &TlsStream<TcpStream>) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "the server does not offer mmtp/1 there"))
 }
 
-/// TLS, whose handshake may end later.
-struct Encrypted {
-    stream: TlsStream<TcpStream>,
+/// TLS over any stream, whose handshake may end later: for a [`Connect`] of one's own.
+#[derive(Debug)]
+pub struct Encrypted<S> {
+    stream: TlsStream<S>,
     /// Early data was offered.
     early: bool,
 }
 
-impl AsyncRead for Encrypted {
+impl<S> Encrypted<S> {
+    /// Of a stream as its connector gave it. Where that has offered early data, the handshake has not ended.
+    #[must_use]
+    pub fn new(stream: TlsStream<S>) -> Self {
+        let early = stream.get_ref().1.is_handshaking();
+        Self { stream, early }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Encrypted<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -208,7 +219,7 @@ impl AsyncRead for Encrypted {
     }
 }
 
-impl AsyncWrite for Encrypted {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Encrypted<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -226,7 +237,7 @@ impl AsyncWrite for Encrypted {
     }
 }
 
-impl Wire for Encrypted {
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Wire for Encrypted<S> {
     fn early_data(&self) -> EarlyData {
         let session = self.stream.get_ref().1;
         match (self.early, session.is_handshaking(), session.is_early_data_accepted()) {

@@ -48,6 +48,9 @@ pub(in crate::cli) struct FleetArguments {
 /// What a call is.
 #[derive(Debug, Args)]
 pub(super) struct CallArguments {
+    /// An operation instead of method and path; for MMTP.
+    #[arg(long, value_name = "OPERATION", conflicts_with_all = ["method", "path"])]
+    pub(super) call: Option<String>,
     /// Method of HTTP. Default: POST with a body, else GET.
     #[arg(long)]
     pub(super) method: Option<String>,
@@ -78,7 +81,7 @@ pub(super) struct LineArguments {
     /// Clients remember no TLS session: each handshake is a full one.
     #[arg(long)]
     pub(super) cold: bool,
-    /// How often an idle connection is asked for a sign of life (h2: PING). Default: never.
+    /// How often an idle connection is asked for a sign of life (h2: PING; MMTP does so by itself). Default: never.
     #[arg(long, value_name = "DURATION")]
     pub(super) heartbeat: Option<HumanDuration>,
     /// Name of the server, for its certificate and the host of calls. Default: the host of --target.
@@ -103,6 +106,8 @@ pub(super) enum Protocol {
     H1,
     /// HTTP/2, by h2.
     H2,
+    /// MMTP, by the client SDK.
+    Mmtp,
 }
 
 impl fmt::Display for Protocol {
@@ -110,6 +115,7 @@ impl fmt::Display for Protocol {
         f.write_str(match self {
             Self::H1 => "h1",
             Self::H2 => "h2",
+            Self::Mmtp => "mmtp",
         })
     }
 }

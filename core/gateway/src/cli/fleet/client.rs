@@ -6,40 +6,26 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::{
     dial::OwnDialer,
-    driver::{self, Session},
+    driver::{self, Opened, Whose},
     plan::Plan,
     tally::{Called, Tally},
     trouble::{Kind, Trouble},
-    wire::{Bytes, Wire},
+    wire::Bytes,
 };
 
 /// A client of the fleet.
 pub(super) struct Client {
-    plan: Arc<Plan>,
-    tally: Arc<Tally>,
-    number: u32,
-    dialer: OwnDialer,
+    whose: Whose,
+    dialer: Arc<OwnDialer>,
     rng: fastrand::Rng,
     open: Option<Open>,
 }
 
 /// A connection that is open.
 struct Open {
-    session: Box<dyn Session>,
-    wire: Arc<Wire>,
+    opened: Opened,
     since: Instant,
     calls: u32,
-    /// Takes the connection out of the count.
-    _counted: Present,
-}
-
-/// One of the connections that are open.
-struct Present(Arc<Tally>);
-
-impl Drop for Present {
-    fn drop(&mut self) {
-        self.0.left();
-    }
 }
 
 impl Client {
@@ -47,22 +33,23 @@ impl Client {
         let mut rng = fastrand::Rng::with_seed(plan.seed);
         let seed = rng.u64(..) ^ u64::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let mut rng = fastrand::Rng::with_seed(seed);
-        let dialer = OwnDialer::new(plan.dialer.clone(), number, rng.u64(..));
-        Self { plan, tally, number, dialer, rng, open: None }
+        let dialer = Arc::new(OwnDialer::new(plan.dialer.clone(), number, rng.u64(..)));
+        Self { whose: Whose { plan, tally, number }, dialer, rng, open: None }
     }
 
     /// Lives until no call may begin after `end`.
     pub(super) async fn live(mut self, end: Instant) {
-        let deadline = Instant::now() + self.plan.timeout;
-        let arrived = match timeout_at(deadline, self.connect()).await {
+        let deadline = Instant::now() + self.whose.plan.timeout;
+        let arrived = match timeout_at(deadline, self.arrive()).await {
             Ok(arrived) => arrived,
             Err(_) => Err(late("connecting")),
         };
         if let Err(trouble) = arrived {
-            self.tally.connect_failed(self.number, trouble);
+            self.open = None;
+            self.whose.tally.connect_failed(self.whose.number, trouble);
         }
         loop {
-            let due = Instant::now() + self.plan.think.draw(&mut self.rng);
+            let due = Instant::now() + self.whose.plan.think.draw(&mut self.rng);
             if due >= end {
                 self.idle(end).await;
                 return;
@@ -74,22 +61,23 @@ impl Client {
 
     /// Waits, with heartbeats.
     async fn idle(&mut self, until: Instant) {
-        while let (Some(every), Some(open)) = (self.plan.heartbeat, &mut self.open) {
+        while let (Some(every), Some(open)) = (self.whose.plan.heartbeat, &mut self.open) {
             let next = Instant::now() + every;
             if next >= until {
                 break;
             }
             sleep_until(next).await;
-            let alive = timeout_at(next + self.plan.timeout, open.session.heartbeat()).await;
+            let alive =
+                timeout_at(next + self.whose.plan.timeout, open.opened.session.heartbeat()).await;
             let trouble = match alive {
                 Ok(Ok(())) => {
-                    self.tally.heartbeat(self.number);
+                    self.whose.tally.heartbeat(self.whose.number);
                     continue;
                 }
                 Ok(Err(trouble)) => trouble,
                 Err(_) => late("a heartbeat"),
             };
-            self.tally.dropped(self.number, Some(trouble));
+            self.whose.tally.dropped(self.whose.number, Some(trouble));
             self.open = None;
         }
         sleep_until(until).await;
@@ -100,7 +88,7 @@ impl Client {
         let start = Instant::now();
         let mut sent = false;
         let mut bytes = Bytes::default();
-        let deadline = start + self.plan.timeout;
+        let deadline = start + self.whose.plan.timeout;
         let outcome = match timeout_at(deadline, self.attempts(&mut sent, &mut bytes)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(late("an answer")),
@@ -108,15 +96,17 @@ impl Client {
         if outcome.is_err() {
             self.open = None;
         }
-        self.tally.called(self.number, Called { outcome, sent, took: start.elapsed(), bytes });
+        self.whose
+            .tally
+            .called(self.whose.number, Called { outcome, sent, took: start.elapsed(), bytes });
     }
 
     /// The call, once more on another connection where nothing of it was sent on the first one.
     async fn attempts(&mut self, sent: &mut bool, bytes: &mut Bytes) -> Result<u16, Trouble> {
         let mut again = true;
         loop {
-            if self.open.as_ref().is_some_and(|open| !open.session.alive()) {
-                self.tally.dropped(self.number, None);
+            if self.open.as_ref().is_some_and(|open| !open.opened.session.alive()) {
+                self.whose.tally.dropped(self.whose.number, None);
                 self.open = None;
             }
             if self.open.is_none() {
@@ -124,15 +114,15 @@ impl Client {
             }
             // It was just made; a client without one would wait for its deadline.
             let Some(open) = &mut self.open else { return pending().await };
-            let before = open.wire.now();
+            let before = open.opened.wire.now();
             *sent = true;
-            let outcome = open.session.call(&self.plan.request).await;
-            bytes.add(open.wire.now().since(before));
+            let outcome = open.opened.session.call(&self.whose.plan.request).await;
+            bytes.add(open.opened.wire.now().since(before));
             open.calls += 1;
             match outcome {
                 Err(trouble) if trouble.unsent && again => {
                     (again, *sent) = (false, false);
-                    self.tally.dropped(self.number, None);
+                    self.whose.tally.dropped(self.whose.number, None);
                     self.open = None;
                 }
                 other => return other,
@@ -140,21 +130,26 @@ impl Client {
         }
     }
 
+    /// Connects, and waits until calls can be made.
+    async fn arrive(&mut self) -> Result<(), Trouble> {
+        self.connect().await?;
+        match &mut self.open {
+            Some(open) => open.opened.session.ready().await,
+            None => Ok(()),
+        }
+    }
+
     async fn connect(&mut self) -> Result<(), Trouble> {
-        let start = Instant::now();
-        let line = self.dialer.dial().await?;
-        let (wire, handshake) = (line.wire.clone(), line.handshake);
-        let session = driver::open(self.plan.protocol, line).await?;
-        self.tally.connected(self.number, handshake, start.elapsed(), wire.now());
-        let counted = Present(Arc::clone(&self.tally));
-        self.open = Some(Open { session, wire, since: start, calls: 0, _counted: counted });
+        let since = Instant::now();
+        let opened = driver::open(&self.whose, &self.dialer).await?;
+        self.open = Some(Open { opened, since, calls: 0 });
         Ok(())
     }
 
     fn leave_if_due(&mut self) {
         let due = self.open.as_ref().is_some_and(|open| {
-            self.plan.reconnect_every.is_some_and(|every| open.since.elapsed() >= every)
-                || self.plan.calls_per_connection.is_some_and(|most| open.calls >= most)
+            self.whose.plan.reconnect_every.is_some_and(|every| open.since.elapsed() >= every)
+                || self.whose.plan.calls_per_connection.is_some_and(|most| open.calls >= most)
         });
         if due {
             self.open = None;

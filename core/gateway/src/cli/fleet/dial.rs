@@ -3,7 +3,10 @@
 use std::{
     io,
     net::{IpAddr, SocketAddr},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 use paifang_client::simnet::{Link, Profile};
@@ -13,6 +16,7 @@ use tokio::{
 };
 use tokio_rustls::{
     TlsConnector,
+    client::TlsStream,
     rustls::{ClientConfig, HandshakeKind, client::Resumption, pki_types::ServerName},
 };
 
@@ -46,18 +50,31 @@ pub(super) struct Tls {
 
 /// How one client connects: with its own sessions, network and address.
 pub(super) struct OwnDialer {
-    shared: Arc<Dialer>,
+    pub(super) shared: Arc<Dialer>,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     source: Option<IpAddr>,
-    rng: fastrand::Rng,
+    /// Seed of the next connection's network.
+    seed: AtomicU64,
     origin: Instant,
 }
 
-/// An established connection.
-pub(super) struct Line {
-    pub(super) stream: Box<dyn Stream>,
-    pub(super) wire: Arc<Wire>,
-    pub(super) handshake: Handshake,
+/// Bytes as they are on the wire.
+type Raw = Counted<Box<dyn Stream>>;
+
+/// An established connection. With early data its handshake ends later; it resumes then, or does not.
+pub(super) enum Line {
+    Plain(Raw),
+    Tls(Box<TlsStream<Raw>>, Handshake),
+}
+
+impl Line {
+    /// It as a stream, and what kind of handshake it had.
+    pub(super) fn into_stream(self) -> (Box<dyn Stream>, Handshake) {
+        match self {
+            Self::Plain(stream) => (Box::new(stream), Handshake::Plain),
+            Self::Tls(stream, handshake) => (stream, handshake),
+        }
+    }
 }
 
 /// What kind of handshake a connection had.
@@ -77,7 +94,8 @@ impl OwnDialer {
                 true => Resumption::in_memory_sessions(SESSIONS),
                 false => Resumption::disabled(),
             };
-            (TlsConnector::from(Arc::new(config)), tls.name.clone())
+            let early = config.enable_early_data;
+            (TlsConnector::from(Arc::new(config)).early_data(early), tls.name.clone())
         });
         let source = match shared.sources.len() {
             0 => None,
@@ -88,17 +106,15 @@ impl OwnDialer {
         let period = shared.network.as_ref().and_then(|network| network.outages?.every);
         let ahead = period.map(|period| period.mul_f64(rng.f64())).unwrap_or_default();
         let now = Instant::now();
-        Self { shared, tls, source, rng, origin: now.checked_sub(ahead).unwrap_or(now) }
+        let (origin, seed) = (now.checked_sub(ahead).unwrap_or(now), rng.u64(..));
+        Self { shared, tls, source, seed: AtomicU64::new(seed), origin }
     }
 
-    /// Connects.
-    pub(super) async fn dial(&mut self) -> Result<Line, Trouble> {
+    /// Connects; bytes are counted into `wire` too.
+    pub(super) async fn dial(&self, wire: &Arc<Wire>) -> Result<Line, Trouble> {
         let stream = self.reach().await.map_err(|error| Trouble::connecting(&error))?;
-        let wire = Arc::new(Wire::default());
         let counted = Counted::new(stream, wire.clone(), self.shared.wire.clone());
-        let Some((tls, name)) = &self.tls else {
-            return Ok(Line { stream: Box::new(counted), wire, handshake: Handshake::Plain });
-        };
+        let Some((tls, name)) = &self.tls else { return Ok(Line::Plain(counted)) };
         let stream = tls.connect(name.clone(), counted).await.map_err(|error| {
             let kind = match error.kind() {
                 io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Kind::Reset,
@@ -107,17 +123,21 @@ impl OwnDialer {
             };
             Trouble::new(kind, error.to_string()).unsent()
         })?;
-        let handshake = match stream.get_ref().1.handshake_kind() {
+        let session = stream.get_ref().1;
+        let handshake = match session.handshake_kind() {
             Some(HandshakeKind::Resumed) => Handshake::Resumed,
+            // Early data has been offered.
+            None if session.is_handshaking() => Handshake::Resumed,
             _ => Handshake::Full,
         };
-        Ok(Line { stream: Box::new(stream), wire, handshake })
+        Ok(Line::Tls(Box::new(stream), handshake))
     }
 
-    async fn reach(&mut self) -> io::Result<Box<dyn Stream>> {
+    async fn reach(&self) -> io::Result<Box<dyn Stream>> {
         let connect = connect(self.shared.target, self.source);
         let Some(network) = &self.shared.network else { return Ok(Box::new(connect.await?)) };
-        let (end, _) = Link::dial(network, self.rng.u64(..), self.origin, connect).await?;
+        let (end, _) =
+            Link::dial(network, self.seed.fetch_add(1, Relaxed), self.origin, connect).await?;
         Ok(Box::new(end))
     }
 }

@@ -23,6 +23,10 @@ pub(super) struct Plan {
     pub(super) think: Think,
     pub(super) timeout: Duration,
     pub(super) request: Request<Bytes>,
+    /// The operation that is called instead, over MMTP.
+    pub(super) operation: Option<Arc<str>>,
+    /// The host that calls are for.
+    pub(super) authority: String,
     pub(super) reconnect_every: Option<Duration>,
     pub(super) calls_per_connection: Option<u32>,
     pub(super) heartbeat: Option<Duration>,
@@ -54,6 +58,9 @@ impl Plan {
         if line.heartbeat.is_some_and(|every| every.get().is_zero()) {
             return Err("--heartbeat: it cannot be all the time".to_owned());
         }
+        if words.call.call.is_some() && words.protocol != Protocol::Mmtp {
+            return Err(format!("--call: {} has no operations; name a --path", words.protocol));
+        }
         let address = look_up(&authority, secure).await?;
         let sources = limits::sources(&line.source, words.clients, address);
         if sources.iter().any(|source| source.is_ipv4() != address.is_ipv4()) {
@@ -75,6 +82,8 @@ impl Plan {
             think: words.think,
             timeout: words.timeout.get(),
             request: request(&words.call, words.protocol, secure, &shown)?,
+            operation: words.call.call.as_deref().map(Arc::from),
+            authority: shown.to_string(),
             reconnect_every: line.reconnect_every.map(|every| every.get()),
             calls_per_connection: line.calls_per_connection,
             heartbeat: line.heartbeat.map(|every| every.get()),
@@ -120,6 +129,7 @@ fn tls(line: &LineArguments, protocol: Protocol, host: &str) -> Result<Tls, Stri
     let config = spec.client_config(&SystemRoots::default()).map_err(|error| error.to_string());
     let mut config = config?;
     config.alpn_protocols = vec![driver::alpn(protocol).to_vec()];
+    config.enable_early_data = protocol == Protocol::Mmtp && !line.cold;
     let name = ServerName::try_from(host.to_owned())
         .map_err(|_| format!("`{host}` is no name that a certificate may have; see --host"))?;
     Ok(Tls { config, name, resume: !line.cold })
@@ -152,7 +162,7 @@ fn request(
     *request.method_mut() = method;
     // HTTP/1.1 has the path in its first line and the name in `host`.
     let (uri, version) = match protocol {
-        Protocol::H1 => (path.to_owned(), Version::HTTP_11),
+        Protocol::H1 | Protocol::Mmtp => (path.to_owned(), Version::HTTP_11),
         Protocol::H2 => (format!("{scheme}://{authority}{path}"), Version::HTTP_2),
     };
     *request.uri_mut() = uri.parse().map_err(|_| wrong())?;

@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -49,6 +52,8 @@ pub(super) struct Counts {
     pub(super) full: u64,
     pub(super) resumed: u64,
     pub(super) plain: u64,
+    /// Connections whose first bytes went before the handshake's end.
+    pub(super) early: u64,
     pub(super) connect_failed: u64,
     /// Connections that ended although the client had not left.
     pub(super) dropped: u64,
@@ -58,6 +63,22 @@ pub(super) struct Counts {
     /// Bytes while calls were made.
     pub(super) call_bytes: Bytes,
     recent_bad: u64,
+}
+
+/// One of the connections that are open.
+pub(super) struct Present(Arc<Tally>);
+
+impl Present {
+    /// Of one that [`Tally::connected`] has counted.
+    pub(super) fn new(tally: Arc<Tally>) -> Self {
+        Self(tally)
+    }
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        self.0.left();
+    }
 }
 
 /// How a call went.
@@ -90,6 +111,7 @@ impl Counts {
             full: 0,
             resumed: 0,
             plain: 0,
+            early: 0,
             connect_failed: 0,
             dropped: 0,
             heartbeats: 0,
@@ -116,6 +138,7 @@ impl Counts {
         self.full += other.full;
         self.resumed += other.resumed;
         self.plain += other.plain;
+        self.early += other.early;
         self.connect_failed += other.connect_failed;
         self.dropped += other.dropped;
         self.heartbeats += other.heartbeats;
@@ -143,7 +166,12 @@ impl Tally {
         counts.connect_bytes.add(bytes);
     }
 
-    pub(super) fn left(&self) {
+    /// A connection has offered early data.
+    pub(super) fn early(&self, client: u32) {
+        self.of(client).early += 1;
+    }
+
+    fn left(&self) {
         self.present.fetch_sub(1, Relaxed);
     }
 

@@ -2,6 +2,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 
@@ -12,7 +13,7 @@ use super::{
     dial::Handshake,
     limits,
     report::Second,
-    tally::{Called, Tally},
+    tally::{Called, Present, Tally},
     trouble::{Kind, Trouble},
     wire::Bytes,
 };
@@ -40,10 +41,10 @@ fn a_call_without_an_answer_is_lost_and_one_that_was_not_sent_has_failed() {
 
 #[test]
 fn a_second_has_what_came_since_the_last_one() {
-    let tally = Tally::new();
+    let tally = Arc::new(Tally::new());
     tally.connected(4, Handshake::Full, Duration::from_millis(3), Bytes::default());
     tally.connected(5, Handshake::Resumed, Duration::from_millis(3), Bytes::default());
-    tally.left();
+    drop(Present::new(tally.clone()));
     tally.called(4, called(Ok(200), true));
     tally.called(5, called(Err(Trouble::new(Kind::Reset, "")), true));
     let first = Second::of(1, &tally.turn());

@@ -9,15 +9,15 @@ use hyper_util::rt::TokioIo;
 
 use super::Session;
 use crate::cli::fleet::{
-    dial::Line,
     trouble::{Kind, Trouble},
+    wire::Stream,
 };
 
 struct Http1(SendRequest<Full<Bytes>>);
 
-pub(super) async fn open(line: Line) -> Result<Box<dyn Session>, Trouble> {
+pub(super) async fn open(stream: Box<dyn Stream>) -> Result<Box<dyn Session>, Trouble> {
     let (sender, connection) =
-        handshake(TokioIo::new(line.stream)).await.map_err(|error| Trouble::of(&error).unsent())?;
+        handshake(TokioIo::new(stream)).await.map_err(|error| Trouble::of(&error).unsent())?;
     // How it ends is told to whoever calls over it.
     tokio::spawn(connection);
     Ok(Box::new(Http1(sender)))

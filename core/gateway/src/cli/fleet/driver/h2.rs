@@ -12,8 +12,8 @@ use http::Request;
 
 use super::Session;
 use crate::cli::fleet::{
-    dial::Line,
     trouble::{Kind, Trouble},
+    wire::Stream,
 };
 
 /// Bytes that a server may send ahead, of a stream and of the connection: no answer waits for credit.
@@ -25,10 +25,10 @@ struct Http2 {
     ended: Arc<AtomicBool>,
 }
 
-pub(super) async fn open(line: Line) -> Result<Box<dyn Session>, Trouble> {
+pub(super) async fn open(stream: Box<dyn Stream>) -> Result<Box<dyn Session>, Trouble> {
     let mut builder = h2::client::Builder::new();
     builder.initial_window_size(WINDOW).initial_connection_window_size(WINDOW).enable_push(false);
-    let opened = builder.handshake(line.stream).await;
+    let opened = builder.handshake(stream).await;
     let (sender, mut connection) = opened.map_err(|error| told(&error).unsent())?;
     let pings = connection.ping_pong();
     let ended = Arc::new(AtomicBool::new(false));

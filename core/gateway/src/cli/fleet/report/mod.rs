@@ -67,6 +67,8 @@ pub(super) struct Connections {
     pub(super) full: u64,
     pub(super) resumed: u64,
     pub(super) plain: u64,
+    /// With TLS whose first bytes went before the handshake's end.
+    pub(super) early: u64,
     pub(super) failed: u64,
     pub(super) dropped: u64,
     pub(super) heartbeats: u64,
@@ -171,6 +173,7 @@ impl Report {
                 full: counts.full,
                 resumed: counts.resumed,
                 plain: counts.plain,
+                early: counts.early,
                 failed: counts.connect_failed,
                 dropped: counts.dropped,
                 heartbeats: counts.heartbeats,

@@ -32,10 +32,11 @@ fn write(report: &Report, out: &mut String) -> std::fmt::Result {
     spread(out, "latency", &report.latency_ms)?;
     writeln!(
         out,
-        "connections  {} at most, {} full handshakes, {} resumed, {} without TLS, {} failed, {} dropped",
+        "connections  {} at most, {} full handshakes, {} resumed ({} with early data), {} without TLS, {} failed, {} dropped",
         connections.peak,
         connections.full,
         connections.resumed,
+        connections.early,
         connections.plain,
         connections.failed,
         connections.dropped
