@@ -2,6 +2,7 @@
 
 mod calls;
 mod early;
+mod python;
 mod users;
 
 use paifang_tests::harness::Recorder;
