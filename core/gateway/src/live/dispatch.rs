@@ -230,7 +230,8 @@ impl Dispatcher {
         let Some(&index) = serving.snapshot.table().by_operation(&named.name) else {
             return refused(Rejection::new(error::NO_OPERATION));
         };
-        let Some(form) = &serving.operations[index] else {
+        let form = serving.operations[index].as_ref();
+        let Some(form) = form.filter(|form| form.is_on(&incoming.connection.listener)) else {
             return refused(Rejection::new(error::NO_OPERATION));
         };
         match form.fill(named, &serving.paths) {

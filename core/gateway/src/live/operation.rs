@@ -26,6 +26,8 @@ pub(crate) struct OperationForm {
     path: PathPattern,
     /// The host of the API's match, where it names one that is no pattern.
     pub(crate) host: Option<Box<str>>,
+    /// The listeners that it is served on; all where there is none.
+    listeners: Vec<Box<str>>,
 }
 
 impl OperationForm {
@@ -35,7 +37,8 @@ impl OperationForm {
         let name = api.operation.as_ref()?;
         let literal = || PathPattern::parse(&format!("/{}", name.value())).ok();
         let Some(matches) = &api.matches else {
-            return Some(Self { method: Method::POST, path: literal()?, host: None });
+            let (host, listeners) = (None, Vec::new());
+            return Some(Self { method: Method::POST, path: literal()?, host, listeners });
         };
         let method = matches.method.iter().find_map(|method| method.value().parse().ok());
         // They were parsed when the routes were built.
@@ -46,7 +49,13 @@ impl OperationForm {
         };
         let mut hosts = matches.host.iter().map(|host| host.value());
         let host = hosts.find(|host| !host.contains('*')).map(|host| host.as_str().into());
-        Some(Self { method: method.unwrap_or(Method::POST), path, host })
+        let listeners = matches.listener.iter().map(|name| (**name.value()).into()).collect();
+        Some(Self { method: method.unwrap_or(Method::POST), path, host, listeners })
+    }
+
+    /// Whether it can be called on this listener: naming an operation is no way around that.
+    pub(crate) fn is_on(&self, listener: &str) -> bool {
+        self.listeners.is_empty() || self.listeners.iter().any(|own| **own == *listener)
     }
 
     /// Method, URI and parameters of one call.

@@ -94,10 +94,19 @@ async fn what_is_not_there_is_said() {
 apis:
   - { id: a, match: { path: '/a/{b}' }, operation: a, upstream: main }
   - { id: off, operation: off, state: offline, upstream: main }
+  - { id: inside, match: { path: /inside, listener: inner }, operation: inside, upstream: main }
 ";
-    let running = Setup::new(config(&upstream, rest)).start().await;
+    let inner =
+        "mmtp: { plain: true } }, { name: inner, address: 127.0.0.1:0, mmtp: { plain: true } }";
+    let config = config(&upstream, rest).replace("mmtp: { plain: true } }", inner);
+    let running = Setup::new(config).start().await;
+    let mut client = MmtpClient::connect(running.listener("inner"), &mmtp_hello(2)).await;
+    assert_eq!(client.call("inside", "").await.status, 200);
+    drop(client);
     let mut client = MmtpClient::connect(running.address(), &mmtp_hello(1)).await;
-    assert_eq!(client.call("nothing", "").await.error, 1103);
+    for operation in ["nothing", "inside"] {
+        assert_eq!(client.call(operation, "").await.error, 1103, "{operation}");
+    }
     assert_eq!(client.call("a", "").await.error, 1001);
     assert_eq!(client.call("off", "").await.error, 1010);
     for value in ["..", "b/../../c"] {
@@ -107,7 +116,7 @@ apis:
         });
         assert_eq!(client.answer(key).await.error, 1001, "{value}");
     }
-    assert_eq!(upstream.count(), 0);
+    assert_eq!(upstream.count(), 1);
     drop(client);
     running.stop().await;
 }
