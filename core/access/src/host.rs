@@ -2,6 +2,7 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
+use http::HeaderMap;
 use paifang_mmtp::{
     greeting::{Auth, Closing, Hello, Welcome},
     session::Message,
@@ -45,7 +46,7 @@ pub trait Host: Send + Sync + 'static {
     fn deliver(
         &self,
         client: &Arc<Client<Self::Transport>>,
-        message: Message,
+        delivery: Delivery,
     ) -> impl Future<Output = bool> + Send;
 
     /// Waits until the transport's handshake is over, where what came before could have been sent by somebody else (TLS
@@ -54,6 +55,17 @@ pub trait Host: Send + Sync + 'static {
         let _ = transport;
         std::future::ready(())
     }
+}
+
+/// A message to be taken over, with what held when it came.
+#[derive(Debug)]
+pub struct Delivery {
+    /// The message.
+    pub message: Message,
+    /// The connection's user then.
+    pub user: Option<Arc<User>>,
+    /// The fields that a call would have had then: those of HELLO, and the credential.
+    pub headers: HeaderMap,
 }
 
 /// What an admitted client is told besides what the front itself knows.

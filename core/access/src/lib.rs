@@ -23,7 +23,7 @@ mod stats;
 pub use call::{Call, CallFront, Target};
 pub use client::{Client, User};
 pub use connection::{Handle, NotSent};
-pub use host::{Admission, Denied, Drain, Host};
+pub use host::{Admission, Delivery, Denied, Drain, Host};
 pub use limits::Limits;
 pub use registry::{Pushed, Registry};
 pub use server::Server;

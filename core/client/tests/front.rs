@@ -5,7 +5,8 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use http::{HeaderValue, Response};
 use paifang_access::{
-    Admission, Call, Client as Connected, Denied, Drain, Host, Limits, Server, Target, User,
+    Admission, Call, Client as Connected, Delivery, Denied, Drain, Host, Limits, Server, Target,
+    User,
 };
 use paifang_client::{
     Auth, Client, ClientBuilder, Error, State,
@@ -13,7 +14,7 @@ use paifang_client::{
 };
 use paifang_mmtp::{
     greeting::{Closing, Hello},
-    session::{Message, NewMessage},
+    session::NewMessage,
 };
 use paifang_pipeline::{BodySize, Frame, Front, Inbound};
 use tokio::sync::watch;
@@ -66,7 +67,7 @@ impl Host for Echo {
         let _ = front.send(Frame::last("!".into())).await;
     }
 
-    async fn deliver(&self, _: &Arc<Connected<()>>, _: Message) -> bool {
+    async fn deliver(&self, _: &Arc<Connected<()>>, _: Delivery) -> bool {
         true
     }
 }

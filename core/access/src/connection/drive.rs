@@ -31,7 +31,7 @@ use super::{
     timer::Leaving,
 };
 use crate::{
-    Call, Client, Drain, Host, Limits, Server,
+    Call, Client, Delivery, Drain, Host, Limits, Server,
     call::{Inbox, Piece},
     stats::Group,
 };
@@ -87,6 +87,8 @@ pub(crate) async fn serve<H: Host, S: AsyncRead + AsyncWrite + Send + Unpin>(
             if matches!(written, Poll::Ready(Err(_))) {
                 driver.shared.lock().session.lost();
             }
+            // Writing makes events too: who waited for room has it.
+            busy |= driver.shared.lock().session.has_events();
             busy |= driver.poll_timer(io.stalled, timer.as_mut(), cx);
             if !busy {
                 server.stats().count_in(std::mem::take(&mut io.bytes_in));
@@ -173,7 +175,10 @@ impl<H: Host> Driver<'_, H> {
                 self.server.stats().count_messages_in(1);
                 let channel = message.key.channel;
                 let client = self.client.clone()?;
-                let first = self.shared.lock().enqueue(*message);
+                let user = client.user();
+                let headers = client.call_fields();
+                let delivery = Delivery { message: *message, user, headers };
+                let first = self.shared.lock().enqueue(delivery);
                 return first.then_some(Job::Messages(client, channel));
             }
             Event::Update(update) => {

@@ -3,7 +3,7 @@
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::FutureExt;
-use paifang_mmtp::session::Key;
+use paifang_mmtp::{code::CloseCode, greeting::Closing, session::Key};
 use paifang_pipeline::error;
 
 use super::Shared;
@@ -24,13 +24,22 @@ pub(super) async fn work<H: Host>(host: Arc<H>, shared: Arc<Shared>, job: Job<H:
             serve_call(&*host, shared, call, key, ended).await;
         }
         Job::Messages(client, channel) => loop {
-            let Some(message) = shared.lock().dequeue(channel) else { return };
-            let (key, delivery, cost) = (message.key, message.delivery, message.cost);
-            let taken = AssertUnwindSafe(host.deliver(&client, message)).catch_unwind().await;
+            let Some(next) = shared.lock().dequeue(channel) else { return };
+            let (key, delivery, cost) =
+                (next.message.key, next.message.delivery, next.message.cost);
+            let taken = AssertUnwindSafe(host.deliver(&client, next)).catch_unwind().await;
             let mut state = shared.lock();
             state.session.consumed(channel, cost);
-            if delivery && taken.unwrap_or(false) {
-                state.session.acknowledge(key);
+            match taken {
+                Ok(true) if delivery => state.session.acknowledge(key),
+                Ok(true) => {}
+                // An ACK of a later one would stand for this one too; so the client sends them again, over another connection.
+                _ if delivery => {
+                    let closing = Closing::new(CloseCode::UNAVAILABLE);
+                    state.session.close(closing.detail("a delivery was not taken over"));
+                    return;
+                }
+                _ => {}
             }
         },
     }

@@ -14,12 +14,16 @@ use futures::task::AtomicWaker;
 use paifang_mmtp::{
     code::CloseCode,
     greeting::{Closing, Update},
-    session::{Key, Message, Millis, NewMessage, Session},
+    session::{Key, Millis, NewMessage, Session},
 };
 use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
-use crate::call::Inbox;
+use crate::{Delivery, call::Inbox};
+
+/// The most messages of a channel, and bytes of all, that wait to be taken over.
+const MESSAGES: usize = 1024;
+const MESSAGE_BYTES: usize = 4 << 20;
 
 /// What a connection's task, its calls and others have in common.
 #[derive(Debug)]
@@ -38,12 +42,19 @@ pub(crate) struct State {
     /// Calls whose fronts live.
     inboxes: Vec<(Key, Inbox)>,
     /// Messages that wait for the one before them, by channel.
-    messages: Vec<(u8, VecDeque<Message>)>,
+    messages: Vec<(u8, VecDeque<Delivery>)>,
+    /// Bytes of them.
+    message_bytes: usize,
 }
 
 impl Shared {
     pub(crate) fn new(session: Session) -> Self {
-        let state = Mutex::new(State { session, inboxes: Vec::new(), messages: Vec::new() });
+        let state = Mutex::new(State {
+            session,
+            inboxes: Vec::new(),
+            messages: Vec::new(),
+            message_bytes: 0,
+        });
         Self { state, task: AtomicWaker::new(), began: Instant::now() }
     }
 
@@ -83,27 +94,39 @@ impl State {
         Some(inbox)
     }
 
-    /// Puts a message behind those of its channel; true when somebody has to begin to take them over.
-    fn enqueue(&mut self, message: Message) -> bool {
-        let channel = message.key.channel;
+    /// Puts a message behind those of its channel; true when somebody has to begin to take them over. Too many end the connection.
+    fn enqueue(&mut self, delivery: Delivery) -> bool {
+        let channel = delivery.message.key.channel;
+        self.message_bytes += delivery.message.data.len();
+        if self.message_bytes > MESSAGE_BYTES {
+            let why = "its messages come faster than they are taken over";
+            self.session.close(Closing::new(CloseCode::TOO_FAST).detail(why));
+        }
         match self.messages.iter_mut().find(|(own, _)| *own == channel) {
             Some((_, waiting)) => {
-                waiting.push_back(message);
+                if waiting.len() >= MESSAGES {
+                    let why = "too many messages wait to be taken over";
+                    self.session.close(Closing::new(CloseCode::TOO_FAST).detail(why));
+                }
+                waiting.push_back(delivery);
                 false
             }
             None => {
-                self.messages.push((channel, VecDeque::from([message])));
+                self.messages.push((channel, VecDeque::from([delivery])));
                 true
             }
         }
     }
 
-    /// The next message of a channel; after the last one the channel is forgotten.
-    fn dequeue(&mut self, channel: u8) -> Option<Message> {
+    /// The next message of a channel; after the last one, or when the connection is gone, the channel is forgotten.
+    fn dequeue(&mut self, channel: u8) -> Option<Delivery> {
         let index = self.messages.iter().position(|(own, _)| *own == channel)?;
-        let next = self.messages[index].1.pop_front();
-        if next.is_none() {
-            self.messages.swap_remove(index);
+        let next = self.messages[index].1.pop_front().filter(|_| !self.session.is_closed());
+        match &next {
+            Some(next) => self.message_bytes -= next.message.data.len(),
+            None => {
+                self.messages.swap_remove(index);
+            }
         }
         next
     }

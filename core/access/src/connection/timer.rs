@@ -49,21 +49,23 @@ impl<H: Host> Driver<'_, H> {
         if self.poll_leaving(now) {
             return true;
         }
-        let due = {
+        let (due, closed) = {
             let mut state = self.shared.lock();
             let due = state.session.timeout().map(|at| self.shared.instant(at));
             if due.is_some_and(|at| at <= now) {
                 state.session.handle_timeout(self.shared.now());
                 return true;
             }
-            due
+            (due, state.session.is_closed())
         };
         let leaving = match self.leaving {
+            // Then it has left.
+            _ if closed => None,
             Some(Leaving::At(at)) => Some(at),
             Some(Leaving::Said { quiet_until }) => quiet_until,
             None => None,
         };
-        let stall = stalled.map(|since| since + self.limits.stall);
+        let stall = stalled.map(|since| since + self.limits.stall).filter(|at| *at > now);
         let Some(next) = [due, leaving, stall].into_iter().flatten().min() else { return false };
         // A timer that comes too early is set again; moving it for every frame would cost more.
         if timer.deadline() > next || timer.is_elapsed() {
@@ -74,6 +76,10 @@ impl<H: Host> Driver<'_, H> {
     }
 
     fn poll_leaving(&mut self, now: Instant) -> bool {
+        if self.leaving.is_none() && self.shared.lock().session.is_going() {
+            // Somebody else has said it: the device has a newer connection.
+            self.leaving = Some(Leaving::Said { quiet_until: None });
+        }
         match &mut self.leaving {
             Some(Leaving::At(at)) if *at <= now => {
                 let jitter = RETURN_JITTER_MS;

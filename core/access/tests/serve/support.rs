@@ -11,10 +11,12 @@ use std::{
 
 use bytes::BytesMut;
 use http::{HeaderValue, Response, StatusCode};
-use paifang_access::{Admission, Call, Client, Denied, Drain, Host, Limits, Server, Target, User};
+use paifang_access::{
+    Admission, Call, Client, Delivery, Denied, Drain, Host, Limits, Server, Target, User,
+};
 use paifang_mmtp::{
     greeting::{Auth, Closing, Hello},
-    session::{Config, Event, Message, Millis, Session},
+    session::{Config, Event, Millis, Session},
 };
 use paifang_pipeline::{BodySize, Frame, Front, Inbound};
 use parking_lot::Mutex;
@@ -109,8 +111,8 @@ impl Host for Echo {
         let _ = front.send(Frame::last("!".into())).await;
     }
 
-    async fn deliver(&self, _: &Arc<Client<&'static str>>, message: Message) -> bool {
-        let data = message.data.to_vec();
+    async fn deliver(&self, _: &Arc<Client<&'static str>>, delivery: Delivery) -> bool {
+        let data = delivery.message.data.to_vec();
         let good = data != b"bad";
         self.messages.lock().push(data);
         good

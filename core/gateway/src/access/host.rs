@@ -3,7 +3,7 @@
 use super::memory::MemoryFront;
 use crate::{
     edge::ConnInfo,
-    front::Incoming,
+    front::{Incoming, Service, method},
     live::{Dispatcher, Live, NamedOperation},
 };
 use bytes::Bytes;
@@ -11,14 +11,15 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Uri, Version,
     header::{AUTHORIZATION, CONTENT_LENGTH, HOST},
 };
-use paifang_access::{Admission, Call, Client, Denied, Host, Limits, Target, User};
+use paifang_access::{Admission, Call, Client, Delivery, Denied, Host, Limits, Target, User};
 use paifang_config::{model, route};
 use paifang_mmtp::{
     greeting::{Auth, Closing, Heartbeat, Hello, Settings},
-    session::{CallId, Message},
+    session::CallId,
 };
 use paifang_pipeline::{
-    Exchange, Front, FrontKind, HostName, RequestHead, Served, units::HumanDuration,
+    BodySize, ErrorCode, Exchange, Frame, Front, FrontKind, HostName, RequestHead, Served, error,
+    units::HumanDuration,
 };
 use std::sync::Arc;
 
@@ -118,9 +119,19 @@ impl Host for AccessHost {
                     self.dispatcher.serve_mmtp(incoming, Some(&named), front, |_| ()).await;
             }
             Target::Path { method, path } => {
-                // What is no method, or no path, is told by the route table: it has no API.
-                let method = Method::from_bytes(method.as_bytes()).unwrap_or_default();
-                let uri = Uri::try_from(&*path).unwrap_or_default();
+                let (method, uri) = match target_of(&method, &path) {
+                    Ok(target) => target,
+                    Err(row) => {
+                        let refused = self.dispatcher.refuse(&client.transport, row, "its TARGET");
+                        let (head, body) = refused.into_parts();
+                        let size = BodySize::Exact(body.len() as u64);
+                        if front.send_head(head, size).await.is_ok() {
+                            // A client that is gone needs no answer.
+                            let _ = front.send(Frame::last(body)).await;
+                        }
+                        return;
+                    }
+                };
                 let mut incoming = incoming(&client, method, uri, headers);
                 if let Ok(host) = HeaderValue::from_str(incoming.host.as_str())
                     && !incoming.host.as_str().is_empty()
@@ -133,19 +144,21 @@ impl Host for AccessHost {
         }
     }
 
-    async fn deliver(&self, client: &Arc<Client<Transport>>, message: Message) -> bool {
+    async fn deliver(&self, client: &Arc<Client<Transport>>, delivery: Delivery) -> bool {
+        let Delivery { message, mut headers, .. } = delivery;
         let config = self.config();
         let components = &config.components;
         let operation = match message.key.channel {
             3 => &components.sync,
             4 => &components.log,
-            _ => &components.app,
+            8..=15 => &components.app,
+            // Push comes from the server alone.
+            _ => &None,
         };
         let Some(operation) = operation else {
             tracing::debug!(channel = message.key.channel, "a message for no component");
             return false;
         };
-        let mut headers = HeaderMap::new();
         headers.insert("x-mmtp-channel", u16::from(message.key.channel).into());
         forward_id(&mut headers, &CallId::of(&client.nonce, message.key));
         let body = message.data;
@@ -157,6 +170,17 @@ impl Host for AccessHost {
         // False means that the connection has ended, which others notice too.
         let _ = transport.handshake_end().await;
     }
+}
+
+/// Method and URI of a TARGET, held to what the fronts of HTTP hold them to.
+fn target_of(method: &str, path: &str) -> Result<(Method, Uri), &'static ErrorCode> {
+    let method = method::check(method.as_bytes()).map_err(|refusal| refusal.code)?;
+    let about_server = path == "*" && method == Method::OPTIONS;
+    if !path.starts_with('/') && !about_server {
+        return Err(error::BAD_PATH);
+    }
+    let uri = Uri::try_from(path).map_err(|_| error::BAD_PATH)?;
+    Ok((method, uri))
 }
 
 /// Says which attempts are one call, where the client has not said so itself.
@@ -173,8 +197,11 @@ fn incoming(client: &Client<Transport>, method: Method, uri: Uri, headers: Heade
     let connection = client.transport.clone();
     let named = client.authority.as_deref();
     let sni = connection.tls.as_ref().and_then(|tls| tls.server_name.as_deref());
-    let host = named.or(sni).and_then(|host| route::Host::parse(host.as_bytes()).ok());
-    let host = HostName::new(host.as_ref().map(route::Host::name).unwrap_or_default());
+    let host = {
+        let mut hosts = [named, sni].into_iter().flatten();
+        let host = hosts.find_map(|host| route::Host::parse(host.as_bytes()).ok());
+        HostName::new(host.as_ref().map(route::Host::name).unwrap_or_default())
+    };
     let mut head: RequestHead = http::Request::new(()).into_parts().0;
     (head.method, head.uri, head.version, head.headers) = (method, uri, Version::HTTP_2, headers);
     Incoming { head, host, connection, front: FrontKind::Mmtp }

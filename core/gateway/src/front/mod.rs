@@ -21,7 +21,7 @@ pub mod fields;
 pub mod hop;
 mod http1;
 mod http2;
-mod method;
+pub(crate) mod method;
 mod mmtp;
 mod pace;
 mod refusal;

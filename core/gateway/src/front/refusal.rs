@@ -6,8 +6,8 @@ use std::borrow::Cow;
 /// A row of the error table, and a sentence for the client. The sentence never holds bytes of the
 /// request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub(super) code: &'static ErrorCode,
+pub(crate) struct Refusal {
+    pub(crate) code: &'static ErrorCode,
     pub(super) detail: Cow<'static, str>,
 }
 

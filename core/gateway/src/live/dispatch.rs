@@ -15,7 +15,7 @@ use http::{
 };
 use paifang_config::route::{self, PathError};
 use paifang_pipeline::{
-    Engine, ErrorCode, Exchange, Front, HostName, Param, Params, Rejection, Response, Served, error,
+    Engine, ErrorCode, Exchange, Front, Param, Params, Rejection, Response, Served, error,
 };
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -199,13 +199,19 @@ impl Dispatcher {
         after: impl FnOnce(&Exchange) -> R,
     ) -> (Served, R) {
         let mut asked = Asked::take(&mut incoming);
+        // No proxy speaks MMTP, so nobody but the handshake says what came early.
+        asked.early_data = !incoming.connection.handshake_done();
         let mut found = self.admit_mmtp(&mut incoming, named);
         if asked.early_data {
             match &found.0 {
                 Target::Api(api) if api.early_data => {}
                 _ => {
                     let connection = incoming.connection.clone();
-                    if !connection.handshake_end().await {
+                    let done = tokio::select! {
+                        done = connection.handshake_end() => done,
+                        () = front.closed() => false,
+                    };
+                    if !done {
                         let rejection = Rejection::new(error::TOO_EARLY);
                         let fallback = self.live.load().fallback.clone();
                         found = (Target::Refused(fallback, rejection), Params::default());
@@ -230,21 +236,18 @@ impl Dispatcher {
         let Some(&index) = serving.snapshot.table().by_operation(&named.name) else {
             return refused(Rejection::new(error::NO_OPERATION));
         };
-        let form = serving.operations[index].as_ref();
-        let Some(form) = form.filter(|form| form.is_on(&incoming.connection.listener)) else {
+        let Some(form) = &serving.operations[index] else {
             return refused(Rejection::new(error::NO_OPERATION));
         };
         match form.fill(named, &serving.paths) {
             Ok((method, uri, params)) => {
                 (incoming.head.method, incoming.head.uri) = (method, uri);
-                let host = form.host.as_deref().unwrap_or(incoming.host.as_str());
-                if let Ok(value) = HeaderValue::from_str(host)
-                    && !host.is_empty()
+                form.name_host(incoming);
+                // Naming an operation is no way around what its route asks for, nor past a more exact one.
+                if form.is_routed
+                    && find(&serving, incoming).ok().map(|(found, _)| found) != Some(index)
                 {
-                    incoming.head.headers.insert(HOST, value);
-                    if host != incoming.host.as_str() {
-                        incoming.host = HostName::new(host);
-                    }
+                    return refused(Rejection::new(error::NO_OPERATION));
                 }
                 (Target::Api(serving.apis[index].clone()), params)
             }

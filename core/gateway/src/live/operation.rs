@@ -1,11 +1,12 @@
 //! Calls that name an operation: the HTTP form that steps and upstreams see.
 
-use http::{Method, Uri};
+use crate::front::Incoming;
+use http::{HeaderValue, Method, Uri, header::HOST};
 use paifang_config::{
     model,
     route::{EncodedSlash, PathPattern, PathPolicy},
 };
-use paifang_pipeline::{Param, Params, Rejection, error};
+use paifang_pipeline::{HostName, Param, Params, Rejection, error};
 use std::sync::Arc;
 
 /// What a call names instead of a method and a path.
@@ -25,9 +26,9 @@ pub(crate) struct OperationForm {
     method: Method,
     path: PathPattern,
     /// The host of the API's match, where it names one that is no pattern.
-    pub(crate) host: Option<Box<str>>,
-    /// The listeners that it is served on; all where there is none.
-    listeners: Vec<Box<str>>,
+    host: Option<Box<str>>,
+    /// The API has a match, which a call must fit in this form.
+    pub(crate) is_routed: bool,
 }
 
 impl OperationForm {
@@ -37,8 +38,8 @@ impl OperationForm {
         let name = api.operation.as_ref()?;
         let literal = || PathPattern::parse(&format!("/{}", name.value())).ok();
         let Some(matches) = &api.matches else {
-            let (host, listeners) = (None, Vec::new());
-            return Some(Self { method: Method::POST, path: literal()?, host, listeners });
+            let path = literal()?;
+            return Some(Self { method: Method::POST, path, host: None, is_routed: false });
         };
         let method = matches.method.iter().find_map(|method| method.value().parse().ok());
         // They were parsed when the routes were built.
@@ -49,13 +50,20 @@ impl OperationForm {
         };
         let mut hosts = matches.host.iter().map(|host| host.value());
         let host = hosts.find(|host| !host.contains('*')).map(|host| host.as_str().into());
-        let listeners = matches.listener.iter().map(|name| (**name.value()).into()).collect();
-        Some(Self { method: method.unwrap_or(Method::POST), path, host, listeners })
+        Some(Self { method: method.unwrap_or(Method::POST), path, host, is_routed: true })
     }
 
-    /// Whether it can be called on this listener: naming an operation is no way around that.
-    pub(crate) fn is_on(&self, listener: &str) -> bool {
-        self.listeners.is_empty() || self.listeners.iter().any(|own| **own == *listener)
+    /// Gives a call the host of its API, where that names one; else it keeps the connection's.
+    pub(crate) fn name_host(&self, incoming: &mut Incoming) {
+        if let Some(host) = &self.host {
+            incoming.host = HostName::new(host);
+        }
+        let host = incoming.host.as_str();
+        if let Ok(value) = HeaderValue::from_str(host)
+            && !host.is_empty()
+        {
+            incoming.head.headers.insert(HOST, value);
+        }
     }
 
     /// Method, URI and parameters of one call.

@@ -225,7 +225,10 @@ impl Session {
         {
             return Err(Fault::new(CloseCode::MALFORMED, "TLVs that DATA may not have"));
         }
-        if wanted {
+        if part.data.is_empty() && !end {
+            // It says nothing, and what costs no credit must not be kept.
+            self.consumed(key.channel, cost);
+        } else if wanted {
             let (tlvs, data) = own(part);
             self.tell(Event::Data { key, data, end, tlvs, cost })?;
         } else {

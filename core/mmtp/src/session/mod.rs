@@ -132,6 +132,12 @@ impl Session {
         event
     }
 
+    /// Whether [`Self::poll_event`] has one.
+    #[must_use]
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
     /// Whether the connection is at its end: what [`Self::poll_transmit`] still gives is the last.
     #[must_use]
     pub fn is_closed(&self) -> bool {

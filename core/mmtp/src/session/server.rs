@@ -19,6 +19,8 @@ use crate::{
 
 /// The version that is spoken here.
 pub(super) const VERSION: u8 = 1;
+/// The most bytes of messages that wait for a change of the user.
+const HELD_BYTES: usize = 4 << 20;
 /// Changes of the user that may wait behind one another.
 const MAX_LOGINS: usize = 8;
 
@@ -30,6 +32,8 @@ pub(super) struct Server {
     /// HELLO or a LOGIN is being decided: what comes behind it.
     holding: bool,
     held: VecDeque<Event>,
+    /// Bytes of messages among them.
+    held_bytes: usize,
     logins: usize,
     /// The last user epoch that was asked for.
     epoch: u32,
@@ -53,7 +57,11 @@ impl Server {
 
     /// False when there are too many.
     pub(super) fn hold(&mut self, event: Event, most: usize) -> bool {
-        let room = self.held.len() < most;
+        // What calls hold is bounded by credit; whole messages are not.
+        if let Event::Message(message) = &event {
+            self.held_bytes += message.data.len();
+        }
+        let room = self.held.len() < most && self.held_bytes <= HELD_BYTES;
         if room {
             self.held.push_back(event);
         }
@@ -184,6 +192,7 @@ impl Session {
             }
         }
         server.held = VecDeque::new();
+        server.held_bytes = 0;
     }
 
     /// The name for a number, learnt where the number is not 0; `None` when it is too large.
@@ -239,6 +248,12 @@ impl Session {
         let Role::Server(server) = &mut self.role else { return };
         closing.last.clone_from(server.going.get_or_insert(last));
         closing.encode_goaway(&mut self.control);
+    }
+
+    /// Whether GOAWAY was said.
+    #[must_use]
+    pub fn is_going(&self) -> bool {
+        matches!(&self.role, Role::Server(server) if server.going.is_some())
     }
 
     /// Whether GOAWAY has said that this call is not looked at.

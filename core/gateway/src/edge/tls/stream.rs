@@ -317,7 +317,14 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for TlsStream<IO> {
         // The end of the handshake is no end of the stream.
         let before = buf.filled().len();
         while buf.filled().len() == before && !self.peer_closed {
-            ready!(self.poll_input(cx, Some(buf)))?;
+            if let Err(error) = ready!(self.poll_input(cx, Some(buf))) {
+                self.early = None;
+                return Poll::Ready(Err(error));
+            }
+        }
+        if self.peer_closed {
+            // Who waits for the end of the handshake waits for nothing.
+            self.early = None;
         }
         Poll::Ready(Ok(()))
     }
