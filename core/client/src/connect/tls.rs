@@ -91,8 +91,8 @@ impl TlsBuilder {
         self
     }
 
-    /// Wants, beside the ordinary verification, a certificate whose public key (SubjectPublicKeyInfo, DER) has this SHA-256, among
-    /// those that the server shows. Of several pins one is enough.
+    /// Wants, beside the ordinary verification, that the public key (SubjectPublicKeyInfo, DER) of the server's own certificate has this
+    /// SHA-256; authorities cannot be pinned. Of several pins one is enough: one in use and one kept for the next.
     #[must_use]
     pub fn with_pin(mut self, sha256: [u8; 32]) -> Self {
         self.pins.push(sha256);

@@ -1,7 +1,7 @@
 //! A second client, in Python (`tests/python`), written from the page of the protocol alone: whatever the page does not say
 //! and the Rust sides agree on by chance fails here.
 
-use super::config;
+use super::{KEY, KNOWN, config};
 use paifang_mmtp::{
     code::{CancelCode, CloseCode},
     greeting::{Closing, Welcome},
@@ -12,21 +12,10 @@ use std::{net::SocketAddr, process::Stdio};
 use tokio::{io::AsyncReadExt, net::TcpListener, process::Command};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/python");
-const KEY: &str = "one-0123456789abcdef0123456789abcdef";
+/// Beside those that know a user.
 const APIS: &str = "\
-apps:
-  one: { keys: [ { id: key-one, secret: { env: KEY_ONE } } ] }
-chains:
-  known: [ key_auth: { from: [ { scheme: Bearer } ] } ]
-mmtp:
-  authenticate: session.check
-  components: { log: logs.take }
-apis:
-  - { id: check, operation: session.check, handlers: [ chain: known, respond: { status: 204 } ] }
   - { id: echo, match: { method: POST, path: '/echo/{name}' }, operation: echo, upstream: main }
   - { id: ping, operation: ping, handlers: [ respond: { status: 200, body: pong } ] }
-  - { id: mine, operation: mine, handlers: [ chain: known ], upstream: main }
-  - { id: logs, operation: logs.take, upstream: main }
 ";
 
 /// Answers with the body that came.
@@ -64,7 +53,7 @@ async fn script(address: SocketAddr, lines: &str) -> String {
 }
 
 async fn start(upstream: &Recorder) -> Running {
-    Setup::new(config(upstream, APIS)).variable("KEY_ONE", KEY).start().await
+    Setup::new(config(upstream, &[KNOWN, APIS].concat())).variable("KEY_ONE", KEY).start().await
 }
 
 #[tokio::test]
@@ -161,12 +150,14 @@ async fn it_speaks_tls_from_its_command_line() {
     let files = tempfile::tempdir().unwrap();
     let ca = files.path().join("ca.pem");
     std::fs::write(&ca, pki.ca()).unwrap();
-    let running = Setup::new(config(&upstream, APIS).replace("mmtp: { plain: true }", tls))
-        .variable("KEY_ONE", KEY)
-        .file("s.pem", own.cert)
-        .file("s.key", own.key)
-        .start()
-        .await;
+    let running = Setup::new(
+        config(&upstream, &[KNOWN, APIS].concat()).replace("mmtp: { plain: true }", tls),
+    )
+    .variable("KEY_ONE", KEY)
+    .file("s.pem", own.cert)
+    .file("s.key", own.key)
+    .start()
+    .await;
     let address = running.address().to_string();
     let (ca, call) = (ca.to_str().unwrap(), ["call", "mine", "over TLS"]);
     let to = ["mmtp_client.py", "--tls", &address, "--ca", ca, "--name", "api.example.com"];

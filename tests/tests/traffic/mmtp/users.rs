@@ -1,6 +1,6 @@
 //! Users of connections, by an API that says who they are; and messages that an API takes over.
 
-use super::config;
+use super::{KEY, KNOWN, config};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use paifang_mmtp::{
     code::CloseCode,
@@ -9,27 +9,12 @@ use paifang_mmtp::{
 };
 use paifang_tests::harness::{MmtpClient, Recorder, Setup, mmtp_hello};
 
-const APIS: &str = "\
-apps:
-  one: { keys: [ { id: key-one, secret: { env: KEY_ONE } } ] }
-chains:
-  known: [ key_auth: { from: [ { scheme: Bearer } ] } ]
-mmtp:
-  authenticate: session.check
-  components: { log: logs.take }
-apis:
-  - { id: check, operation: session.check, handlers: [ chain: known, respond: { status: 204 } ] }
-  - { id: mine, operation: mine, handlers: [ chain: known ], upstream: main }
-  - { id: logs, operation: logs.take, upstream: main }
-";
-const KEY: &str = "one-0123456789abcdef0123456789abcdef";
-
 fn auth(credential: &str) -> Option<Auth> {
     Some(Auth { scheme: "Bearer".into(), credential: credential.as_bytes().into() })
 }
 
 async fn start(upstream: &Recorder) -> paifang_tests::harness::Running {
-    Setup::new(config(upstream, APIS)).variable("KEY_ONE", KEY).start().await
+    Setup::new(config(upstream, KNOWN)).variable("KEY_ONE", KEY).start().await
 }
 
 #[tokio::test]

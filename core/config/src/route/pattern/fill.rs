@@ -71,11 +71,11 @@ impl Filled {
         let value = value.ok_or_else(|| FillError::Missing(name.clone()))?;
         let begin = self.path.len();
         for (index, segment) in value.split('/').enumerate() {
+            if rest && segment.is_empty() {
+                return Err(FillError::Character(name.clone()));
+            }
             if index > 0 {
                 match (rest, slashes) {
-                    (true, _) if segment.is_empty() => {
-                        return Err(FillError::Character(name.clone()));
-                    }
                     (true, _) => self.path.push('/'),
                     (false, true) => self.path.push_str("%2F"),
                     (false, false) => return Err(FillError::Character(name.clone())),
