@@ -14,7 +14,7 @@ use tokio::{io::AsyncReadExt, net::TcpListener, process::Command};
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/python");
 /// Beside those that know a user.
 const APIS: &str = "\
-  - { id: echo, match: { method: POST, path: '/echo/{name}' }, operation: echo, upstream: main }
+\x20 - { id: echo, match: { method: POST, path: '/echo/{name}' }, operation: echo, upstream: main }
   - { id: ping, operation: ping, handlers: [ respond: { status: 200, body: pong } ] }
 ";
 
