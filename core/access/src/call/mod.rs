@@ -84,7 +84,8 @@ impl<T> Call<T> {
     pub(crate) fn new(client: Arc<Client<T>>, request: &Request) -> Result<Self, Malformed> {
         let target = target(request)?;
         let mut headers = client.call_fields();
-        let mut last = None;
+        // Its own fields take the place of the connection's, all of a name together.
+        let mut own = HeaderMap::new();
         for field in request.fields() {
             let (name, value) = field?;
             let name = HeaderName::from_bytes(name.as_bytes());
@@ -94,16 +95,11 @@ impl<T> Call<T> {
             if is_forbidden(&name) {
                 return Err(Malformed::Value("FIELD's name"));
             }
-            // The first of a name takes the place of the connection's; further ones stand beside it.
-            if last.as_ref() == Some(&name) {
-                headers.append(name, value);
-            } else if value.is_empty() && headers.remove(&name).is_some() {
-                last = None;
-            } else {
-                headers.insert(name.clone(), value);
-                last = Some(name);
+            if !value.is_empty() || headers.remove(&name).is_none() {
+                own.append(name, value);
             }
         }
+        headers.extend(own);
         let id = request.call_id(&client.nonce);
         let (attempt, deadline_ms) = (request.attempt, request.deadline_ms);
         let user = client.user();

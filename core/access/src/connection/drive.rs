@@ -39,6 +39,9 @@ use crate::{
 /// How long the stream may take to end.
 const SHUTDOWN: Duration = Duration::from_secs(5);
 
+/// Calls that may be on their way to an end, those in flight among them, in multiples of `max_calls`.
+const CANCELLED: usize = 2;
+
 /// Serves one connection to its end.
 pub(crate) async fn serve<H: Host, S: AsyncRead + AsyncWrite + Send + Unpin>(
     server: &Arc<Server<H>>,
@@ -220,6 +223,12 @@ impl<H: Host> Driver<'_, H> {
         let client = self.client.clone()?;
         let key = request.key;
         let mut state = self.shared.lock();
+        // Calls that were cancelled are not in flight any more, but take a moment to end.
+        if state.inboxes.len() >= CANCELLED * self.limits.session.settings.max_calls as usize {
+            let why = "it cancels calls faster than they end";
+            state.session.close(Closing::new(CloseCode::TOO_FAST).detail(why));
+            return None;
+        }
         match Call::new(client, &request) {
             Ok(call) => {
                 let mut inbox = Inbox::default();

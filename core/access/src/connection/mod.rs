@@ -40,7 +40,7 @@ pub(crate) struct Shared {
 pub(crate) struct State {
     pub(crate) session: Session,
     /// Calls whose fronts live.
-    inboxes: Vec<(Key, Inbox)>,
+    pub(super) inboxes: Vec<(Key, Inbox)>,
     /// Messages that wait for the one before them, by channel.
     messages: Vec<(u8, VecDeque<Delivery>)>,
     /// Bytes of them.

@@ -3,8 +3,9 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use bytes::Bytes;
+use paifang_access::Limits;
 use paifang_mmtp::{
-    code::CancelCode,
+    code::{CancelCode, CloseCode},
     session::{Event, NewRequest, Operation},
     tlv::kind,
 };
@@ -140,4 +141,34 @@ async fn a_malformed_call_is_refused_alone() {
     peer.session.request(NewRequest::new(target, Bytes::new())).unwrap();
     assert_eq!(peer.answer().await, (200, b"!".to_vec()));
     assert!(running.host.calls.lock()[0].starts_with("GET /v1/x?y "));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_calls_fields_of_one_name_stand_together_wherever_they_were() {
+    let running = Running::new(Echo::default());
+    let mut with_field = hello(1);
+    with_field.fields = vec![("x-tag".into(), b"of the connection".as_slice().into())];
+    let mut peer = running.connect(65_536, &with_field);
+    let fields: &[(&str, &[u8])] = &[("x-tag", b"1"), ("x-other", b"2"), ("x-tag", b"3")];
+    peer.session.request(NewRequest { fields, ..call("echo") }).unwrap();
+    assert!(matches!(peer.event().await, Event::Welcome(_)));
+    assert_eq!(peer.answer().await.0, 200);
+    let seen = running.host.calls.lock().pop().unwrap();
+    assert!(seen.contains(r#""x-tag": "1", "x-tag": "3""#), "{seen}");
+    assert!(seen.contains(r#""x-other": "2""#) && !seen.contains("connection"), "{seen}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_cancels_faster_than_calls_end_is_sent_away() {
+    let running = Running::new(Echo::default());
+    let mut peer = running.greeted().await;
+    let most = Limits::default().session.settings.max_calls;
+    for _ in 0..2 * most {
+        let key = peer.session.request(call("stubborn")).unwrap();
+        peer.session.cancel(key, CancelCode::UNWANTED);
+    }
+    peer.session.request(call("echo")).unwrap();
+    let Event::Closed(closed) = peer.event().await else { panic!() };
+    assert_eq!(closed.closing.code, CloseCode::TOO_FAST);
+    running.host.go.notify_waiters();
 }

@@ -83,6 +83,8 @@ impl Host for Echo {
                     }
                 }
             }
+            // It does not look whether anybody wants it any more.
+            "stubborn" => self.go.notified().await,
             "empty" => {
                 head.status = StatusCode::NO_CONTENT;
                 front.send_head(head, BodySize::Empty).await.unwrap();

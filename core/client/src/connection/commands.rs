@@ -1,7 +1,8 @@
 //! What a driver is asked to do, done.
 
 use paifang_mmtp::{
-    code::CancelCode,
+    code::{CancelCode, CloseCode},
+    greeting::Closing,
     session::{CallId, Key, NewRequest, Operation, Refusal},
 };
 use tokio::time::Instant;
@@ -36,6 +37,7 @@ impl Driver {
                 self.set_heartbeat();
             }
             Command::Drain => self.draining = true,
+            Command::Close => self.session.close(Closing::new(CloseCode::DONE)),
         }
     }
 

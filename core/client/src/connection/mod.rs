@@ -121,6 +121,8 @@ pub(crate) enum Command {
     Update(Box<Update>),
     /// Takes no new calls and closes once nothing is in flight.
     Drain,
+    /// Closes now.
+    Close,
 }
 
 /// The handle. Clones are the same connection; when the last is dropped the connection is closed.

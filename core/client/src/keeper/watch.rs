@@ -9,7 +9,7 @@ use paifang_mmtp::{
 };
 use tokio::{
     sync::watch,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 
 use super::{
@@ -18,9 +18,12 @@ use super::{
 };
 use crate::{
     client::State,
-    connection::{Connection, Phase, Standing},
+    connection::{Command, Connection, Phase, Standing},
     shared::bounded,
 };
+
+/// How long a connection may take to say CLOSE when the client is closed.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Another connection on its way.
 type Successor = Pin<Box<dyn Future<Output = Result<Connection, Failed>> + Send>>;
@@ -103,7 +106,10 @@ impl Keeper {
                     let changes = *self.changes.borrow();
                     if changes.closed {
                         let closed = Closed { by: ClosedBy::Us, closing: Closing::new(CloseCode::DONE) };
-                        return self.ended(&kept.connection, &closed, &now);
+                        let ended = self.ended(&kept.connection, &closed, &now);
+                        self.shared.current.send_replace(None);
+                        farewell(kept).await;
+                        return ended;
                     }
                     if changes.network != network {
                         network = changes.network;
@@ -156,6 +162,14 @@ impl Keeper {
             said(closed.closing.code) || goaway.as_ref().is_some_and(|goaway| said(goaway.code));
         Ended { closed: closed.clone(), goaway, by_own }
     }
+}
+
+/// Lets the connection say CLOSE, so that the server need not take it for lost. A peer that takes nothing is not waited for.
+async fn farewell(kept: Kept) {
+    let Kept { connection, mut standing, .. } = kept;
+    connection.tell(Command::Close);
+    let gone = async { while standing.changed().await.is_ok() {} };
+    let _ = timeout(FAREWELL, gone).await;
 }
 
 /// Waits for the successor; for ever without one.

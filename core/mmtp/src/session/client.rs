@@ -298,14 +298,18 @@ impl Session {
         };
         let keys = self.calls.iter().map(|call| call.key);
         let lost: Vec<Key> = keys.filter(|key| key.sequence > last(key.channel)).collect();
+        // Nothing that waits will be looked at. The numbers of those that were cancelled go too, or they would be sent behind a gap.
+        for channel in
+            self.channels.iter_mut().filter(|own| carries(own.number) == Some(Carries::Calls))
+        {
+            let last = last(channel.number);
+            channel.waiting.retain(|out| out.key.sequence <= last);
+        }
         self.events.push_back(Event::Goaway(Box::new(closing)));
         for key in lost {
             // The server does not look at them, so there is nothing to tell it.
             self.take_call(key);
             self.flowing.retain(|out| out.key != key);
-            if let Some(channel) = self.channel_mut(key.channel) {
-                channel.waiting.retain(|out| out.key != key);
-            }
             self.events.push_back(Event::Cancelled { key, code: CancelCode::NOT_LOOKED_AT });
         }
         Ok(())

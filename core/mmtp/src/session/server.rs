@@ -185,6 +185,9 @@ impl Session {
         server.holding = false;
         while let Some(event) = server.held.pop_front() {
             let login = matches!(event, Event::Login(_));
+            if let Event::Message(message) = &event {
+                server.held_bytes = server.held_bytes.saturating_sub(message.data.len());
+            }
             self.events.push_back(event);
             if login {
                 server.holding = true;

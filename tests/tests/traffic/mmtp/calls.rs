@@ -133,3 +133,26 @@ async fn a_listener_without_mmtp_does_not_speak_it() {
     assert!(!closed.is_by_peer() || closed.closing.code.0 >= 4000, "{closed:?}");
     running.stop().await;
 }
+
+#[tokio::test]
+async fn what_a_client_says_of_one_in_front_of_it_is_not_believed() {
+    let upstream = Recorder::start().await;
+    let apis = "apis: [ { id: a, operation: a, upstream: main } ]\n";
+    // Over HTTP this address would be believed.
+    let trusting = config(&upstream, apis).replace(
+        "mmtp: { plain: true }",
+        "trusted_proxies: [ 127.0.0.0/8 ], mmtp: { plain: true }",
+    );
+    let running = Setup::new(trusting).start().await;
+    let mut client = MmtpClient::connect(running.address(), &mmtp_hello(1)).await;
+    let fields: &[(&str, &[u8])] =
+        &[("x-forwarded-for", b"192.0.2.9"), ("x-forwarded-proto", b"https")];
+    let key =
+        client.request(NewRequest { fields, ..NewRequest::new(Operation::Name("a"), "".into()) });
+    assert_eq!(client.answer(key).await.status, 200);
+    let seen = upstream.last();
+    assert_eq!(seen.header("x-forwarded-for"), Some("127.0.0.1"));
+    assert_eq!(seen.header("x-forwarded-proto"), Some("http"));
+    drop(client);
+    running.stop().await;
+}

@@ -1,6 +1,7 @@
 //! Long connections through a whole gateway.
 
 mod calls;
+mod command;
 mod early;
 mod python;
 mod users;

@@ -12,6 +12,9 @@ use paifang_client::{
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// How long the end of the connection may take.
+const FAREWELL: Duration = Duration::from_secs(2);
+
 /// What is told while the call is made.
 #[derive(Debug)]
 pub(super) enum Told<'a> {
@@ -80,7 +83,7 @@ pub(super) async fn run(prepared: Prepared, tell: Tell<'_>) -> Result<(), Failed
             tell(Told::Line(&line))?;
         }
     }
-    client.close();
+    leave(&client).await;
     if head.status() < 400 {
         return Ok(());
     }
@@ -88,6 +91,15 @@ pub(super) async fn run(prepared: Prepared, tell: Tell<'_>) -> Result<(), Failed
         Some(error) => format!("status {} (PF-{error})", head.status()),
         None => format!("status {}", head.status()),
     }))
+}
+
+/// Closes the client, and waits a moment until the server has been told.
+async fn leave(client: &Client) {
+    let mut states = client.states();
+    client.close();
+    let closed = states.wait_for(|state| matches!(state, State::Closed));
+    // A server that takes nothing any more is not waited for.
+    let _ = tokio::time::timeout(FAREWELL, closed).await;
 }
 
 fn failed(error: Error) -> Failed {

@@ -133,6 +133,27 @@ fn goaway_lets_what_came_finish_and_tells_what_was_not_looked_at() {
 }
 
 #[test]
+fn goaway_forgets_calls_that_were_cancelled_before_they_began() {
+    let mut pair = Pair::greeted();
+    let large = Bytes::from(vec![0; 100_000]);
+    let begun = pair.client.request(NewRequest { data: large, ..call() }).unwrap();
+    pair.settle();
+    // There is no credit left for a request that brings a name with it.
+    let named = |name| NewRequest::new(Operation::Name(name), Bytes::new());
+    let waiting = pair.client.request(named("p")).unwrap();
+    let unwanted = pair.client.request(named("q")).unwrap();
+    pair.client.cancel(unwanted, CancelCode::UNWANTED);
+    pair.server.goaway(Closing::new(CloseCode::DRAINING));
+    pair.settle();
+    assert!(matches!(pair.client_event(), Event::Goaway(_)));
+    let code = CancelCode::NOT_LOOKED_AT;
+    assert_eq!(pair.client_event(), Event::Cancelled { key: waiting, code });
+    pair.server.consumed(begun.channel, 60_000);
+    pair.settle();
+    assert!(!pair.server.is_closed(), "a number was left out");
+}
+
+#[test]
 fn a_lost_connection_is_told_once() {
     let mut pair = Pair::greeted();
     pair.client.lost();
