@@ -78,8 +78,29 @@ apis:
 
 #[derive(Default)]
 struct Counts {
-    calls: AtomicU64,
+    /// Calls that were answered, by caller.
+    calls: [AtomicU64; CALLERS],
     stop: AtomicBool,
+}
+
+impl Counts {
+    fn now(&self) -> [u64; CALLERS] {
+        std::array::from_fn(|caller| self.calls[caller].load(SeqCst))
+    }
+
+    fn all(&self) -> u64 {
+        self.now().iter().sum()
+    }
+
+    /// Waits until no call is in flight that was begun before `then`.
+    async fn all_begun_anew_since(&self, then: [u64; CALLERS]) {
+        soon(async {
+            while self.now().iter().zip(then).any(|(now, then)| *now == then) {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
 }
 
 /// Calls in a closed loop; each answer must be the one to its own call. PUT is idempotent, so the
@@ -97,7 +118,7 @@ async fn caller(address: SocketAddr, number: usize, counts: Arc<Counts>) {
         let answer = client.ask(request).await;
         assert_eq!((answer.status(), answer.text()), (200, &*body), "{answer:?}");
         assert!(answer.header("x-release").is_some_and(|release| release.starts_with('r')));
-        counts.calls.fetch_add(1, SeqCst);
+        counts.calls[number].fetch_add(1, SeqCst);
     }
 }
 
@@ -115,24 +136,29 @@ async fn reloads_and_restarts_under_load_fail_no_call() {
         .map(|number| tokio::spawn(caller(running.address(), number, counts.clone())))
         .collect();
     let mut ticks = tokio::time::interval(Duration::from_millis(every));
-    let (began, mut release, mut restarts) = (Instant::now(), 1, 0);
+    let (began, mut release, mut restarts, mut restarted) = (Instant::now(), 1, 0, None);
     while began.elapsed() < length {
         ticks.tick().await;
-        let before = counts.calls.load(SeqCst);
+        let before = counts.all();
         release += 1;
         let made = running.reload(config(upstreams, release)).await;
         assert_eq!(made.unwrap(), release);
         // A server goes down in the middle of its calls, and comes back a while later.
         if release % 4 == 0 {
             let index = restarts % 2;
+            // Of two servers one is up, for each call: on a slow machine one call could see both of them go down.
+            if let Some(then) = restarted.take() {
+                counts.all_begun_anew_since(then).await;
+            }
             drop(servers[index].take());
             soon(async {
-                while counts.calls.load(SeqCst) < before + 50 {
+                while counts.all() < before + 50 {
                     tokio::task::yield_now().await;
                 }
             })
             .await;
             servers[index] = Some(echo(listen_again(upstreams[index]).await));
+            restarted = Some(counts.now());
             restarts += 1;
         }
         if callers.iter().any(tokio::task::JoinHandle::is_finished) {
@@ -143,7 +169,7 @@ async fn reloads_and_restarts_under_load_fail_no_call() {
     for caller in callers {
         soon(caller).await.expect("a call failed");
     }
-    let calls = counts.calls.load(SeqCst);
+    let calls = counts.all();
     println!("{calls} calls, {release} releases, {restarts} restarts in {:?}", began.elapsed());
     assert!(calls > 100 && release > 4 && restarts > 0);
     running.stop().await;
