@@ -14,6 +14,7 @@
 mod call;
 mod client;
 mod connection;
+mod form;
 mod host;
 mod limits;
 mod registry;
@@ -23,8 +24,9 @@ mod stats;
 pub use call::{Call, CallFront, Target};
 pub use client::{Client, User};
 pub use connection::{Handle, NotSent};
+pub use form::Form;
 pub use host::{Admission, Delivery, Denied, Drain, Host};
 pub use limits::Limits;
 pub use registry::{Pushed, Registry};
 pub use server::Server;
-pub use stats::{Stats, Totals};
+pub use stats::{FormTotals, Stats, Totals};

@@ -10,7 +10,7 @@ use tokio::{
     sync::watch,
 };
 
-use crate::{Drain, Host, Registry, Stats, connection};
+use crate::{Drain, Form, Host, Registry, Stats, connection};
 
 /// The front. See the crate.
 #[derive(Debug)]
@@ -36,7 +36,29 @@ impl<H: Host> Server<H> {
         transport: H::Transport,
         drain: watch::Receiver<Drain>,
     ) {
-        connection::serve(self, stream, transport, drain).await;
+        self.serve_as(Form::Long, stream, transport, drain).await;
+    }
+
+    /// Serves one connection, or one conversation of the short form, to its end.
+    pub async fn serve_as<S: AsyncRead + AsyncWrite + Send + Unpin>(
+        self: &Arc<Self>,
+        form: Form,
+        stream: S,
+        transport: H::Transport,
+        drain: watch::Receiver<Drain>,
+    ) {
+        connection::serve(self, form, stream, transport, drain).await;
+    }
+
+    /// Serves one conversation of the short form to its end. The end of what can be read is the end of the requests alone; an error of
+    /// the kind `TimedOut` there tells the client that it was too slow. It takes no part in drains: it ends by itself.
+    pub async fn converse<S: AsyncRead + AsyncWrite + Send + Unpin>(
+        self: &Arc<Self>,
+        stream: S,
+        transport: H::Transport,
+    ) {
+        let (_, running) = watch::channel(Drain::Running);
+        self.serve_as(Form::Post, stream, transport, running).await;
     }
 
     /// Who is connected.

@@ -8,18 +8,17 @@ use std::{
 use paifang_mmtp::{code::CloseCode, greeting::NetworkKind, session::ClosedBy};
 use parking_lot::Mutex;
 
+use crate::Form;
+
 /// The most different groups that are told apart; connections beyond are counted in the last one.
 const MAX_GROUPS: usize = 1024;
 
 /// What the front counts.
 #[derive(Debug, Default)]
 pub struct Stats {
-    /// Connections that are open, greeted or not.
-    open: AtomicU64,
-    /// Connections that ever were.
-    opened: AtomicU64,
+    /// By [`Form::index`].
+    forms: [OfForm; Form::ALL.len()],
     greeted: AtomicU64,
-    calls: AtomicU64,
     refused: AtomicU64,
     messages_in: AtomicU64,
     messages_out: AtomicU64,
@@ -30,6 +29,25 @@ pub struct Stats {
     denied: AtomicU64,
     groups: Mutex<BTreeMap<Group, u64>>,
     closes: Mutex<BTreeMap<(&'static str, &'static str), u64>>,
+}
+
+/// What is counted form by form.
+#[derive(Debug, Default)]
+struct OfForm {
+    open: AtomicU64,
+    opened: AtomicU64,
+    calls: AtomicU64,
+}
+
+/// The counts of one form at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FormTotals {
+    /// Connections, or conversations, that are open, greeted or not.
+    pub open: u64,
+    /// Those that ever were.
+    pub opened: u64,
+    /// Calls that were begun.
+    pub calls: u64,
 }
 
 /// Connections that are counted together: app, its version, network.
@@ -75,7 +93,6 @@ macro_rules! counters {
 impl Stats {
     counters! {
         count_greeted => greeted;
-        count_calls => calls;
         count_refused => refused;
         count_messages_in => messages_in;
         count_messages_out => messages_out;
@@ -86,13 +103,21 @@ impl Stats {
         count_denied => denied;
     }
 
-    pub(crate) fn count_open(&self) {
-        self.open.fetch_add(1, Relaxed);
-        self.opened.fetch_add(1, Relaxed);
+    fn of(&self, form: Form) -> &OfForm {
+        &self.forms[form.index()]
     }
 
-    pub(crate) fn count_gone(&self) {
-        self.open.fetch_sub(1, Relaxed);
+    pub(crate) fn count_open(&self, form: Form) {
+        self.of(form).open.fetch_add(1, Relaxed);
+        self.of(form).opened.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn count_gone(&self, form: Form) {
+        self.of(form).open.fetch_sub(1, Relaxed);
+    }
+
+    pub(crate) fn count_call(&self, form: Form) {
+        self.of(form).calls.fetch_add(1, Relaxed);
     }
 
     /// A greeted connection belongs to a group; the name that it is counted under.
@@ -128,11 +153,13 @@ impl Stats {
     #[must_use]
     pub fn totals(&self) -> Totals {
         let read = |counter: &AtomicU64| counter.load(Relaxed);
+        let forms = Form::ALL.map(|form| self.form(form));
+        let sum = |count: fn(&FormTotals) -> u64| forms.iter().map(count).sum();
         Totals {
-            open: read(&self.open),
-            opened: read(&self.opened),
+            open: sum(|own| own.open),
+            opened: sum(|own| own.opened),
             greeted: read(&self.greeted),
-            calls: read(&self.calls),
+            calls: sum(|own| own.calls),
             refused: read(&self.refused),
             messages_in: read(&self.messages_in),
             messages_out: read(&self.messages_out),
@@ -142,6 +169,14 @@ impl Stats {
             logins: read(&self.logins),
             denied: read(&self.denied),
         }
+    }
+
+    /// The counts of one form.
+    #[must_use]
+    pub fn form(&self, form: Form) -> FormTotals {
+        let own = self.of(form);
+        let read = |counter: &AtomicU64| counter.load(Relaxed);
+        FormTotals { open: read(&own.open), opened: read(&own.opened), calls: read(&own.calls) }
     }
 
     /// Open connections by app, its version and the network.

@@ -6,7 +6,7 @@
 //!
 //! [`frame`] turns bytes into frames and back, [`tlv`] reads what they carry,
 //! [`greeting`] what connections begin and end with, and
-//! [`session`] is the machine. [`compress`] makes messages shorter.
+//! [`session`] is the machine. [`compress`] makes messages shorter, [`web`] has what MMTP within HTTP needs.
 #![forbid(unsafe_code)]
 
 pub mod code;
@@ -17,5 +17,6 @@ mod reader;
 pub mod session;
 pub mod tlv;
 mod varint;
+pub mod web;
 
 pub use reader::Malformed;

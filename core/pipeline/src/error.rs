@@ -79,6 +79,10 @@ rows! {
     TOO_MANY_CALLS = 1102, TOO_MANY_REQUESTS, "too_many_calls", "Too many calls are in flight on this connection.";
     /// No API has this operation.
     NO_OPERATION = 1103, NOT_FOUND, "no_operation", "No API has this operation.";
+    /// A POST at MMTP's path is not MMTP.
+    MMTP_MEDIA_TYPE = 1110, UNSUPPORTED_MEDIA_TYPE, "mmtp_media_type", "The body is not MMTP.";
+    /// A WebSocket handshake at MMTP's path is not one for MMTP.
+    MMTP_WEBSOCKET = 1111, BAD_REQUEST, "mmtp_websocket", "The WebSocket handshake is not one for MMTP.";
     /// The API is defined but its state is offline.
     API_OFFLINE = 1010, SERVICE_UNAVAILABLE, "api_offline", "This API is offline.";
     /// The body ended early or broke its framing.

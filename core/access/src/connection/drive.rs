@@ -31,7 +31,7 @@ use super::{
     timer::Leaving,
 };
 use crate::{
-    Call, Client, Delivery, Drain, Host, Limits, Server,
+    Call, Client, Delivery, Drain, Form, Host, Limits, Server,
     call::{Inbox, Piece},
     stats::Group,
 };
@@ -45,15 +45,17 @@ const CANCELLED: usize = 2;
 /// Serves one connection to its end.
 pub(crate) async fn serve<H: Host, S: AsyncRead + AsyncWrite + Send + Unpin>(
     server: &Arc<Server<H>>,
+    form: Form,
     stream: S,
     transport: H::Transport,
     drain: watch::Receiver<Drain>,
 ) {
-    let limits = server.host().limits(&transport);
+    let limits = form.limits(server.host().limits(&transport));
     let session = Session::server(limits.session, Default::default());
     let shared = Arc::new(Shared::new(session));
     let mut driver = Driver {
         server,
+        form,
         shared,
         limits,
         transport,
@@ -62,8 +64,8 @@ pub(crate) async fn serve<H: Host, S: AsyncRead + AsyncWrite + Send + Unpin>(
         group: None,
         leaving: None,
     };
-    server.stats().count_open();
-    let mut io = Io::new(stream);
+    server.stats().count_open(form);
+    let mut io = Io::new(stream, form);
     let mut jobs = FuturesUnordered::new();
     let mut draining = pin!(begun(drain).fuse());
     let mut timer = pin!(sleep_until(Instant::now()));
@@ -96,6 +98,9 @@ pub(crate) async fn serve<H: Host, S: AsyncRead + AsyncWrite + Send + Unpin>(
             if !busy {
                 server.stats().count_in(std::mem::take(&mut io.bytes_in));
                 server.stats().count_out(std::mem::take(&mut io.bytes_out));
+                if io.awaits_answers() && jobs.is_empty() && driver.end_if_answered() {
+                    continue;
+                }
                 let over = driver.shared.lock().session.is_closed();
                 if over && jobs.is_empty() && (written.is_ready() || driver.gave_up(io.stalled)) {
                     return Poll::Ready(());
@@ -127,6 +132,7 @@ type Deciding<T> = Pin<Box<dyn Future<Output = Decided<T>> + Send>>;
 /// What a connection's task knows.
 pub(super) struct Driver<'a, H: Host> {
     server: &'a Arc<Server<H>>,
+    form: Form,
     pub(super) shared: Arc<Shared>,
     pub(super) limits: Arc<Limits>,
     transport: H::Transport,
@@ -219,7 +225,7 @@ impl<H: Host> Driver<'_, H> {
 
     /// A call begins.
     fn begin(&mut self, request: Request) -> Option<Job<H::Transport>> {
-        self.server.stats().count_calls(1);
+        self.server.stats().count_call(self.form);
         let client = self.client.clone()?;
         let key = request.key;
         let mut state = self.shared.lock();
@@ -259,7 +265,19 @@ impl<H: Host> Driver<'_, H> {
         }
     }
 
-    fn decide_hello(&mut self, hello: Box<Hello>) {
+    /// Ends a conversation whose requests have all come and are answered; true when that is now.
+    fn end_if_answered(&mut self) -> bool {
+        let mut state = self.shared.lock();
+        let answered =
+            self.deciding.is_none() && state.session.is_quiet() && !state.session.is_closed();
+        if answered {
+            state.session.close(Closing::new(CloseCode::DONE));
+        }
+        answered
+    }
+
+    fn decide_hello(&mut self, mut hello: Box<Hello>) {
+        self.form.strip(&mut hello);
         let (host, transport) = (self.server.host().clone(), self.transport.clone());
         let connection = self.server.next_connection();
         let deadline = self.limits.decision;
@@ -293,8 +311,10 @@ impl<H: Host> Driver<'_, H> {
                     _ => self.server.stats().count_denied(1),
                 }
                 let before = client.user();
-                let (registry, handle) = (self.server.registry(), self.handle());
-                registry.change_user(client, &handle, before.as_deref(), user.as_deref());
+                if self.form.is_kept() {
+                    let (registry, handle) = (self.server.registry(), self.handle());
+                    registry.change_user(client, &handle, before.as_deref(), user.as_deref());
+                }
                 client.change_user(result.epoch, user, auth.as_ref());
                 result.server_time = unix_ms();
                 self.shared.lock().session.user(&result);
@@ -311,7 +331,7 @@ impl<H: Host> Driver<'_, H> {
         }
         welcome.server_time = unix_ms();
         welcome.connection = client.connection;
-        welcome.heartbeat = Some(self.limits.heartbeat);
+        welcome.heartbeat = self.form.is_kept().then_some(self.limits.heartbeat);
         {
             let mut state = self.shared.lock();
             if state.session.is_closed() {
@@ -319,12 +339,14 @@ impl<H: Host> Driver<'_, H> {
             }
             state.session.accept(welcome, hello.epoch);
         }
-        let (registry, handle) = (self.server.registry(), self.handle());
-        let others = registry.arrive(&client, &handle);
-        registry.change_user(&client, &handle, None, client.user().as_deref());
-        if self.limits.one_per_device {
-            for other in others {
-                other.goaway(Closing::new(CloseCode::REPLACED));
+        if self.form.is_kept() {
+            let (registry, handle) = (self.server.registry(), self.handle());
+            let others = registry.arrive(&client, &handle);
+            registry.change_user(&client, &handle, None, client.user().as_deref());
+            if self.limits.one_per_device {
+                for other in others {
+                    other.goaway(Closing::new(CloseCode::REPLACED));
+                }
             }
         }
         self.client = Some(client);
@@ -333,7 +355,7 @@ impl<H: Host> Driver<'_, H> {
 
     /// Counts the connection where it belongs now.
     fn regroup(&mut self) {
-        let Some(client) = &self.client else { return };
+        let Some(client) = self.client.as_ref().filter(|_| self.form.is_kept()) else { return };
         let stats = self.server.stats();
         let network = client.network().map(|network| network.kind).unwrap_or_default();
         let group = stats.join(&client.app, &client.app_version, network);
@@ -346,8 +368,8 @@ impl<H: Host> Driver<'_, H> {
 impl<H: Host> Drop for Driver<'_, H> {
     fn drop(&mut self) {
         let stats = self.server.stats();
-        stats.count_gone();
-        if let Some(client) = &self.client {
+        stats.count_gone(self.form);
+        if let Some(client) = self.client.as_ref().filter(|_| self.form.is_kept()) {
             self.server.registry().leave(client);
         }
         if let Some(group) = &self.group {

@@ -9,12 +9,14 @@ use std::{
 };
 
 use bytes::{Buf, BytesMut};
+use paifang_mmtp::{code::CloseCode, greeting::Closing};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::Instant,
 };
 
 use super::Shared;
+use crate::Form;
 
 /// Bytes of one read.
 const READ: usize = 16 * 1024;
@@ -35,10 +37,11 @@ pub(super) struct Io<S> {
     pub(super) bytes_in: u64,
     pub(super) bytes_out: u64,
     ended: bool,
+    form: Form,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
-    pub(super) fn new(stream: S) -> Self {
+    pub(super) fn new(stream: S, form: Form) -> Self {
         Self {
             stream,
             out: BytesMut::new(),
@@ -47,6 +50,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
             bytes_in: 0,
             bytes_out: 0,
             ended: false,
+            form,
+        }
+    }
+
+    /// Whether nothing more comes and there is still somebody to answer.
+    pub(super) fn awaits_answers(&self) -> bool {
+        self.ended && !self.form.is_kept()
+    }
+
+    /// Nothing more comes: the connection's end, or only that of the requests.
+    fn end(&mut self, shared: &Shared, why: Option<&io::Error>) {
+        self.ended = true;
+        let session = &mut shared.lock().session;
+        match why.map(io::Error::kind) {
+            _ if self.form.is_kept() => session.lost(),
+            None => session.end_input(),
+            Some(io::ErrorKind::TimedOut) => {
+                let late = Closing::new(CloseCode::IDLE);
+                session.close(late.detail("the requests did not come in time"));
+            }
+            Some(_) => session.lost(),
         }
     }
 
@@ -64,8 +88,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
             let mut buffer = ReadBuf::uninit(&mut scratch);
             match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
                 Poll::Ready(Ok(())) if buffer.filled().is_empty() => {
-                    self.ended = true;
-                    shared.lock().session.lost();
+                    self.end(shared, None);
                     return Poll::Ready(Ok(()));
                 }
                 Poll::Ready(Ok(())) => {
@@ -79,8 +102,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
                     }
                 }
                 Poll::Ready(Err(error)) => {
-                    self.ended = true;
-                    shared.lock().session.lost();
+                    self.end(shared, Some(&error));
                     return Poll::Ready(Err(error));
                 }
                 Poll::Pending if turn > 0 => return Poll::Ready(Ok(())),

@@ -4,5 +4,6 @@
 mod calls;
 mod ends;
 mod messages;
+mod short;
 mod support;
 mod users;

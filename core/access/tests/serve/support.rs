@@ -143,6 +143,14 @@ impl Running {
         Peer::new(ours, hello)
     }
 
+    /// A conversation of the short form.
+    pub(crate) fn converse(&self, hello: &Hello) -> Peer {
+        let (ours, theirs) = duplex(64 * 1024);
+        let server = self.server.clone();
+        tokio::spawn(async move { server.converse(theirs, "test").await });
+        Peer::new(ours, hello)
+    }
+
     /// A greeted one.
     pub(crate) async fn greeted(&self) -> Peer {
         let mut peer = self.connect(64 * 1024, &hello(1));

@@ -27,6 +27,34 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
     }
     number(&mmtp.limits.calls, 64, 10_000, problems);
     number(&mmtp.limits.operations, 256, 65_536, problems);
+    path(config, problems);
+}
+
+/// The path is in the one spelling that a path has, so that it is found by comparing; and no API waits behind it for calls that never come.
+fn path(config: &Config, problems: &mut Problems) {
+    let path = &config.mmtp.path;
+    let text = path.value();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+    let segments = || text.split('/').skip(1);
+    let good = text.starts_with('/')
+        && (2..=255).contains(&text.len())
+        && text.bytes().all(plain)
+        && segments().all(|segment| !matches!(segment, "" | "." | ".."));
+    if !good {
+        problems.push(Problem::new(path.span(), "no path that MMTP can have").help(
+            "write one like /.well-known/mmtp: letters, digits and -._~ between single slashes",
+        ));
+    }
+    if config.listeners.iter().all(|listener| listener.value.mmtp.is_none()) {
+        return;
+    }
+    let paths = config.apis.iter().filter_map(|api| api.matches.as_ref()?.path.as_ref());
+    for own in paths.filter(|own| own.value() == text) {
+        problems.push(
+            Problem::new(own.span(), format!("`{text}` is MMTP's: no call comes to this API"))
+                .help("choose another `mmtp.path`, or another path for the API"),
+        );
+    }
 }
 
 fn known(config: &Config, operation: &Located<Id>, problems: &mut Problems) {

@@ -24,6 +24,9 @@ pub struct Mmtp {
     pub limits: ConnectionLimits,
     /// Whether a device's older connection goes, in order, when it has a newer one. Default true.
     pub one_per_device: bool,
+    /// The path of MMTP within HTTP, on the same listeners: POST with `application/mmtp`, and WebSocket with the subprotocol `mmtp.1`. It
+    /// is taken before routing, on every host. Letters, digits and `-._~/`, up to 255 bytes. Default `/.well-known/mmtp`.
+    pub path: Located<String>,
 }
 
 impl Default for Mmtp {
@@ -34,6 +37,7 @@ impl Default for Mmtp {
             heartbeat: Heartbeat::default(),
             limits: ConnectionLimits::default(),
             one_per_device: true,
+            path: "/.well-known/mmtp".to_owned().into(),
         }
     }
 }

@@ -1,8 +1,7 @@
 //! The host of the access front.
 
-use super::memory::MemoryFront;
+use super::{Carrier, memory::MemoryFront};
 use crate::{
-    edge::ConnInfo,
     front::{Incoming, Service, method},
     live::{Dispatcher, Live, NamedOperation},
 };
@@ -32,7 +31,7 @@ pub(crate) struct AccessHost {
     live: Arc<Live>,
 }
 
-type Transport = Arc<ConnInfo>;
+type Transport = Arc<Carrier>;
 
 impl AccessHost {
     pub(crate) fn new(dispatcher: Arc<Dispatcher>, live: Arc<Live>) -> Self {
@@ -192,13 +191,15 @@ fn forward_id(headers: &mut HeaderMap, id: &CallId) {
     }
 }
 
-/// A head as HTTP has it. The host is the one that HELLO named, or TLS.
+/// A head as HTTP has it. The host is the one that HELLO named, or the HTTP request that carries MMTP, or TLS.
 fn incoming(client: &Client<Transport>, method: Method, uri: Uri, headers: HeaderMap) -> Incoming {
-    let connection = client.transport.clone();
+    let carrier = &*client.transport;
+    let connection = carrier.connection.clone();
     let named = client.authority.as_deref();
+    let carried = carrier.host.as_ref().map(HostName::as_str);
     let sni = connection.tls.as_ref().and_then(|tls| tls.server_name.as_deref());
     let host = {
-        let mut hosts = [named, sni].into_iter().flatten();
+        let mut hosts = [named, carried, sni].into_iter().flatten();
         let host = hosts.find_map(|host| route::Host::parse(host.as_bytes()).ok());
         HostName::new(host.as_ref().map(route::Host::name).unwrap_or_default())
     };

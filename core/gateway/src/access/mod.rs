@@ -3,10 +3,14 @@
 //! A call becomes a head as HTTP has it and passes the same routes and chains. A credential is looked at by an API of the
 //! operator's choice: its chain says who it is. Messages of a component go to the operation that is configured for it.
 
+mod carrier;
 mod host;
 mod memory;
+mod web;
 
+pub(crate) use carrier::Carrier;
 pub(crate) use host::AccessHost;
+pub(crate) use web::HttpDoors;
 
 use crate::edge::{ConnInfo, ConnectionHandler, DrainState, EdgeStream};
 use paifang_access::{Drain, Server};
@@ -29,24 +33,35 @@ impl ConnectionHandler for AccessFront {
         &self,
         mut stream: EdgeStream,
         info: Arc<ConnInfo>,
-        mut drain: watch::Receiver<DrainState>,
+        drain: watch::Receiver<DrainState>,
     ) {
         // Under TLS it is ALPN that names the protocol.
         if info.tls.is_none() && !preface(&mut stream).await {
             return;
         }
-        let (said, told) = watch::channel(stage(*drain.borrow_and_update()));
-        let mut served = std::pin::pin!(self.0.serve(stream, info, told));
-        loop {
-            tokio::select! {
-                biased;
-                () = &mut served => return,
-                changed = drain.changed() => {
-                    if changed.is_err() {
-                        return served.await;
-                    }
-                    said.send_replace(stage(*drain.borrow_and_update()));
+        let (said, told) = watch::channel(Drain::Running);
+        let carrier = Arc::new(Carrier::long(info));
+        drain_of(self.0.serve(stream, carrier, told), drain, &said).await;
+    }
+}
+
+/// Serves a connection, and tells it by `said` what its listener's state means for it.
+async fn drain_of(
+    served: impl Future<Output = ()>,
+    mut drain: watch::Receiver<DrainState>,
+    said: &watch::Sender<Drain>,
+) {
+    said.send_replace(stage(*drain.borrow_and_update()));
+    let mut served = std::pin::pin!(served);
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut served => return,
+            changed = drain.changed() => {
+                if changed.is_err() {
+                    return served.await;
                 }
+                said.send_replace(stage(*drain.borrow_and_update()));
             }
         }
     }

@@ -9,7 +9,7 @@ use super::{
     release::ReleaseError,
 };
 use crate::{
-    access::{AccessFront, AccessHost},
+    access::{AccessFront, AccessHost, HttpDoors},
     admin::{Access, Admin, AdminChange, AdminError},
     builder::{Sources, StartError},
     cache::Cache,
@@ -176,7 +176,8 @@ impl Controller {
         let dispatcher = Arc::new(dispatcher);
         let host = Arc::new(AccessHost::new(dispatcher.clone(), live.clone()));
         let access = Arc::new(paifang_access::Server::new(host));
-        let front = Fronts::new(HttpFront::new(dispatcher), AccessFront(access.clone()));
+        let http = HttpDoors::new(dispatcher, live.clone(), access.clone());
+        let front = Fronts::new(HttpFront::new(Arc::new(http)), AccessFront(access.clone()));
         let edge = Edge::new(Arc::new(front), tokio::runtime::Handle::current());
         let edge = Arc::new(edge.with_sockets(sockets.clone()));
         let counters = Arc::new(ReleaseCounters::default());

@@ -3,6 +3,10 @@
 use crate::edge::DrainState;
 use tokio::sync::watch;
 
+/// The state of a call's listener, for who takes its connection over: in the extensions of a head that asks to switch protocols.
+#[derive(Clone, Debug)]
+pub(crate) struct WatchDrain(pub(crate) watch::Receiver<DrainState>);
+
 /// A connection's view of the listener's [`DrainState`].
 #[derive(Debug, Clone)]
 pub(super) struct Drain {
@@ -17,6 +21,11 @@ impl Drain {
         let ending = state.borrow().is_ending();
         let waits = state.clone();
         Self { state, ending, waits }
+    }
+
+    /// The listener's state itself.
+    pub(super) fn watch(&self) -> WatchDrain {
+        WatchDrain(self.waits.clone())
     }
 
     /// Whether the call in flight, or the next one, is the last. Costs one atomic load unless the state

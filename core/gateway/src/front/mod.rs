@@ -31,6 +31,7 @@ mod service;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use drain::WatchDrain;
 pub use mmtp::{Fronts, NoMmtp};
 pub use service::{HttpLimits, Incoming, Service};
 

@@ -14,5 +14,5 @@ mod trace_key;
 pub(crate) use dispatch::{Dispatcher, Refusals};
 pub(crate) use held::{Bounds, Held, HeldRelease};
 pub(crate) use operation::{NamedOperation, OperationForm};
-pub(crate) use serving::{Live, Serving, ServingApi};
+pub(crate) use serving::{Live, MmtpPath, Serving, ServingApi};
 pub(crate) use trace_key::{TRACE_HEADER, TraceKey};

@@ -9,7 +9,7 @@ use crate::{
     upstream::{Upstream, UpstreamCall, Upstreams},
 };
 use arc_swap::ArcSwap;
-use paifang_config::{route::PathPolicy, snapshot::Snapshot, yaml::Digest};
+use paifang_config::{model::Config, route::PathPolicy, snapshot::Snapshot, yaml::Digest};
 use paifang_pipeline::{Api, Exchange, Origin, OriginError, Recall, Replay, error};
 use std::{iter::once, sync::Arc};
 
@@ -33,10 +33,35 @@ pub(crate) struct Serving {
     pub(crate) limits: Vec<(Arc<str>, Arc<HttpLimits>)>,
     /// For a listener that has just left the config.
     pub(crate) default_limits: Arc<HttpLimits>,
+    /// Where MMTP is spoken within HTTP, where any listener takes it.
+    pub(crate) mmtp: Option<MmtpPath>,
     /// Makes spans of its calls, where the config has traces.
     pub(crate) tracer: Option<Arc<Tracer>>,
     /// Of all certificates and keys.
     pub(crate) pems: Digest,
+}
+
+/// Where MMTP is spoken within HTTP.
+#[derive(Debug)]
+pub(crate) struct MmtpPath {
+    path: Box<str>,
+    listeners: Box<[Arc<str>]>,
+}
+
+impl MmtpPath {
+    /// What is configured; `None` where no listener takes MMTP.
+    pub(crate) fn of(config: &Config) -> Option<Self> {
+        let taking = config.listeners.iter().filter(|listener| listener.value.mmtp.is_some());
+        let listeners: Box<[_]> =
+            taking.map(|listener| Arc::from(&**listener.value.name.value())).collect();
+        let path = config.mmtp.path.value().as_str().into();
+        (!listeners.is_empty()).then_some(Self { path, listeners })
+    }
+
+    /// Whether a request for this path, on this listener, is MMTP's.
+    pub(crate) fn is_at(&self, path: &str, listener: &str) -> bool {
+        path == &*self.path && self.listeners.iter().any(|own| &**own == listener)
+    }
 }
 
 /// An API with what answers it. What calls hold.

@@ -2,7 +2,7 @@
 
 use super::family::{counters, gauges};
 use crate::access::AccessHost;
-use paifang_access::{Server, Totals};
+use paifang_access::{Form, FormTotals, Server, Totals};
 use prometheus_client::{collector::Collector, encoding::DescriptorEncoder};
 use std::{fmt, sync::Arc};
 
@@ -19,10 +19,8 @@ impl fmt::Debug for Mmtp {
 type Place = fn(&Totals) -> u64;
 
 /// Name, help and place of the plain counters.
-const COUNTERS: [(&str, &str, Place); 11] = [
-    ("paifang_mmtp_opened", "MMTP connections that came, greeted or not.", |t| t.opened),
+const COUNTERS: [(&str, &str, Place); 9] = [
     ("paifang_mmtp_greeted", "MMTP connections whose client was let in.", |t| t.greeted),
-    ("paifang_mmtp_calls", "Calls that came over MMTP.", |t| t.calls),
     (
         "paifang_mmtp_calls_refused",
         "Calls over MMTP that were answered before they reached an API.",
@@ -44,6 +42,14 @@ impl Collector for Mmtp {
         for (name, help, place) in COUNTERS {
             counters(&mut encoder, name, help, [(vec![], place(&totals))])?;
         }
+        let of_form = |count: fn(&FormTotals) -> u64| {
+            Form::ALL.map(|form| (vec![("form", form.label())], count(&stats.form(form))))
+        };
+        let name = "paifang_mmtp_opened";
+        let help = "MMTP connections, and POSTs with MMTP, that came, greeted or not.";
+        counters(&mut encoder, name, help, of_form(|own| own.opened))?;
+        let help = "Calls that came over MMTP.";
+        counters(&mut encoder, "paifang_mmtp_calls", help, of_form(|own| own.calls))?;
         let groups = stats.groups();
         gauges(
             &mut encoder,

@@ -22,6 +22,7 @@ mod messages;
 mod outgoing;
 mod receive;
 mod server;
+mod short;
 #[cfg(test)]
 mod tests;
 

@@ -2,9 +2,12 @@
 
 mod calls;
 mod command;
+mod conversation;
 mod early;
 mod python;
+mod short;
 mod users;
+mod websocket;
 
 use paifang_tests::harness::Recorder;
 

@@ -9,7 +9,7 @@ use super::level;
 use crate::{
     cache::{ApiCache, Cache, Rules},
     edge::ListenerSpec,
-    live::{OperationForm, Serving, ServingApi},
+    live::{MmtpPath, OperationForm, Serving, ServingApi},
     outbound::Outbound,
     upstream::{Deps, Upstreams},
 };
@@ -116,6 +116,7 @@ fn link_noting(
         ),
         upstreams,
         tracer,
+        mmtp: MmtpPath::of(snapshot.config()),
         outbound,
         paths: snapshot.path_policy(),
         limits,

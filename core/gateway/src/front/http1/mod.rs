@@ -95,12 +95,15 @@ impl<S: Service> Connection<'_, S> {
         };
         let mut bytes = self.buffer.split_to(section.end).freeze();
         let bytes = bytes.split_off(section.start);
-        let (head, host, framing) = match parse::parse(&bytes, section, &self.limits) {
+        let (mut head, host, framing) = match parse::parse(&bytes, section, &self.limits) {
             Ok(parsed) => parsed,
             Err(refusal) => return self.refuse(stream, &refusal, &bytes).await,
         };
         self.served += 1;
         let session = self.open_session(stream, framing).await?;
+        if framing.upgrade {
+            head.extensions.insert(self.drain.watch());
+        }
         let last = self.served >= self.limits.requests_per_connection;
         let mut front = Http1Front::new(
             session,
