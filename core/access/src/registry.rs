@@ -49,12 +49,8 @@ impl Registry {
         &self.shards[(hash % SHARDS as u64) as usize]
     }
 
-    fn add(&self, place: Place, connection: u64, handle: &Handle) -> Vec<Handle> {
-        let mut shard = self.shard(&place).lock();
-        let all = shard.entry(place).or_default();
-        let before = all.iter().map(|(_, handle)| handle.clone()).collect();
-        all.push((connection, handle.clone()));
-        before
+    fn add(&self, place: Place, connection: u64, handle: &Handle) {
+        self.shard(&place).lock().entry(place).or_default().push((connection, handle.clone()));
     }
 
     fn remove(&self, place: &Place, connection: u64) {
@@ -75,7 +71,12 @@ impl Registry {
 
     /// A connection is there; the device's others.
     pub(crate) fn arrive<T>(&self, client: &Client<T>, handle: &Handle) -> Vec<Handle> {
-        self.add(device(client), client.connection, handle)
+        let place = device(client);
+        let mut shard = self.shard(&place).lock();
+        let all = shard.entry(place).or_default();
+        let others = all.iter().map(|(_, handle)| handle.clone()).collect();
+        all.push((client.connection, handle.clone()));
+        others
     }
 
     /// A connection's user is another.

@@ -29,6 +29,12 @@ pub(crate) fn handshakes() -> Result<()> {
     run::shown(run::cargo(&package).args(["--example", "handshakes"]))
 }
 
+/// A message to many connections.
+pub(crate) fn fan_out() -> Result<()> {
+    let package = ["build", "--release", "--package", "paifang-access"];
+    run::shown(run::cargo(&package).args(["--example", "fan_out"]))
+}
+
 /// The pass-through on stock pingora-proxy, with the same profile and allocator.
 pub(crate) fn stock_proxy() -> Result<()> {
     say::step("building the stock pingora-proxy pass-through");

@@ -12,6 +12,7 @@ mod handlers;
 mod handshakes;
 mod http;
 mod load;
+mod mmtp;
 mod open_loop;
 mod overload;
 mod peer;
@@ -94,6 +95,8 @@ enum Measure {
     ReloadsLoad,
     /// Handlers that loop for ever: when they are cut, and what others notice.
     Runaway,
+    /// MMTP: small calls beside HTTP/2, idle connections, messages to many.
+    Mmtp,
     /// Small calls over weak networks; only when it is named, and as root.
     Weak,
 }
@@ -102,7 +105,7 @@ enum Measure {
 type Run = fn(&Args, &mut Report) -> Result<()>;
 
 /// What is measured, in this order, and what is said of it meanwhile.
-const MEASURES: [(Measure, &str, Run); 13] = [
+const MEASURES: [(Measure, &str, Run); 14] = [
     (Measure::Proxy, "CPU per proxied request", proxy::measure),
     (Measure::Tokens, "CPU per request with a token", tokens::measure),
     (Measure::Content, "CPU per compressed and per kept answer", content::measure),
@@ -115,6 +118,7 @@ const MEASURES: [(Measure, &str, Run); 13] = [
     (Measure::ReloadsMemory, "memory over reloads of a changed module", reloads_memory::measure),
     (Measure::ReloadsLoad, "reloads of a changed module under load", reloads_load::measure),
     (Measure::Runaway, "handlers that loop for ever", runaway::measure),
+    (Measure::Mmtp, "MMTP: calls, idle connections, messages to many", mmtp::measure),
     (Measure::Weak, "small calls over weak networks", weak::measure),
 ];
 
@@ -149,6 +153,7 @@ fn measure(args: &Args, wanted: impl Fn(Measure) -> bool, report: &mut Report) -
         if wanted(measure) {
             say::step(what);
             run(args, report)?;
+            report.save()?;
         }
     }
     Ok(())

@@ -60,13 +60,22 @@ impl Report {
         let _ = writeln!(self.text, "\nGoal: {what}: {found}, {verdict}.");
     }
 
+    /// Writes its file as far as it is, so that a measure of an hour is not lost with the one behind it.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub(crate) fn save(&self) -> Result<PathBuf> {
+        let file = self.dir.join("report.md");
+        tree::write(&file, &self.text)?;
+        Ok(file)
+    }
+
     /// Prints the report and writes its file.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub(crate) fn write(self) -> Result<()> {
-        let file = self.dir.join("report.md");
-        tree::write(&file, &self.text)?;
+        let file = self.save()?;
         println!("{}", self.text);
         say::note(&format!("written to {}", file.display()));
         Ok(())

@@ -45,6 +45,9 @@ pub(crate) struct State {
     messages: Vec<(u8, VecDeque<Delivery>)>,
     /// Bytes of them.
     message_bytes: usize,
+    /// No more bytes of messages than these wait to be sent. Counted anew only when it matters: for a message to many this runs for
+    /// each of them.
+    pushed: usize,
 }
 
 impl Shared {
@@ -54,6 +57,7 @@ impl Shared {
             inboxes: Vec::new(),
             messages: Vec::new(),
             message_bytes: 0,
+            pushed: 0,
         });
         Self { state, task: AtomicWaker::new(), began: Instant::now() }
     }
@@ -183,11 +187,24 @@ impl Handle {
 
     fn take(&self, channel: u8, message: NewMessage) -> Result<Taken, NotSent> {
         let mut state = self.shared.lock();
-        let session = &mut state.session;
+        let State { session, pushed, .. } = &mut *state;
         if session.is_closed() {
             return Err(NotSent::Gone);
         }
         session.advance(self.shared.now());
+        let mut dropped = 0;
+        let mut waits = *pushed + message.data.len();
+        if waits > self.push_bytes {
+            dropped = self.make_room(session, &message)?;
+            waits = session.queued(None) + message.data.len();
+        }
+        let key = session.message(channel, message).ok_or(NotSent::Channel)?;
+        *pushed = waits;
+        Ok(Taken { key, dropped })
+    }
+
+    /// Drops what may be dropped where there is no room for a message; how many.
+    fn make_room(&self, session: &mut Session, message: &NewMessage) -> Result<usize, NotSent> {
         let mut dropped = 0;
         let room = |session: &Session| self.push_bytes.saturating_sub(session.queued(None));
         if room(session) < message.data.len() {
@@ -200,8 +217,7 @@ impl Handle {
                 return Err(NotSent::Slow);
             }
         }
-        let key = session.message(channel, message).ok_or(NotSent::Channel)?;
-        Ok(Taken { key, dropped })
+        Ok(dropped)
     }
 
     /// Asks the client to go: calls that have come are answered, then the connection ends.

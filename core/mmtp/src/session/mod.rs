@@ -20,6 +20,7 @@ mod event;
 mod liveness;
 mod messages;
 mod outgoing;
+mod pieces;
 mod receive;
 mod server;
 mod short;

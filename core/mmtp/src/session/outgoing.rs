@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 
-use super::{Key, channel::Carries, channel::carries};
+use super::{Key, channel::Carries, channel::carries, pieces::Pieces};
 use crate::{
     code::CancelCode,
     frame::{Frame, MAX_FRAME, Part},
@@ -38,7 +38,7 @@ pub(super) struct Outgoing {
     pub(super) trailers: Bytes,
     pub(super) zstd: bool,
     pub(super) priority: u8,
-    pub(super) data: VecDeque<Bytes>,
+    data: Pieces,
     /// Bytes in `data`.
     pub(super) queued: usize,
     /// Nothing will be added.
@@ -60,7 +60,7 @@ impl Outgoing {
             trailers: Bytes::new(),
             zstd: false,
             priority: priority.min(7),
-            data: VecDeque::new(),
+            data: Pieces::default(),
             queued: 0,
             end: false,
             full: false,
@@ -71,7 +71,7 @@ impl Outgoing {
 
     /// It is not wanted any more, and has not begun to be sent.
     pub(super) fn abandon(&mut self, code: CancelCode) {
-        self.data = VecDeque::new();
+        self.data = Pieces::default();
         self.queued = 0;
         // A request may be the one that gives its operation a number, which later ones use.
         if !matches!(self.first, Some(First::Request(_))) {

@@ -16,29 +16,52 @@ use crate::{
 /// Clients of a fleet: few, for they share the link.
 pub(super) const CLIENTS: u32 = 4;
 
-/// Whose calls are measured.
-pub(super) struct Case {
-    pub(super) name: &'static str,
-    protocol: &'static str,
-    words: &'static [&'static str],
+/// How clients come to their connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Coming {
+    /// A new connection for each call, with nothing remembered.
+    Cold,
+    /// A new connection for each call, with the session of TLS that is remembered.
+    Back,
+    /// One connection for all calls, for as long as it lives.
+    Kept,
 }
 
-/// A new connection for each call, with nothing remembered.
-const COLD: &[&str] = &["--calls-per-connection", "1", "--cold"];
-/// A new connection for each call, with the session of TLS that is remembered.
-const BACK: &[&str] = &["--calls-per-connection", "1"];
-/// One connection for all calls.
-const KEPT: &[&str] = &[];
+impl Coming {
+    pub(super) const ALL: [Self; 3] = [Self::Cold, Self::Back, Self::Kept];
 
-/// In the order in which a round takes them.
-pub(super) const CASES: [Case; 6] = [
-    Case { name: "h1, cold", protocol: "h1", words: COLD },
-    Case { name: "h1, back", protocol: "h1", words: BACK },
-    Case { name: "h1, kept", protocol: "h1", words: KEPT },
-    Case { name: "h2, cold", protocol: "h2", words: COLD },
-    Case { name: "h2, back", protocol: "h2", words: BACK },
-    Case { name: "h2, kept", protocol: "h2", words: KEPT },
-];
+    pub(super) const fn label(self) -> &'static str {
+        match self {
+            Self::Cold => "cold",
+            Self::Back => "back",
+            Self::Kept => "kept",
+        }
+    }
+
+    const fn words(self) -> &'static [&'static str] {
+        match self {
+            Self::Cold => &["--calls-per-connection", "1", "--cold"],
+            Self::Back => &["--calls-per-connection", "1"],
+            Self::Kept => &[],
+        }
+    }
+}
+
+/// What clients speak, in the order in which a round takes them.
+pub(super) const PROTOCOLS: [&str; 3] = ["h1", "h2", "mmtp"];
+
+/// Whose calls are measured.
+#[derive(Clone, Copy)]
+pub(super) struct Case {
+    pub(super) protocol: &'static str,
+    pub(super) coming: Coming,
+}
+
+impl Case {
+    pub(super) fn name(&self) -> String {
+        format!("{}, {}", self.protocol, self.coming.label())
+    }
+}
 
 /// What a fleet has seen; times in ms.
 pub(super) struct Seen {
@@ -66,14 +89,18 @@ pub(super) fn run(
     command.args(["--protocol", case.protocol, "--clients", &CLIENTS.to_string()]);
     command.args(["--ramp", "1s", "--think", "200ms..800ms", "--timeout", "60s"]);
     command.args(["--duration", &format!("{seconds}s"), "--seed", &round.to_string()]);
-    command.args(["--path", "/v1/orders", "-H", "content-type: application/json"]);
+    match case.protocol {
+        "mmtp" => command.args(["--call", "quotes.get"]),
+        _ => command.args(["--path", "/v1/quotes"]),
+    };
+    command.args(["-H", "content-type: application/json"]);
     command.args(["-d", r#"{"shop":"7","items":[{"sku":"A-1001","count":2}],"pay":"card"}"#]);
-    command.args(case.words).arg("--report").arg(&report);
+    command.args(case.coming.words()).arg("--report").arg(&report);
     // A network that loses calls is no reason to end: they are counted.
     let output = run::captured(&mut command)?;
     let text = tree::read(&report)
-        .map_err(|_| Failure::Failed(format!("{}: no report: {}", case.name, output.text)))?;
-    seen(&text).ok_or_else(|| Failure::Failed(format!("{}: not a report: {text}", case.name)))
+        .map_err(|_| Failure::Failed(format!("{}: no report: {}", case.name(), output.text)))?;
+    seen(&text).ok_or_else(|| Failure::Failed(format!("{}: not a report: {text}", case.name())))
 }
 
 fn seen(report: &str) -> Option<Seen> {
