@@ -4,6 +4,7 @@
 //! and upstream on another; ratios are taken per round, so that a noisy minute hits both sides.
 
 mod build;
+mod certificate;
 mod compile;
 mod conf;
 mod content;

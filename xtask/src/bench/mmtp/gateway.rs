@@ -11,6 +11,7 @@ use std::{
 use serde_json::Value;
 
 use super::super::{
+    certificate,
     conf::Ports,
     http::Client,
     load::{LOAD_CORE, PROXY_CORE},
@@ -39,8 +40,7 @@ pub(super) struct Fleet {
 impl Kit {
     pub(super) fn new(report: &Report) -> Result<Self> {
         let dir = report.subdir("mmtp")?;
-        let mut make = Command::new(tree::example("release", "handshakes"));
-        run::shown(make.args(["certificate", &dir.display().to_string()]))?;
+        certificate::make(&dir, "DNS:bench.example")?;
         Ok(Self { dir })
     }
 
@@ -56,7 +56,7 @@ impl Kit {
             "version: 1\n\
              listeners:\n  - name: bench\n    address: \"127.0.0.1:{public}\"\n    \
              tls: {{ certificates: [ {{ cert: \"{cert}\", key: \"{key}\" }} ] }}\n    \
-             mmtp: {{}}\n    limits: {{ connections: 60000, per_client: 60000 }}\n\
+             mmtp: {{}}\n    limits: {{ connections: 60000, connections_per_ip: 60000 }}\n\
              mmtp: {{ heartbeat: {{ initial: 25s, least: 25s, most: 25s }} }}\n\
              admin: {{ address: \"127.0.0.1:{admin}\" }}\n\
              releases: {{ directory: {store} }}\n\

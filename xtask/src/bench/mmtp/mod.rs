@@ -16,7 +16,6 @@ use gateway::Kit;
 pub(crate) fn measure(args: &Args, report: &mut Report) -> Result<()> {
     if !args.no_build {
         build::fan_out()?;
-        build::handshakes()?;
     }
     let kit = Kit::new(report)?;
     calls::measure(args, &kit, report)?;

@@ -4,15 +4,10 @@
 mod fleet;
 mod link;
 
-use std::{path::Path, process::Command, time::Duration};
+use std::{path::Path, time::Duration};
 
-use super::{Args, build, report::Report, stats::Spread};
-use crate::{
-    failure::{Failure, Result},
-    run, say,
-    server::Server,
-    tree,
-};
+use super::{Args, build, certificate, report::Report, stats::Spread};
+use crate::{failure::Result, say, server::Server, tree};
 use fleet::{Case, Coming, PROTOCOLS, Seen};
 use link::{Link, SERVER_ADDRESS, Spaces};
 
@@ -134,24 +129,7 @@ fn goals(profile: &str, seen: &[(Case, Vec<Seen>)], report: &mut Report) {
 
 /// The gateway in its namespace, with a certificate of its own.
 fn gateway(dir: &Path, spaces: &Spaces) -> Result<Server> {
-    let (cert, key) = (dir.join("cert.pem"), dir.join("key.pem"));
-    let mut openssl = Command::new("openssl");
-    openssl.args([
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:P-256",
-        "-nodes",
-    ]);
-    openssl.args(["-subj", "/CN=weak", "-addext", &format!("subjectAltName=IP:{SERVER_ADDRESS}")]);
-    openssl.args(["-addext", "basicConstraints=critical,CA:FALSE", "-days", "30"]);
-    openssl.arg("-keyout").arg(&key).arg("-out").arg(&cert);
-    let made = run::captured(&mut openssl)?;
-    if !made.success {
-        return Err(Failure::Failed(format!("openssl: {}", made.text)));
-    }
+    certificate::make(dir, &format!("IP:{SERVER_ADDRESS}"))?;
     let config = dir.join("gateway.yaml");
     tree::write(&config, CONFIG)?;
     let log = dir.join("gateway.log");
