@@ -6,6 +6,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
 use paifang_mmtp::greeting::{Auth, Hello, Network};
 use parking_lot::RwLock;
 
+use crate::resume::{self, Owner};
+
 /// The other end of a connection: what HELLO said, and what the host knows of the transport.
 #[derive(Debug)]
 pub struct Client<T> {
@@ -25,6 +27,10 @@ pub struct Client<T> {
     pub authority: Option<Box<str>>,
     /// HELLO's random bytes: with a call's number they name it.
     pub nonce: [u8; 16],
+    /// What the key that the device shows is known by.
+    pub(crate) device_key: Option<[u8; 16]>,
+    /// Whether it has proven to have that key (spec section 10).
+    pub(crate) proven: bool,
     /// Fields of every call.
     pub(crate) fields: HeaderMap,
     /// What may change.
@@ -50,8 +56,13 @@ pub struct User {
 }
 
 impl<T> Client<T> {
-    /// Takes what HELLO said.
-    pub(crate) fn new(transport: T, connection: u64, hello: &Hello) -> Self {
+    /// Takes what HELLO said. `server_name` is what TLS was told.
+    pub(crate) fn new(
+        transport: T,
+        connection: u64,
+        hello: &Hello,
+        server_name: Option<&str>,
+    ) -> Self {
         let mut fields = HeaderMap::new();
         for (name, value) in &hello.fields {
             // Both were looked at when HELLO was read; what `http` takes no more than that is left out.
@@ -71,6 +82,8 @@ impl<T> Client<T> {
             platform: hello.platform.clone(),
             authority: hello.authority.clone(),
             nonce: hello.nonce,
+            device_key: hello.device_key.as_ref().map(resume::key_digest),
+            proven: resume::is_proven(hello, server_name),
             fields,
             state: RwLock::new(ClientState {
                 user: None,
@@ -112,6 +125,39 @@ impl<T> Client<T> {
         state.epoch = epoch;
         state.user = user;
         state.authorization = auth.and_then(authorization);
+    }
+
+    /// Whose resume tokens the connection is given; `None` without a key. `user` is who it is in the epoch.
+    pub(crate) fn owner(&self, epoch: u32, user: Option<&User>) -> Option<Owner> {
+        let key = self.device_key.as_ref()?;
+        Some(Owner::new(&self.app, &self.device, key, epoch, user.map(|user| &*user.id)))
+    }
+
+    /// Who speaks when a network is spoken of: a user, else a proven key; nobody else is asked. Digests are spread evenly, so half of one is
+    /// as good as a hash.
+    pub(crate) fn voter(&self) -> Option<u64> {
+        let user = self.user();
+        let who = match (user, self.device_key.filter(|_| self.proven)) {
+            (Some(user), _) => resume::user_digest(&self.app, &user.id),
+            (None, Some(key)) => key,
+            (None, None) => return None,
+        };
+        who.first_chunk().map(|half| u64::from_ne_bytes(*half))
+    }
+
+    /// Whether its client is known: by a user's credential, or by the device's key.
+    pub(crate) fn is_known(&self) -> bool {
+        self.proven || self.state.read().user.is_some()
+    }
+
+    /// Whether it has shown to be the device of `other`: it is the same user's, or has proven the key that the other one shows.
+    pub(crate) fn is_same_device(&self, other: &Self) -> bool {
+        let same_key = self.proven && self.device_key == other.device_key;
+        // One lock after the other: each may be waited for by who holds neither.
+        let user = self.user();
+        same_key
+            || user.is_some()
+                && user.map(|user| user.id.clone()) == other.user().map(|user| user.id.clone())
     }
 
     /// The fields that calls have besides their own.

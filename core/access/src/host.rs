@@ -9,7 +9,7 @@ use paifang_mmtp::{
 };
 use paifang_pipeline::Front;
 
-use crate::{Call, Client, Limits, User};
+use crate::{Call, Client, Limits, Tokens, User};
 
 /// Runs the front: admits clients, recognises users, serves calls.
 pub trait Host: Send + Sync + 'static {
@@ -50,10 +50,23 @@ pub trait Host: Send + Sync + 'static {
     ) -> impl Future<Output = bool> + Send;
 
     /// Waits until the transport's handshake is over, where what came before could have been sent by somebody else (TLS
-    /// early data). HELLO and calls are handed on before; changes of the user wait for it.
-    fn confirmed(&self, transport: &Self::Transport) -> impl Future<Output = ()> + Send {
+    /// early data); false when the connection has ended before. HELLO and calls are handed on before; resume tokens, changes of the user
+    /// and the end of the device's older connections wait for it.
+    fn confirmed(&self, transport: &Self::Transport) -> impl Future<Output = bool> + Send {
         let _ = transport;
-        std::future::ready(())
+        std::future::ready(true)
+    }
+
+    /// The name that TLS was told, in lower case; devices sign it.
+    fn server_name<'a>(&self, transport: &'a Self::Transport) -> Option<&'a str> {
+        let _ = transport;
+        None
+    }
+
+    /// What gives resume tokens; nothing does where it is `None`.
+    fn tokens(&self, transport: &Self::Transport) -> Option<Arc<Tokens>> {
+        let _ = transport;
+        None
     }
 }
 

@@ -20,8 +20,10 @@ pub struct Limits {
     pub decision: Duration,
     /// How long a client may take to close after GOAWAY, once nothing is in flight.
     pub linger: Duration,
-    /// Whether a device's older connection goes when it has a newer one.
+    /// Whether a device's older connection goes when it has a newer one that has shown to be the same device's.
     pub one_per_device: bool,
+    /// With that, the most connections of what calls itself the same device, and has not shown to be.
+    pub per_device: usize,
 }
 
 impl Default for Limits {
@@ -47,6 +49,7 @@ impl Limits {
             decision: Duration::from_secs(10),
             linger: Duration::from_secs(3),
             one_per_device: true,
+            per_device: 4,
         }
     }
 }

@@ -17,13 +17,26 @@ enum Place {
     User(Arc<str>, Arc<str>),
 }
 
-type Shard = Mutex<HashMap<Place, Vec<(u64, Handle)>>>;
+type Shard<T> = Mutex<HashMap<Place, Vec<Entry<T>>>>;
 
 /// Open connections.
 #[derive(Debug)]
-pub struct Registry {
-    shards: Box<[Shard]>,
+pub struct Registry<T> {
+    shards: Box<[Shard<T>]>,
     hasher: std::hash::RandomState,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub(crate) struct Entry<T> {
+    pub(crate) handle: Handle,
+    pub(crate) client: Arc<Client<T>>,
+}
+
+impl<T> Clone for Entry<T> {
+    fn clone(&self) -> Self {
+        Self { handle: self.handle.clone(), client: self.client.clone() }
+    }
 }
 
 /// What became of a message to somebody.
@@ -35,54 +48,58 @@ pub struct Pushed {
     pub dropped: usize,
 }
 
-impl Default for Registry {
+impl<T> Default for Registry<T> {
     fn default() -> Self {
-        let shards = (0..SHARDS).map(|_| Shard::default()).collect();
+        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
         Self { shards, hasher: std::hash::RandomState::new() }
     }
 }
 
-impl Registry {
-    fn shard(&self, place: &Place) -> &Shard {
+impl<T> Registry<T> {
+    fn shard(&self, place: &Place) -> &Shard<T> {
         use std::hash::BuildHasher;
         let hash = self.hasher.hash_one(place);
         &self.shards[(hash % SHARDS as u64) as usize]
     }
 
-    fn add(&self, place: Place, connection: u64, handle: &Handle) {
-        self.shard(&place).lock().entry(place).or_default().push((connection, handle.clone()));
+    fn add(&self, place: Place, entry: Entry<T>) {
+        self.shard(&place).lock().entry(place).or_default().push(entry);
     }
 
     fn remove(&self, place: &Place, connection: u64) {
         let mut shard = self.shard(place).lock();
         if let Some(all) = shard.get_mut(place) {
-            all.retain(|(own, _)| *own != connection);
+            all.retain(|own| own.client.connection != connection);
             if all.is_empty() {
                 shard.remove(place);
             }
         }
     }
 
+    fn entries(&self, place: &Place) -> Vec<Entry<T>> {
+        self.shard(place).lock().get(place).cloned().unwrap_or_default()
+    }
+
     fn handles(&self, place: &Place) -> Vec<Handle> {
         let shard = self.shard(place).lock();
         let all = shard.get(place);
-        all.map_or_else(Vec::new, |all| all.iter().map(|(_, handle)| handle.clone()).collect())
+        all.map_or_else(Vec::new, |all| all.iter().map(|own| own.handle.clone()).collect())
     }
 
-    /// A connection is there; the device's others.
-    pub(crate) fn arrive<T>(&self, client: &Client<T>, handle: &Handle) -> Vec<Handle> {
-        let place = device(client);
-        let mut shard = self.shard(&place).lock();
-        let all = shard.entry(place).or_default();
-        let others = all.iter().map(|(_, handle)| handle.clone()).collect();
-        all.push((client.connection, handle.clone()));
-        others
+    /// A connection is there.
+    pub(crate) fn arrive(&self, client: &Arc<Client<T>>, handle: &Handle) {
+        self.add(device(client), Entry { handle: handle.clone(), client: client.clone() });
+    }
+
+    /// The connections of a client's device, its own among them.
+    pub(crate) fn beside(&self, client: &Client<T>) -> Vec<Entry<T>> {
+        self.entries(&device(client))
     }
 
     /// A connection's user is another.
-    pub(crate) fn change_user<T>(
+    pub(crate) fn change_user(
         &self,
-        client: &Client<T>,
+        client: &Arc<Client<T>>,
         handle: &Handle,
         before: Option<&User>,
         after: Option<&User>,
@@ -91,12 +108,13 @@ impl Registry {
             self.remove(&place(client, user), client.connection);
         }
         if let Some(user) = after {
-            self.add(place(client, user), client.connection, handle);
+            let entry = Entry { handle: handle.clone(), client: client.clone() };
+            self.add(place(client, user), entry);
         }
     }
 
     /// A connection is gone.
-    pub(crate) fn leave<T>(&self, client: &Client<T>) {
+    pub(crate) fn leave(&self, client: &Client<T>) {
         self.remove(&device(client), client.connection);
         if let Some(user) = client.user() {
             self.remove(&place(client, &user), client.connection);

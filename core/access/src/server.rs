@@ -10,15 +10,21 @@ use tokio::{
     sync::watch,
 };
 
-use crate::{Drain, Form, Host, Registry, Stats, connection};
+use crate::{Drain, Form, Host, Learnt, Registry, Stats, connection, gathered::Gathered};
 
 /// The front. See the crate.
-#[derive(Debug)]
-pub struct Server<H> {
+pub struct Server<H: Host> {
     host: Arc<H>,
-    registry: Registry,
+    registry: Registry<H::Transport>,
     stats: Stats,
+    gathered: Gathered,
     connections: AtomicU64,
+}
+
+impl<H: Host> std::fmt::Debug for Server<H> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").field("stats", &self.stats).finish_non_exhaustive()
+    }
 }
 
 impl<H: Host> Server<H> {
@@ -26,7 +32,8 @@ impl<H: Host> Server<H> {
     #[must_use]
     pub fn new(host: Arc<H>) -> Self {
         let (registry, stats) = (Registry::default(), Stats::default());
-        Self { host, registry, stats, connections: AtomicU64::new(0) }
+        let gathered = Gathered::default();
+        Self { host, registry, stats, gathered, connections: AtomicU64::new(0) }
     }
 
     /// Serves one connection to its end. Dropping the future drops the connection with what is in flight.
@@ -63,7 +70,7 @@ impl<H: Host> Server<H> {
 
     /// Who is connected.
     #[must_use]
-    pub fn registry(&self) -> &Registry {
+    pub fn registry(&self) -> &Registry<H::Transport> {
         &self.registry
     }
 
@@ -71,6 +78,16 @@ impl<H: Host> Server<H> {
     #[must_use]
     pub fn stats(&self) -> &Stats {
         &self.stats
+    }
+
+    /// What clients have learnt about networks, those that most have spoken of first; no more than `most`.
+    #[must_use]
+    pub fn learnt(&self, most: usize) -> Vec<Learnt> {
+        self.gathered.all(most)
+    }
+
+    pub(crate) fn gathered(&self) -> &Gathered {
+        &self.gathered
     }
 
     pub(crate) fn host(&self) -> &Arc<H> {

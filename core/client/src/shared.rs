@@ -105,7 +105,13 @@ struct Kept {
     serial: u64,
     token: Token,
     until: Instant,
+    /// How many HELLOs have had it.
+    shown: u8,
 }
+
+/// A server takes a token back once, and the one before the newest once more. So two of the connections of a race may show it, and
+/// whichever wins has got one that is good; a third would only hear that it was used.
+const SHOWN: u8 = 2;
 
 impl Memory {
     /// What a client begins with.
@@ -118,10 +124,12 @@ impl Memory {
         Self { auth, epoch, network, foreground, ..Self::default() }
     }
 
-    /// The resume token, where it still lives.
-    pub(crate) fn token(&self) -> Option<&[u8]> {
-        let kept = self.token.as_ref().filter(|kept| kept.until > Instant::now())?;
-        Some(&kept.token.bytes)
+    /// The resume token, where it still lives, for one more HELLO.
+    pub(crate) fn show_token(&mut self) -> Option<Box<[u8]>> {
+        let now = Instant::now();
+        let kept = self.token.as_mut().filter(|kept| kept.until > now && kept.shown < SHOWN)?;
+        kept.shown += 1;
+        Some(kept.token.bytes.clone())
     }
 
     fn keep(&mut self, serial: u64, token: Option<&Token>) {
@@ -130,7 +138,8 @@ impl Memory {
             return;
         }
         let lifetime = Duration::from_secs(u64::from(token.lifetime));
-        self.token = Some(Kept { serial, token: token.clone(), until: Instant::now() + lifetime });
+        let until = Instant::now() + lifetime;
+        self.token = Some(Kept { serial, token: token.clone(), until, shown: 0 });
     }
 
     fn name_alternates(&mut self, alternates: &[Box<str>]) {
@@ -243,6 +252,7 @@ impl Shared {
         let mut memory = self.memory();
         memory.keep(serial, update.token.as_ref());
         memory.name_alternates(&update.alternates);
+        memory.cursors.extend(update.cursors.iter().cloned());
     }
 
     /// The server's time against this machine's: `half` is half of the time between HELLO and WELCOME.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use indexmap::IndexMap;
-use paifang_pipeline::ports::{HttpOrigin, Spawn};
+use paifang_pipeline::ports::{HttpOrigin, Spawn, Store};
 use paifang_pipeline::{Api, Apps, Chain, ErrorPages, Handler, Secret};
 use serde::{Deserialize, Serialize};
 
@@ -271,6 +271,12 @@ impl Snapshot {
         let apis = self.apis.iter().chain([&self.fallback]).map(|api| &api.used);
         let used = apis.chain(self.accept.values().map(|accept| &accept.used));
         used.flat_map(|used| &used.upstreams).filter_map(UpstreamUse::origin).collect()
+    }
+
+    /// The shared store of this name.
+    #[must_use]
+    pub fn store(&self, name: &str) -> Option<&Arc<dyn Store>> {
+        self.stores.get(name).map(|served| &served.store)
     }
 
     /// Files with secrets that steps were built with.

@@ -33,6 +33,7 @@ pub mod kind {
     pub const FIELD: u32 = 0x15;
     pub const SETTINGS: u32 = 0x16;
     pub const EPOCH: u32 = 0x17;
+    pub const LEARNT: u32 = 0x18;
     pub const SERVER_TIME: u32 = 0x20;
     pub const CONNECTION: u32 = 0x22;
     pub const HEARTBEAT: u32 = 0x24;

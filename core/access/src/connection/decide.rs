@@ -2,21 +2,34 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures::FutureExt;
 use paifang_mmtp::{
     code::CloseCode,
-    greeting::{Auth, Closing, Hello, UserChange, UserResult, Welcome},
+    greeting::{Auth, Closing, Hello, Update, UserChange, UserResult, Welcome},
 };
 
-use crate::{Client, Denied, Host, User};
+use super::{
+    kept::Place,
+    settle::{self, Settled},
+};
+use crate::{
+    Client, Denied, Host, User,
+    resume::{Grant, Held},
+};
 
 /// What came of a decision.
 pub(super) enum Decided<T> {
     /// The client is in.
-    Admitted { client: Arc<Client<T>>, hello: Box<Hello>, welcome: Box<Welcome> },
+    Admitted {
+        client: Arc<Client<T>>,
+        hello: Box<Hello>,
+        welcome: Box<Welcome>,
+        settled: Option<Settled>,
+    },
     /// It is not.
     Refused(Box<Closing>),
     /// The user has changed, or has not.
-    User { result: UserResult, user: Option<Arc<User>>, auth: Option<Auth> },
+    User { result: UserResult, user: Option<Arc<User>>, auth: Option<Auth>, kept: Option<Place> },
 }
 
 /// Decides on HELLO.
@@ -32,7 +45,9 @@ pub(super) async fn hello<H: Host>(
             Ok(admission) => admission,
             Err(closing) => return Decided::Refused(closing),
         };
-        let client = Arc::new(Client::new(transport, connection, &hello));
+        let server_name = host.server_name(&transport);
+        let client = Client::new(transport.clone(), connection, &hello, server_name);
+        let client = Arc::new(client);
         let mut welcome = admission.welcome;
         if let Some(auth) = &hello.auth {
             match host.authenticate(&client, auth).await {
@@ -44,7 +59,19 @@ pub(super) async fn hello<H: Host>(
                 Err(denied) => return Decided::Refused(Box::new(refusal(&denied))),
             }
         }
-        Decided::Admitted { client, hello, welcome: Box::new(welcome) }
+        // What came as early data may be somebody's who has only recorded it: nothing is taken from a device for that.
+        let settled = match host.confirmed(&client.transport).now_or_never() {
+            Some(true) => {
+                let (update, settled) =
+                    settle::resume(&*host, &client, hello.resume.as_deref()).await;
+                let Update { cursors, token, resumed, .. } = update;
+                welcome.cursors.extend(cursors);
+                (welcome.token, welcome.resumed) = (token.or(welcome.token), resumed);
+                Some(settled)
+            }
+            _ => None,
+        };
+        Decided::Admitted { client, hello, welcome: Box::new(welcome), settled }
     };
     match tokio::time::timeout(deadline, decision).await {
         Ok(decided) => decided,
@@ -65,31 +92,41 @@ fn refusal(denied: &Denied) -> Closing {
     Closing { error: denied.error, ..Closing::new(code).detail(&denied.detail) }
 }
 
-/// Decides on LOGIN.
+/// Decides on LOGIN. `held` is what the connection's resume token is kept under.
 pub(super) async fn login<H: Host>(
     host: Arc<H>,
     client: Arc<Client<H::Transport>>,
     change: UserChange,
     deadline: Duration,
+    held: Option<Held>,
 ) -> Decided<H::Transport> {
     let UserChange { epoch, auth } = change;
     let result = UserResult { epoch, ..UserResult::default() };
-    let Some(auth) = auth else {
-        return Decided::User { result, user: None, auth: None };
+    let (mut result, user, auth) = match auth {
+        None => (result, None, None),
+        Some(auth) => {
+            match tokio::time::timeout(deadline, host.authenticate(&client, &auth)).await {
+                Ok(Ok(user)) => {
+                    let user = user.map(Arc::new);
+                    let id = user.as_ref().map(|user| (&*user.id).into());
+                    (UserResult { user: id, ..result }, user, Some(auth))
+                }
+                Ok(Err(Denied { status, error, detail })) => {
+                    (UserResult { status, error, detail, ..result }, None, None)
+                }
+                Err(_) => (UserResult { status: 503, ..result }, None, None),
+            }
+        }
     };
-    match tokio::time::timeout(deadline, host.authenticate(&client, &auth)).await {
-        Ok(Ok(user)) => {
-            let user = user.map(Arc::new);
-            let id = user.as_ref().map(|user| (&*user.id).into());
-            Decided::User { result: UserResult { user: id, ..result }, user, auth: Some(auth) }
-        }
-        Ok(Err(Denied { status, error, detail })) => {
-            let result = UserResult { status, error, detail, ..result };
-            Decided::User { result, user: None, auth: None }
-        }
-        Err(_) => {
-            let result = UserResult { status: 503, ..result };
-            Decided::User { result, user: None, auth: None }
-        }
-    }
+    // Whoever it is now, what was kept was another's.
+    let tokens = host.tokens(&client.transport);
+    let owner = client.owner(epoch, user.as_deref());
+    let granted = match (&tokens, owner) {
+        (Some(tokens), Some(owner)) => tokens.change_user(held, &owner).await,
+        _ => None,
+    };
+    let (token, held) = granted.map(|Grant { token, held }| (token, held)).unzip();
+    result.token = token;
+    let kept = tokens.zip(held).map(|(tokens, held)| Place { tokens, held });
+    Decided::User { result, user, auth, kept }
 }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
 use paifang_mmtp::{
     code::CloseCode,
-    greeting::{Closing, Hello, UserChange, Welcome},
+    greeting::{Closing, Hello, Update, UserChange, Welcome},
     session::{ClosedBy, Event, NewResponse, Request, Session},
     tlv::{TlvWriter, kind},
 };
@@ -28,6 +28,7 @@ use super::{
     decide::{self, Decided},
     io::Io,
     job::{Job, work},
+    settle::Settling,
     timer::Leaving,
 };
 use crate::{
@@ -60,6 +61,8 @@ pub(crate) async fn serve<H: Host, S: AsyncRead + AsyncWrite + Send + Unpin>(
         limits,
         transport,
         deciding: None,
+        settling: None,
+        begun: None,
         client: None,
         group: None,
         leaving: None,
@@ -81,6 +84,11 @@ pub(crate) async fn serve<H: Host, S: AsyncRead + AsyncWrite + Send + Unpin>(
                 }
             }
             busy |= driver.poll_decision(cx);
+            busy |= driver.poll_settling(cx);
+            if let Some(job) = driver.begun.take() {
+                busy = true;
+                jobs.push(work(driver.server.host().clone(), driver.shared.clone(), job));
+            }
             while let Poll::Ready(Some(())) = jobs.poll_next_unpin(cx) {
                 busy = true;
             }
@@ -131,12 +139,15 @@ type Deciding<T> = Pin<Box<dyn Future<Output = Decided<T>> + Send>>;
 
 /// What a connection's task knows.
 pub(super) struct Driver<'a, H: Host> {
-    server: &'a Arc<Server<H>>,
-    form: Form,
+    pub(super) server: &'a Arc<Server<H>>,
+    pub(super) form: Form,
     pub(super) shared: Arc<Shared>,
     pub(super) limits: Arc<Limits>,
     transport: H::Transport,
     deciding: Option<Deciding<H::Transport>>,
+    pub(super) settling: Option<Settling>,
+    /// A job that is to be run.
+    pub(super) begun: Option<Job<H::Transport>>,
     /// Once it is admitted.
     pub(super) client: Option<Arc<Client<H::Transport>>>,
     group: Option<Group>,
@@ -191,13 +202,7 @@ impl<H: Host> Driver<'_, H> {
                 return first.then_some(Job::Messages(client, channel));
             }
             Event::Update(update) => {
-                if let Some(client) = &self.client {
-                    let mut state = client.state.write();
-                    state.foreground = update.foreground.or(state.foreground);
-                    if update.network.is_some() {
-                        state.network = update.network;
-                    }
-                }
+                self.updated(*update);
                 self.regroup();
             }
             Event::Refused { .. } => self.server.stats().count_refused(1),
@@ -210,7 +215,7 @@ impl<H: Host> Driver<'_, H> {
                     tracing::debug!(connection, %code, detail, "a connection was ended");
                 }
                 self.shared.lock().all_gone();
-                self.deciding = None;
+                (self.deciding, self.settling) = (None, None);
             }
             // ACKs are for who pushes; the others never come to a server.
             Event::Acked(_)
@@ -287,24 +292,37 @@ impl<H: Host> Driver<'_, H> {
     fn decide_login(&mut self, change: UserChange) {
         let Some(client) = self.client.clone() else { return };
         let (host, deadline) = (self.server.host().clone(), self.limits.decision);
+        let shared = self.shared.clone();
         self.deciding = Some(Box::pin(async move {
-            host.confirmed(&client.transport).await;
-            decide::login(host, client, change, deadline).await
+            if !host.confirmed(&client.transport).await {
+                // The connection's end is on its way.
+                std::future::pending::<()>().await;
+            }
+            let held = shared.lock().kept.as_ref().map(|kept| kept.held());
+            decide::login(host, client, change, deadline, held).await
         }));
     }
 
     /// Goes on deciding; true when it is decided.
     fn poll_decision(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(deciding) = &mut self.deciding else { return false };
+        // A change of the user waits for what HELLO has shown.
+        let Some(deciding) = self.deciding.as_mut().filter(|_| self.settling.is_none()) else {
+            return false;
+        };
         let Poll::Ready(decided) = deciding.as_mut().poll(cx) else { return false };
         self.deciding = None;
         match decided {
-            Decided::Admitted { client, hello, welcome } => self.admit(client, &hello, *welcome),
+            Decided::Admitted { client, hello, welcome, settled } => {
+                if self.admit(&client, &hello, *welcome) {
+                    self.settle(&client, hello.resume, settled);
+                }
+            }
             Decided::Refused(closing) => {
                 self.server.stats().count_denied(1);
                 self.shared.lock().session.close(*closing);
             }
-            Decided::User { mut result, user, auth } => {
+            Decided::User { mut result, user, auth, kept } => {
+                self.keep_for_user(kept);
                 let Some(client) = &self.client else { return true };
                 match result.status {
                     0 => self.server.stats().count_logins(1),
@@ -318,12 +336,19 @@ impl<H: Host> Driver<'_, H> {
                 client.change_user(result.epoch, user, auth.as_ref());
                 result.server_time = unix_ms();
                 self.shared.lock().session.user(&result);
+                self.replace_others();
             }
         }
         true
     }
 
-    fn admit(&mut self, client: Arc<Client<H::Transport>>, hello: &Hello, mut welcome: Welcome) {
+    /// Lets a client in; false when it is gone.
+    fn admit(
+        &mut self,
+        client: &Arc<Client<H::Transport>>,
+        hello: &Hello,
+        mut welcome: Welcome,
+    ) -> bool {
         let stats = self.server.stats();
         stats.count_greeted(1);
         if hello.auth.is_some() {
@@ -331,26 +356,43 @@ impl<H: Host> Driver<'_, H> {
         }
         welcome.server_time = unix_ms();
         welcome.connection = client.connection;
-        welcome.heartbeat = self.form.is_kept().then_some(self.limits.heartbeat);
+        let network = client.network();
+        let heartbeat = self.server.gathered().heartbeat(network.as_ref(), self.limits.heartbeat);
+        welcome.heartbeat = self.form.is_kept().then_some(heartbeat);
         {
             let mut state = self.shared.lock();
             if state.session.is_closed() {
-                return;
+                return false;
             }
             state.session.accept(welcome, hello.epoch);
         }
         if self.form.is_kept() {
             let (registry, handle) = (self.server.registry(), self.handle());
-            let others = registry.arrive(&client, &handle);
-            registry.change_user(&client, &handle, None, client.user().as_deref());
-            if self.limits.one_per_device {
-                for other in others {
-                    other.goaway(Closing::new(CloseCode::REPLACED));
-                }
-            }
+            registry.arrive(client, &handle);
+            registry.change_user(client, &handle, None, client.user().as_deref());
         }
-        self.client = Some(client);
+        self.client = Some(client.clone());
         self.regroup();
+        true
+    }
+
+    /// The client says what is another now.
+    fn updated(&self, update: Update) {
+        let Some(client) = &self.client else { return };
+        let mut state = client.state.write();
+        state.foreground = update.foreground.or(state.foreground);
+        if update.network.is_some() && update.network != state.network {
+            state.network = update.network;
+            self.shared.lock().session.forget_silence();
+        }
+        let network = state.network.clone();
+        drop(state);
+        if let (Some(seconds), Some(network)) = (update.learnt, network)
+            && let Some(who) = client.voter()
+        {
+            let silence = self.shared.lock().session.silence_ms();
+            self.server.gathered().vote(&network, who, seconds, silence);
+        }
     }
 
     /// Counts the connection where it belongs now.

@@ -6,7 +6,7 @@ use futures::FutureExt;
 use paifang_mmtp::{code::CloseCode, greeting::Closing, session::Key};
 use paifang_pipeline::error;
 
-use super::Shared;
+use super::{Shared, kept};
 use crate::{Call, CallFront, Client, Host, call::Target};
 
 /// What a connection's task runs beside itself.
@@ -14,6 +14,8 @@ pub(super) enum Job<T> {
     Call(Box<(Call<T>, Key, bool)>),
     /// The messages of a channel, one after the other.
     Messages(Arc<Client<T>>, u8),
+    /// What is kept for the device's next connection.
+    Keep,
 }
 
 /// Runs a job to its end.
@@ -23,6 +25,7 @@ pub(super) async fn work<H: Host>(host: Arc<H>, shared: Arc<Shared>, job: Job<H:
             let (call, key, ended) = *call;
             serve_call(&*host, shared, call, key, ended).await;
         }
+        Job::Keep => kept::keep(shared).await,
         Job::Messages(client, channel) => loop {
             let Some(next) = shared.lock().dequeue(channel) else { return };
             let (key, delivery, cost) =

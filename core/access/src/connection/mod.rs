@@ -1,9 +1,12 @@
 //! One connection: its session, shared between its task and those who push to it.
 
+mod beside;
 mod decide;
 mod drive;
 mod io;
 mod job;
+mod kept;
+mod settle;
 mod timer;
 
 pub(crate) use drive::serve;
@@ -20,6 +23,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use crate::{Delivery, call::Inbox};
+use kept::Kept;
 
 /// The most messages of a channel, and bytes of all, that wait to be taken over.
 const MESSAGES: usize = 1024;
@@ -48,6 +52,8 @@ pub(crate) struct State {
     /// No more bytes of messages than these wait to be sent. Counted anew only when it matters: for a message to many this runs for
     /// each of them.
     pushed: usize,
+    /// What is kept for the device's next connection.
+    kept: Option<Box<Kept>>,
 }
 
 impl Shared {
@@ -58,6 +64,7 @@ impl Shared {
             messages: Vec::new(),
             message_bytes: 0,
             pushed: 0,
+            kept: None,
         });
         Self { state, task: AtomicWaker::new(), began: Instant::now() }
     }
@@ -140,6 +147,9 @@ impl State {
         for (_, inbox) in &mut self.inboxes {
             inbox.gone = true;
             inbox.wake();
+        }
+        if let Some(kept) = &mut self.kept {
+            kept.wake();
         }
     }
 }
@@ -236,6 +246,22 @@ impl Handle {
     pub fn update(&self, update: &Update) {
         self.shared.lock().session.update(update);
         self.shared.task.wake();
+    }
+
+    /// Sets where a channel's component goes on: at most 64 bytes that it understands. They are kept with the device's resume token and
+    /// come back in WELCOME when a later connection of the device and user shows it, whatever becomes of this one. They are written
+    /// within a second or so; those of the last moments before a gateway dies may be lost, so a component must bear to go on from an
+    /// earlier one. False: the device has no token, or the cursor cannot be kept.
+    pub fn set_cursor(&self, channel: u8, cursor: &[u8]) -> bool {
+        let mut state = self.shared.lock();
+        !state.session.is_closed()
+            && state.kept.as_mut().is_some_and(|kept| kept.set(channel, cursor))
+    }
+
+    /// Whether the client was told to go.
+    pub(crate) fn is_going(&self) -> bool {
+        let state = self.shared.lock();
+        state.session.is_going() || state.session.is_closed()
     }
 
     /// Whether it is this connection.

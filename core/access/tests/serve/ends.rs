@@ -11,7 +11,7 @@ use paifang_mmtp::{
 };
 use tokio::io::AsyncWriteExt;
 
-use crate::support::{Echo, Running, hello};
+use crate::support::{Echo, Running, auth, hello};
 
 fn call(name: &str) -> NewRequest<'_> {
     NewRequest::new(Operation::Name(name), Bytes::from_static(b"x"))
@@ -20,12 +20,14 @@ fn call(name: &str) -> NewRequest<'_> {
 #[tokio::test(start_paused = true)]
 async fn a_device_keeps_its_newer_connection_and_the_older_finishes() {
     let running = Running::new(Echo::default());
-    let mut older = running.greeted().await;
+    let hello = Hello { auth: auth("ann"), ..hello(1) };
+    let mut older = running.connect(65_536, &hello);
+    older.welcome().await;
     older.session.request(call("wait")).unwrap();
     older.flush().await;
-    let mut newer = running.greeted().await;
-    let Event::Goaway(closing) = older.event().await else { panic!() };
-    assert_eq!(closing.code, CloseCode::REPLACED);
+    let mut newer = running.connect(65_536, &hello);
+    newer.welcome().await;
+    assert!(older.is_told_to_go().await);
     assert_eq!(older.session.request(call("echo")), Err(Refusal::Going));
     running.host.go.notify_one();
     assert_eq!(older.answer().await.0, 200);

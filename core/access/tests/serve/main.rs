@@ -2,8 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod calls;
+mod devices;
 mod ends;
+mod heartbeats;
 mod messages;
+mod resume;
 mod short;
 mod support;
 mod users;

@@ -12,14 +12,19 @@ use std::{
 use bytes::BytesMut;
 use http::{HeaderValue, Response, StatusCode};
 use paifang_access::{
-    Admission, Call, Client, Delivery, Denied, Drain, Host, Limits, Server, Target, User,
+    Admission, Call, Client, Delivery, Denied, Drain, Host, Limits, Server, Target, Tokens, User,
 };
 use paifang_mmtp::{
-    greeting::{Auth, Closing, Hello},
+    code::CloseCode,
+    greeting::{Auth, Closing, DeviceKey, DeviceKeyKind, Hello, Welcome, proof_text},
     session::{Config, Event, Millis, Session},
 };
 use paifang_pipeline::{BodySize, Frame, Front, Inbound};
 use parking_lot::Mutex;
+use ring::{
+    rand::SystemRandom,
+    signature::{Ed25519KeyPair, KeyPair},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
     sync::{Notify, watch},
@@ -36,6 +41,9 @@ pub(crate) struct Echo {
     /// What `wait` waits for.
     pub(crate) go: Notify,
     pub(crate) refuse: Option<Closing>,
+    pub(crate) tokens: Option<Arc<Tokens>>,
+    /// Whether the handshake of connections is over; it is without.
+    pub(crate) confirmed: Option<watch::Receiver<bool>>,
 }
 
 impl Host for Echo {
@@ -113,6 +121,21 @@ impl Host for Echo {
         let _ = front.send(Frame::last("!".into())).await;
     }
 
+    async fn confirmed(&self, _: &&'static str) -> bool {
+        match self.confirmed.clone() {
+            Some(mut confirmed) => confirmed.wait_for(|over| *over).await.is_ok(),
+            None => true,
+        }
+    }
+
+    fn server_name<'a>(&self, _: &'a &'static str) -> Option<&'a str> {
+        Some("a.example")
+    }
+
+    fn tokens(&self, _: &&'static str) -> Option<Arc<Tokens>> {
+        self.tokens.clone()
+    }
+
     async fn deliver(&self, _: &Arc<Client<&'static str>>, delivery: Delivery) -> bool {
         let data = delivery.message.data.to_vec();
         let good = data != b"bad";
@@ -161,6 +184,34 @@ impl Running {
 
 pub(crate) fn hello(device: u8) -> Hello {
     Hello { app: "a".into(), device: [device].into(), nonce: [7; 16], ..Hello::default() }
+}
+
+/// A user's credential.
+pub(crate) fn auth(credential: &str) -> Option<Auth> {
+    Some(Auth { scheme: "Bearer".into(), credential: credential.as_bytes().into() })
+}
+
+/// A device's key.
+pub(crate) struct Key(Ed25519KeyPair);
+
+impl Key {
+    pub(crate) fn new() -> Self {
+        let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
+        Self(Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).unwrap())
+    }
+
+    /// A HELLO that shows the key, proves it, and has this token.
+    pub(crate) fn prove(&self, hello: Hello, resume: Option<&[u8]>) -> Hello {
+        let shown = resume.unwrap_or_default();
+        let text = proof_text("a.example", &hello.device, &hello.nonce, shown);
+        let key = self.0.public_key().as_ref().into();
+        Hello {
+            device_key: Some(DeviceKey { kind: DeviceKeyKind::Ed25519, key }),
+            proof: Some(self.0.sign(&text).as_ref().into()),
+            resume: resume.map(Into::into),
+            ..hello
+        }
+    }
 }
 
 /// A client: the session machine and its end of the pipe.
@@ -217,6 +268,25 @@ impl Peer {
                 Some(event) => event,
                 None => panic!("nothing came at {place}"),
             }
+        }
+    }
+
+    pub(crate) async fn welcome(&mut self) -> Welcome {
+        match self.event().await {
+            Event::Welcome(welcome) => *welcome,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Whether the server asks it to go, within a second.
+    pub(crate) async fn is_told_to_go(&mut self) -> bool {
+        match self.event_within(Duration::from_secs(1)).await {
+            None => false,
+            Some(Event::Goaway(closing)) => {
+                assert_eq!(closing.code, CloseCode::REPLACED);
+                true
+            }
+            Some(other) => panic!("{other:?}"),
         }
     }
 

@@ -3,15 +3,11 @@
 use bytes::Bytes;
 use paifang_mmtp::{
     code::CloseCode,
-    greeting::{Auth, Closing},
+    greeting::Closing,
     session::{Event, NewRequest, Operation},
 };
 
-use crate::support::{Echo, Running, hello};
-
-fn auth(credential: &str) -> Option<Auth> {
-    Some(Auth { scheme: "Bearer".into(), credential: credential.as_bytes().into() })
-}
+use crate::support::{Echo, Running, auth, hello};
 
 #[tokio::test(start_paused = true)]
 async fn a_credential_makes_a_user_and_goes_with_calls() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use paifang_mmtp::{
     code::CloseCode,
-    greeting::Heartbeat,
+    greeting::{Heartbeat, Update},
     session::{Closed, ClosedBy},
 };
 use tokio::time::Instant;
@@ -18,11 +18,13 @@ pub(super) struct Silence {
     trial: Option<u32>,
     /// What the server allows; nothing is learnt before it has said so.
     pub(super) bounds: Option<Heartbeat>,
+    /// The interval that the server was told of.
+    told: Option<u32>,
 }
 
 impl Silence {
     pub(super) fn new(now: Instant) -> Self {
-        Self { moved: now, trial: None, bounds: None }
+        Self { moved: now, trial: None, bounds: None, told: None }
     }
 
     fn seconds(&self, now: Instant) -> u32 {
@@ -71,6 +73,18 @@ impl Driver {
         if silent >= bounds.least {
             self.shared.heartbeats().survived(self.serial, bounds, silent);
             self.set_heartbeat();
+            self.tell_learnt(bounds, silent);
+        }
+    }
+
+    /// Tells the server what this network tolerates, for others: once for each interval, and only after this very connection has survived
+    /// it, for the server believes nothing else.
+    fn tell_learnt(&mut self, bounds: Heartbeat, silent: u32) {
+        let settled = self.shared.heartbeats().settled(self.serial, bounds);
+        let learnt = settled.filter(|learnt| *learnt <= silent && self.silence.told != settled);
+        if learnt.is_some() {
+            self.silence.told = learnt;
+            self.session.update(&Update { learnt, ..Update::default() });
         }
     }
 

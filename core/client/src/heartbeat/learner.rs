@@ -14,6 +14,8 @@ const GRAIN: u32 = 15;
 const PATIENCE: u32 = 128;
 /// The most of that.
 const MOST_PATIENCE: u32 = 4096;
+/// The most between heartbeats in the foreground, in seconds, where the server allows it.
+const FOREGROUND: u32 = 60;
 
 /// Learns the longest silence, in whole seconds, that one network tolerates.
 ///
@@ -54,25 +56,27 @@ impl Learner {
 
     /// The server says other bounds.
     pub fn set_bounds(&mut self, bounds: Heartbeat) {
-        if bounds == self.bounds {
+        let before = std::mem::replace(&mut self.bounds, bounds);
+        if (bounds.least, bounds.most) == (before.least, before.most) {
+            // Where others begin is no news for who has begun.
             return;
         }
-        self.bounds = bounds;
         self.good = self.good.clamp(bounds.least, bounds.most);
         self.bad = self.bad.filter(|bad| *bad > self.good);
         self.trying = self.trying.clamp(self.good, bounds.most);
         self.proofs = 0;
     }
 
-    /// Seconds between heartbeats. In the foreground it is the server's first figure, where that is known to work: a dead connection is
-    /// noticed soon, and the radio is awake anyway.
+    /// Seconds between heartbeats. In the foreground it is the server's first figure or a minute, whichever is shorter, where that is known to
+    /// work: a dead connection is noticed soon, and the radio is awake anyway.
     #[must_use]
     pub fn interval(&self, foreground: bool) -> u32 {
         let background = match self.is_settled() {
             true => self.good.saturating_sub(margin(self.good)).max(self.bounds.least),
             false => self.trying,
         };
-        if foreground { background.min(self.bounds.initial) } else { background }
+        let most = self.bounds.initial.min(FOREGROUND.max(self.bounds.least));
+        if foreground { background.min(most) } else { background }
     }
 
     /// Whether the search is over, but for a try now and then.

@@ -91,6 +91,13 @@ impl Table {
         }
     }
 
+    /// The interval that was settled on in the network that a connection was made in, where the device still is.
+    pub(crate) fn settled(&mut self, serial: u64, bounds: Heartbeat) -> Option<u32> {
+        let here = self.is_here(serial);
+        let learner = self.learner(bounds);
+        (here && learner.is_settled()).then(|| learner.interval(false))
+    }
+
     /// A connection of this number was lost right after a silence. Only where another one works soon was it something on the way
     /// that had forgotten it; otherwise the network itself was away.
     pub(crate) fn lost(&mut self, serial: u64, bounds: Heartbeat, idle: u32, now: Instant) {

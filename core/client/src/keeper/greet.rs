@@ -15,7 +15,7 @@ pub(super) fn hello(shared: &Arc<Shared>, server_name: Option<&str>) -> Option<H
     let mut nonce = [0; 16];
     SystemRandom::new().fill(&mut nonce).ok()?;
     let options = &shared.options;
-    let memory = shared.memory();
+    let mut memory = shared.memory();
     let mut hello = Hello {
         features: TAKES_PUSH,
         app: options.app.clone(),
@@ -34,13 +34,15 @@ pub(super) fn hello(shared: &Arc<Shared>, server_name: Option<&str>) -> Option<H
     };
     if let Some(key) = &shared.device_key {
         hello.device_key = Some(key.public_key());
-        if let Some(token) = memory.token() {
-            let authority = options.authority.as_deref().or(server_name).unwrap_or_default();
-            // A key that cannot sign at the moment costs the resumption, not the connection.
-            if let Some(proof) = key.proof(authority, &options.device, &nonce, token) {
-                hello.resume = Some(token.into());
-                hello.proof = Some(proof.into());
-            }
+        // The server's name is told in lower case.
+        let told = server_name.map(str::to_ascii_lowercase);
+        let authority = options.authority.as_deref().or(told.as_deref()).unwrap_or_default();
+        let token = memory.show_token();
+        // A key that cannot sign at the moment costs the resumption, not the connection.
+        let shown = token.as_deref().unwrap_or_default();
+        if let Some(proof) = key.proof(authority, &options.device, &nonce, shown) {
+            hello.resume = token;
+            hello.proof = Some(proof.into());
         }
     }
     Some(hello)

@@ -194,13 +194,36 @@ async fn the_next_connection_shows_the_token_and_whose_it_is() {
     until(|| server.hellos().len() == 2).await;
     let hellos = server.hellos();
     let (first, second) = (&hellos[0], &hellos[1]);
-    assert!(first.resume.is_none() && first.proof.is_none() && first.device_key.is_some());
-    assert_eq!(second.resume.as_deref(), Some(&[1; 8][..]));
+    assert_eq!((&first.resume, second.resume.as_deref()), (&None, Some(&[1; 8][..])));
     assert_eq!(second.cursors, [(2, b"p7"[..].into()), (3, [9, 9].into())]);
-    let text = proof_text("api.example", b"device", &second.nonce, &[1; 8]);
-    let public = &second.device_key.as_ref().unwrap().key;
-    let proof = second.proof.as_deref().unwrap();
-    assert!(UnparsedPublicKey::new(&ED25519, public).verify(&text, proof).is_ok());
+    // The key is proven without a token too.
+    for (hello, token) in [(first, &[][..]), (second, &[1; 8])] {
+        let text = proof_text("api.example", b"device", &hello.nonce, token);
+        let public = &hello.device_key.as_ref().unwrap().key;
+        let proof = hello.proof.as_deref().unwrap();
+        assert!(UnparsedPublicKey::new(&ED25519, public).verify(&text, proof).is_ok());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_token_restores_may_come_behind_the_welcome() {
+    use paifang_mmtp::greeting::{Resumed, Token, Update};
+    let (net, server) = network();
+    let (key, _) = DeviceIdentity::generate().unwrap();
+    let client = builder().device_key(key).build(net.clone()).unwrap();
+    here(&client).await;
+    let update = Update {
+        cursors: vec![(2, [5].into())],
+        token: Some(Token { lifetime: 60, bytes: [7].into() }),
+        resumed: Some(Resumed::Yes),
+        ..Update::default()
+    };
+    server.order(0, move |session| session.update(&update));
+    assert_eq!(client.call("echo").send().await.unwrap().status(), 200);
+    net.cut();
+    until(|| server.hellos().len() == 2).await;
+    let again = server.hellos().remove(1);
+    assert_eq!((again.resume, again.cursors), (Some([7].into()), vec![(2, [5].into())]));
 }
 
 #[tokio::test(start_paused = true)]

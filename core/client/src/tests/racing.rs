@@ -6,7 +6,10 @@ use paifang_mmtp::{code::CloseCode, greeting::Closing};
 use tokio::time::Instant;
 
 use super::{FIRST, SECOND, Server, at, builder, here, ms, network, until};
-use crate::simnet::{Answer, Profile};
+use crate::{
+    DeviceIdentity,
+    simnet::{Answer, Profile},
+};
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_address_costs_a_quarter_of_a_second() {
@@ -56,6 +59,28 @@ async fn a_connection_that_its_own_rival_has_replaced_comes_back() {
     server.order(0, |session| session.goaway(Closing::new(CloseCode::REPLACED)));
     until(|| matches!(client.state(), crate::State::Connected(now) if now.serial > 1)).await;
     assert_eq!(client.call("echo").send().await.unwrap().status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_race_shows_its_token_no_more_than_twice() {
+    const THIRD: &str = "192.0.2.3:443";
+    let (net, server) = network();
+    server.serve(&net, SECOND);
+    server.serve(&net, THIRD);
+    let (key, _) = DeviceIdentity::generate().unwrap();
+    let client =
+        builder().address(SECOND).address(THIRD).device_key(key).build(net.clone()).unwrap();
+    here(&client).await;
+    for address in [FIRST, SECOND, THIRD] {
+        net.path_to(at(address), Profile::latency(ms(1000)));
+    }
+    net.cut();
+    until(|| server.hellos().len() == 4).await;
+    let hellos = server.hellos();
+    let shown: Vec<_> = hellos[1..].iter().map(|hello| hello.resume.is_some()).collect();
+    assert_eq!(shown, [true, true, false]);
+    // The key is proven by all of them.
+    assert!(hellos.iter().all(|hello| hello.proof.is_some()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -39,6 +39,7 @@ struct Inner {
     cancelled: Vec<Key>,
     acked: Vec<Key>,
     messages: Vec<Bytes>,
+    learnt: Vec<u32>,
     orders: Vec<mpsc::UnboundedSender<Order>>,
 }
 
@@ -94,6 +95,11 @@ impl Server {
 
     pub(super) fn messages(&self) -> Vec<Bytes> {
         self.lock().messages.clone()
+    }
+
+    /// Intervals that clients have settled on.
+    pub(super) fn learnt(&self) -> Vec<u32> {
+        self.lock().learnt.clone()
     }
 
     /// Has something done on the connection of this number, from 0.
@@ -233,6 +239,7 @@ impl Server {
             }
             Event::Cancelled { key, .. } => inner.cancelled.push(key),
             Event::Acked(key) => inner.acked.push(key),
+            Event::Update(update) => inner.learnt.extend(update.learnt),
             _ => {}
         }
     }

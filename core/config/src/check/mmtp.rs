@@ -5,9 +5,13 @@ use std::time::Duration;
 use paifang_pipeline::units::HumanDuration;
 
 use super::range::{HOUR, number, time};
+use super::unknown;
 use crate::diag::{Problem, Problems};
 use crate::model::{Config, Id};
 use crate::yaml::Located;
+
+/// The longest life of a resume token.
+const MOST_LIFETIME: Duration = Duration::from_secs(90 * 86_400);
 
 pub(super) fn check(config: &Config, problems: &mut Problems) {
     let mmtp = &config.mmtp;
@@ -27,6 +31,14 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
     }
     number(&mmtp.limits.calls, 64, 10_000, problems);
     number(&mmtp.limits.operations, 256, 65_536, problems);
+    let resume = &mmtp.resume;
+    time(&resume.lifetime, second, MOST_LIFETIME, problems);
+    number(&resume.devices, 0, 10_000_000, problems);
+    if let Some(store) = &resume.store
+        && !config.names.stores.contains_key(&***store)
+    {
+        problems.push(unknown("store", store, store.span(), &config.names.stores));
+    }
     path(config, problems);
 }
 

@@ -22,11 +22,14 @@ pub struct Mmtp {
     pub heartbeat: Heartbeat,
     /// What one connection may do.
     pub limits: ConnectionLimits,
-    /// Whether a device's older connection goes, in order, when it has a newer one. Default true.
+    /// Whether a device's older connection goes, in order, when a newer one has shown to be the same device's: by the same user's
+    /// credential, or by the device's key. Of others that call themselves the same device four may stay. Default true.
     pub one_per_device: bool,
     /// The path of MMTP within HTTP, on the same listeners: POST with `application/mmtp`, and WebSocket with the subprotocol `mmtp.1`. It
     /// is taken before routing, on every host. Letters, digits and `-._~/`, up to 255 bytes. Default `/.well-known/mmtp`.
     pub path: Located<String>,
+    /// Where components of a device that comes back go on.
+    pub resume: Resume,
 }
 
 impl Default for Mmtp {
@@ -38,6 +41,32 @@ impl Default for Mmtp {
             limits: ConnectionLimits::default(),
             one_per_device: true,
             path: "/.well-known/mmtp".to_owned().into(),
+            resume: Resume::default(),
+        }
+    }
+}
+
+/// Where components of a device that comes back go on: resume tokens for devices that have a key.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Resume {
+    /// How long a token is good after its connection got it: 1s to 90d. Connections get another one when half of it is over. Default 1d.
+    pub lifetime: Located<HumanDuration>,
+    /// How many devices are remembered, at about 512 bytes each; new ones get no token beyond it. 0 to 10000000; with 0 nobody gets one.
+    /// Default 100000.
+    pub devices: Located<u32>,
+    /// The store that remembers them, one of `stores`, so that a device can go on at any gateway, or after a restart. Default: this
+    /// process's memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store: Option<Located<Id>>,
+}
+
+impl Default for Resume {
+    fn default() -> Self {
+        Self {
+            lifetime: HumanDuration::from_secs(86_400).into(),
+            devices: 100_000.into(),
+            store: None,
         }
     }
 }

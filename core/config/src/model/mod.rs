@@ -45,7 +45,7 @@ pub use listener::{
     TlsVersion,
 };
 pub use many::Many;
-pub use mmtp::{Components, ConnectionLimits, Heartbeat, Mmtp};
+pub use mmtp::{Components, ConnectionLimits, Heartbeat, Mmtp, Resume};
 pub use net::{Cidr, HostPort, ListenAddress};
 pub use ops::{Admin, EncodedSlashes, Log, LogFormat, Paths, Releases, Reload, Shutdown};
 pub use plan::{

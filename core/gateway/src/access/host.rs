@@ -1,7 +1,8 @@
 //! The host of the access front.
 
-use super::{Carrier, memory::MemoryFront};
+use super::{Carrier, memory::MemoryFront, resume::Resumption};
 use crate::{
+    edge::ConnInfo,
     front::{Incoming, Service, method},
     live::{Dispatcher, Live, NamedOperation},
 };
@@ -10,7 +11,9 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Uri, Version,
     header::{AUTHORIZATION, CONTENT_LENGTH, HOST},
 };
-use paifang_access::{Admission, Call, Client, Delivery, Denied, Host, Limits, Target, User};
+use paifang_access::{
+    Admission, Call, Client, Delivery, Denied, Host, Limits, Target, Tokens, User,
+};
 use paifang_config::{model, route};
 use paifang_mmtp::{
     greeting::{Auth, Closing, Heartbeat, Hello, Settings},
@@ -18,6 +21,7 @@ use paifang_mmtp::{
 };
 use paifang_pipeline::{
     BodySize, ErrorCode, Exchange, Frame, Front, FrontKind, HostName, RequestHead, Served, error,
+    ports::{Clock, Store},
     units::HumanDuration,
 };
 use std::sync::Arc;
@@ -29,13 +33,20 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 pub(crate) struct AccessHost {
     dispatcher: Arc<Dispatcher>,
     live: Arc<Live>,
+    resumption: Resumption,
 }
 
 type Transport = Arc<Carrier>;
 
 impl AccessHost {
-    pub(crate) fn new(dispatcher: Arc<Dispatcher>, live: Arc<Live>) -> Self {
-        Self { dispatcher, live }
+    /// `local` is where this gateway keeps its own state.
+    pub(crate) fn new(
+        dispatcher: Arc<Dispatcher>,
+        live: Arc<Live>,
+        local: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { dispatcher, live, resumption: Resumption::new(local, clock) }
     }
 
     /// What is configured, or the defaults.
@@ -165,9 +176,16 @@ impl Host for AccessHost {
         front.is_success()
     }
 
-    async fn confirmed(&self, transport: &Transport) {
-        // False means that the connection has ended, which others notice too.
-        let _ = transport.handshake_end().await;
+    async fn confirmed(&self, transport: &Transport) -> bool {
+        transport.handshake_end().await
+    }
+
+    fn server_name<'a>(&self, transport: &'a Transport) -> Option<&'a str> {
+        server_name(&transport.connection)
+    }
+
+    fn tokens(&self, _transport: &Transport) -> Option<Arc<Tokens>> {
+        self.resumption.tokens(&self.live.load().snapshot)
     }
 }
 
@@ -191,13 +209,18 @@ fn forward_id(headers: &mut HeaderMap, id: &CallId) {
     }
 }
 
+/// The name that TLS was told.
+fn server_name(connection: &ConnInfo) -> Option<&str> {
+    connection.tls.as_ref().and_then(|tls| tls.server_name.as_deref())
+}
+
 /// A head as HTTP has it. The host is the one that HELLO named, or the HTTP request that carries MMTP, or TLS.
 fn incoming(client: &Client<Transport>, method: Method, uri: Uri, headers: HeaderMap) -> Incoming {
     let carrier = &*client.transport;
     let connection = carrier.connection.clone();
     let named = client.authority.as_deref();
     let carried = carrier.host.as_ref().map(HostName::as_str);
-    let sni = connection.tls.as_ref().and_then(|tls| tls.server_name.as_deref());
+    let sni = server_name(&connection);
     let host = {
         let mut hosts = [named, carried, sni].into_iter().flatten();
         let host = hosts.find_map(|host| route::Host::parse(host.as_bytes()).ok());

@@ -6,6 +6,7 @@
 mod carrier;
 mod host;
 mod memory;
+mod resume;
 mod web;
 
 pub(crate) use carrier::Carrier;

@@ -174,7 +174,8 @@ impl Controller {
         let slow = engine.slow().clone();
         let dispatcher = Dispatcher::new(live.clone(), engine, trace_key.clone(), refusals.clone());
         let dispatcher = Arc::new(dispatcher);
-        let host = Arc::new(AccessHost::new(dispatcher.clone(), live.clone()));
+        let (local, clock) = (store.clone(), deps.clock.clone());
+        let host = Arc::new(AccessHost::new(dispatcher.clone(), live.clone(), local, clock));
         let access = Arc::new(paifang_access::Server::new(host));
         let http = HttpDoors::new(dispatcher, live.clone(), access.clone());
         let front = Fronts::new(HttpFront::new(Arc::new(http)), AccessFront(access.clone()));

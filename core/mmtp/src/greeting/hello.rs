@@ -161,7 +161,7 @@ impl DeviceKey {
     }
 }
 
-/// What a device signs to show that a resume token is its own.
+/// What a device signs to show that its key is its own, and the resume token with it; `resume` is empty without one.
 #[must_use]
 pub fn proof_text(authority: &str, device: &[u8], nonce: &[u8; 16], resume: &[u8]) -> Vec<u8> {
     let mut signed = b"mmtp/1 resume\0".to_vec();

@@ -83,9 +83,12 @@ fn greetings_round_trip() {
 fn changes_round_trip() {
     let update = Update {
         network: Some(Network { kind: NetworkKind::Wifi, carrier: "".into() }),
+        cursors: vec![(2, [1, 2].into()), (8, [].into())],
         foreground: Some(false),
+        learnt: Some(285),
         heartbeat: Some(Heartbeat { initial: 30, least: 30, most: 30 }),
         token: Some(Token { lifetime: 1, bytes: [2].into() }),
+        resumed: Some(Resumed::Used),
         alternates: vec!["[2001:db8::1]:443".into()],
     };
     let mut bytes = BytesMut::new();

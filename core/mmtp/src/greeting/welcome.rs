@@ -83,6 +83,16 @@ pub enum Resumed {
 
 impl Resumed {
     const ALL: [Self; 5] = [Self::Yes, Self::Unknown, Self::Expired, Self::Foreign, Self::Used];
+
+    /// A reason that this version does not know is the first one.
+    fn decode(value: &[u8]) -> Result<Self, Malformed> {
+        let said = usize::from(byte(value, "RESUMED")?).wrapping_sub(1);
+        Ok(Self::ALL.get(said).copied().unwrap_or(Self::Unknown))
+    }
+
+    fn encode<B: bytes::BufMut>(self, put: &mut TlvWriter<'_, B>) {
+        put.bytes(kind::RESUMED, &[self as u8 + 1]);
+    }
 }
 
 /// A dictionary that the server offers.
@@ -169,12 +179,7 @@ impl Welcome {
                 kind::CONNECTION => welcome.connection = integer64(value, "CONNECTION")?,
                 kind::HEARTBEAT => welcome.heartbeat = Some(Heartbeat::decode(value)?),
                 kind::TOKEN => welcome.token = Some(Token::decode(value)?),
-                kind::RESUMED => {
-                    // A reason that this version does not know is the first one.
-                    let said = usize::from(byte(value, "RESUMED")?).wrapping_sub(1);
-                    welcome.resumed =
-                        Some(Resumed::ALL.get(said).copied().unwrap_or(Resumed::Unknown));
-                }
+                kind::RESUMED => welcome.resumed = Some(Resumed::decode(value)?),
                 kind::USER_ID => welcome.user = Some(named(value, 128, "USER_ID")?),
                 kind::ALTERNATE => push(&mut welcome.alternates, named(value, 255, "ALTERNATE")?)?,
                 kind::DICTIONARY => push(&mut welcome.dictionaries, Dictionary::decode(value)?)?,
@@ -208,7 +213,7 @@ impl Welcome {
             token.encode(&mut put);
         }
         if let Some(resumed) = self.resumed {
-            put.bytes(kind::RESUMED, &[resumed as u8 + 1]);
+            resumed.encode(&mut put);
         }
         if let Some(user) = &self.user {
             put.bytes(kind::USER_ID, user.as_bytes());
@@ -223,17 +228,23 @@ impl Welcome {
     }
 }
 
-/// UPDATE: what is another now. From a client its network and whether it is in the foreground, from a server the rest.
+/// UPDATE: what is another now. From a client its network, whether it is in the foreground, and what it has learnt; from a server the rest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Update {
     /// The client's network.
     pub network: Option<Network>,
     /// Whether the app is in the foreground.
     pub foreground: Option<bool>,
+    /// The heartbeat's interval that the client has settled on in its network, in seconds.
+    pub learnt: Option<u32>,
+    /// Where each channel's component goes on, when the token of HELLO was looked at only after WELCOME.
+    pub cursors: Vec<(u8, Box<[u8]>)>,
     /// How to keep the connection alive.
     pub heartbeat: Option<Heartbeat>,
     /// For the next connection.
     pub token: Option<Token>,
+    /// What came of the token in HELLO, when it was looked at only after WELCOME.
+    pub resumed: Option<Resumed>,
     /// Addresses to try when this one fails; none: as before.
     pub alternates: Vec<Box<str>>,
 }
@@ -248,9 +259,12 @@ impl Update {
         for (kind, value) in tlvs.iter() {
             match kind {
                 kind::NETWORK => update.network = Some(Network::decode(value)?),
+                kind::CURSOR => push(&mut update.cursors, cursor(value)?)?,
                 kind::STATE => update.foreground = Some(byte(value, "STATE")? == 1),
+                kind::LEARNT => update.learnt = Some(integer(value, "LEARNT")?),
                 kind::HEARTBEAT => update.heartbeat = Some(Heartbeat::decode(value)?),
                 kind::TOKEN => update.token = Some(Token::decode(value)?),
+                kind::RESUMED => update.resumed = Some(Resumed::decode(value)?),
                 kind::ALTERNATE => push(&mut update.alternates, named(value, 255, "ALTERNATE")?)?,
                 unknown if unknown & 1 == 1 => return Err(Malformed::Critical(unknown)),
                 _ => {}
@@ -266,14 +280,23 @@ impl Update {
         if let Some(network) = &self.network {
             put.bytes(kind::NETWORK, &network.encode());
         }
+        for (channel, cursor) in &self.cursors {
+            put.numbered(kind::CURSOR, u64::from(*channel), cursor);
+        }
         if let Some(foreground) = self.foreground {
             put.bytes(kind::STATE, &[u8::from(foreground)]);
+        }
+        if let Some(learnt) = self.learnt {
+            put.integer(kind::LEARNT, u64::from(learnt));
         }
         if let Some(heartbeat) = self.heartbeat {
             put.bytes(kind::HEARTBEAT, &heartbeat.encode());
         }
         if let Some(token) = &self.token {
             token.encode(&mut put);
+        }
+        if let Some(resumed) = self.resumed {
+            resumed.encode(&mut put);
         }
         for alternate in &self.alternates {
             put.bytes(kind::ALTERNATE, alternate.as_bytes());

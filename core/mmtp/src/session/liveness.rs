@@ -7,6 +7,8 @@ use super::{Config, Millis};
 pub(super) struct Liveness {
     received: Millis,
     sent: Millis,
+    /// The longest time that nothing came, in milliseconds.
+    pub(super) silence_ms: u64,
     /// Since when something is waited for.
     waiting: Option<Millis>,
     /// PINGs of this silence: 0, 1 or 2.
@@ -30,11 +32,25 @@ pub(super) enum Due {
     Idle,
 }
 
+impl super::Session {
+    /// The longest silence of the other side that has ended, in milliseconds, since it was last [forgotten](Self::forget_silence).
+    #[must_use]
+    pub fn silence_ms(&self) -> u64 {
+        self.alive.silence_ms
+    }
+
+    /// What was silent before tells nothing any more: the other side is in another network.
+    pub fn forget_silence(&mut self) {
+        self.alive.silence_ms = 0;
+    }
+}
+
 impl Liveness {
     pub(super) fn new(now: Millis) -> Self {
         Self {
             received: now,
             sent: now,
+            silence_ms: 0,
             waiting: None,
             probes: 0,
             ping: 0,
@@ -45,6 +61,7 @@ impl Liveness {
     }
 
     pub(super) fn received(&mut self, now: Millis) {
+        self.silence_ms = self.silence_ms.max(now.since(self.received));
         self.received = now;
         self.probes = 0;
     }

@@ -130,6 +130,7 @@ fn tlv(kind: u64, value: &[u8]) -> Value {
         0x15 => ("FIELD", json!({ "name": text(rest.string()), "value": text(rest.rest()) })),
         0x16 => ("SETTINGS", settings(rest)),
         0x17 => ("EPOCH", json!(rest.varint())),
+        0x18 => ("LEARNT", json!(rest.varint())),
         0x20 => ("SERVER_TIME", json!(rest.varint())),
         0x22 => ("CONNECTION", json!(rest.varint())),
         0x24 => ("HEARTBEAT", json!([rest.varint(), rest.varint(), rest.varint()])),

@@ -99,12 +99,19 @@ fn greetings() -> Vec<Named> {
     let moved = Update {
         network: Some(Network { kind: NetworkKind::Wifi, carrier: "".into() }),
         foreground: Some(false),
+        learnt: Some(285),
         ..Update::default()
     };
     let renewed = Update {
         heartbeat: Some(Heartbeat { initial: 30, least: 30, most: 30 }),
-        token: Some(token),
+        token: Some(token.clone()),
         alternates: vec!["c.example.com:443".into()],
+        ..Update::default()
+    };
+    let resumed = Update {
+        cursors: vec![(2, b"p7".as_slice().into()), (3, [1, 9].into())],
+        token: Some(token),
+        resumed: Some(Resumed::Yes),
         ..Update::default()
     };
     let unknown = [smallest_hello(), vec![0xfe, 0x7e, 2, 0xab, 0xcd]].concat();
@@ -120,6 +127,7 @@ fn greetings() -> Vec<Named> {
         ("USER, refused", written(|out| refused.encode(out))),
         ("UPDATE of a client", written(|out| moved.encode(out))),
         ("UPDATE of a server", written(|out| renewed.encode(out))),
+        ("UPDATE of a server that has looked at the token", written(|out| resumed.encode(out))),
     ]
 }
 

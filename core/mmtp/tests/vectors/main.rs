@@ -54,7 +54,7 @@ fn made() -> Value {
         "compressed": compress::whole(),
         "compressed_refused": compress::refused(),
         "dictionary": compress::dictionary(),
-        "proofs": [proof("api.example.com", &[7; 16], b"token")],
+        "proofs": [proof("api.example.com", &[7; 16], b"token"), proof("", &[7], b"")],
         "call_ids": [call_id([0x11; 16], 1, 1), call_id([0xee; 16], 16, 300)],
     })
 }

@@ -5,6 +5,7 @@ mod command;
 mod conversation;
 mod early;
 mod python;
+mod resume;
 mod short;
 mod users;
 mod websocket;

@@ -3,6 +3,7 @@
 use super::{
     KEY, KNOWN, config,
     conversation::{Conversation, PATH},
+    resume::Key,
 };
 use crate::edge::early::Raw;
 use paifang_mmtp::greeting::{Auth, Hello};
@@ -280,9 +281,10 @@ async fn a_client_that_goes_away_ends_its_calls() {
 async fn a_long_connection_of_the_device_is_left_alone() {
     let upstream = echo().await;
     let running = start(&upstream).await;
-    let mut long = MmtpClient::connect(running.address(), &mmtp_hello(1)).await;
+    let hello = Key::p256().prove(mmtp_hello(1), "", None);
+    let mut long = MmtpClient::connect(running.address(), &hello).await;
     long.welcome().await;
-    let conversation = Conversation::new(1, &[("ping", "")]);
+    let conversation = Conversation::of(&hello, &[("ping", "")]);
     let reply = post(conversation.bytes.clone()).over_http1(running.address()).await;
     assert_eq!(conversation.hear(&reply.body).answers.len(), 1);
     // A GOAWAY would come before the answer.

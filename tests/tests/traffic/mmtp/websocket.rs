@@ -3,6 +3,7 @@
 use super::{
     config,
     conversation::{Conversation, PATH},
+    resume::Key,
 };
 use paifang_mmtp::{
     code::CloseCode,
@@ -139,9 +140,10 @@ async fn calls_go_through_however_messages_are_cut() {
 #[tokio::test]
 async fn it_is_a_connection_of_the_device() {
     let (_upstream, running) = start().await;
-    let mut long = MmtpClient::connect(running.address(), &mmtp_hello(1)).await;
+    let hello = Key::p256().prove(mmtp_hello(1), "", None);
+    let mut long = MmtpClient::connect(running.address(), &hello).await;
     long.welcome().await;
-    let mut conversation = Conversation::new(1, &[("echo", "over WebSocket")]);
+    let mut conversation = Conversation::of(&hello, &[("echo", "over WebSocket")]);
     let mut client = connect(&running).await;
     client.send(frame(BINARY, &conversation.bytes)).await;
     assert_eq!(answers(&mut client, &mut conversation, 1).await, ["over WebSocket"]);

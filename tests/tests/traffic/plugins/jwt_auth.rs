@@ -76,10 +76,10 @@ fn claims(more: Value) -> Value {
 
 /// The machine's clock, moved on by the test.
 #[derive(Clone, Default)]
-struct Shifted(SystemClock, Arc<AtomicU64>);
+pub(crate) struct Shifted(SystemClock, Arc<AtomicU64>);
 
 impl Shifted {
-    fn advance(&self, seconds: u64) {
+    pub(crate) fn advance(&self, seconds: u64) {
         self.1.fetch_add(seconds, SeqCst);
     }
 }

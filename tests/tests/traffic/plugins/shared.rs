@@ -31,7 +31,7 @@ async fn start(config: &str) -> Running {
 }
 
 /// Waits until the status says this of the store.
-pub(super) async fn status(running: &Running, says: &str) {
+pub(crate) async fn status(running: &Running, says: &str) {
     let admin = running.gateway.admin_address().unwrap();
     soon(async {
         loop {
