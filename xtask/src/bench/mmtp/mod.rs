@@ -3,6 +3,7 @@
 mod calls;
 mod fan_out;
 mod gateway;
+pub(super) mod hold;
 mod idle;
 
 use super::{Args, build, report::Report};

@@ -12,7 +12,7 @@ use fleet::{Case, Coming, PROTOCOLS, Seen};
 use link::{Link, SERVER_ADDRESS, Spaces};
 
 /// From the best network to the worst; `weak-link` knows their figures.
-const PROFILES: [&str; 7] = ["wifi", "4g", "satellite", "3g", "lossy", "subway", "edge"];
+pub(super) const PROFILES: [&str; 7] = ["wifi", "4g", "satellite", "3g", "lossy", "subway", "edge"];
 
 /// How much better the mean of MMTP is to be on the worst network.
 const BETTER: f64 = 5.0;
@@ -36,7 +36,10 @@ pub(super) fn measure(args: &Args, report: &mut Report) -> Result<()> {
     let spaces = Spaces::make()?;
     let _gateway = gateway(&dir, &spaces)?;
     let seconds = args.seconds * LONGER;
-    for profile in PROFILES {
+    let named = |profile: &&str| {
+        args.networks.is_empty() || args.networks.iter().any(|network| network == profile)
+    };
+    for profile in PROFILES.into_iter().filter(named) {
         say::step(&format!("network {profile}"));
         let mut seen: Vec<(Case, Vec<Seen>)> = Coming::ALL
             .iter()
