@@ -89,6 +89,8 @@ async fn every_path_answers_as_its_method_says() {
             "/" | "/console" => &[303],
             "/v1/cache/purge" => &[400],
             "/v1/explain" => &[422],
+            // Numbers alone name connections.
+            "/v1/mmtp/connections/fixed/close" => &[400],
             "/v1/log-level" => &[501, 422],
             "/v1/upgrade" => &[501],
             _ => &[200],

@@ -57,6 +57,12 @@ pub trait Host: Send + Sync + 'static {
         std::future::ready(true)
     }
 
+    /// How the transport's handshake began.
+    fn handshake(&self, transport: &Self::Transport) -> Handshake {
+        let _ = transport;
+        Handshake::None
+    }
+
     /// The name that TLS was told, in lower case; devices sign it.
     fn server_name<'a>(&self, transport: &'a Self::Transport) -> Option<&'a str> {
         let _ = transport;
@@ -67,6 +73,30 @@ pub trait Host: Send + Sync + 'static {
     fn tokens(&self, transport: &Self::Transport) -> Option<Arc<Tokens>> {
         let _ = transport;
         None
+    }
+}
+
+/// How a transport's handshake began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handshake {
+    /// There is none: plain text.
+    None,
+    /// A full one.
+    Full,
+    /// An earlier session was resumed.
+    Resumed,
+    /// The like, with data in the first flight that was taken.
+    Early,
+}
+
+impl Handshake {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::None, Self::Full, Self::Resumed, Self::Early];
+
+    /// What metrics call it.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        ["none", "full", "resumed", "early"][self as usize]
     }
 }
 

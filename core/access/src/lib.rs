@@ -22,15 +22,17 @@ mod registry;
 mod resume;
 mod server;
 mod stats;
+mod view;
 
 pub use call::{Call, CallFront, Target};
 pub use client::{Client, User};
 pub use connection::{Handle, NotSent};
 pub use form::Form;
 pub use gathered::Learnt;
-pub use host::{Admission, Delivery, Denied, Drain, Host};
+pub use host::{Admission, Delivery, Denied, Drain, Handshake, Host};
 pub use limits::Limits;
 pub use registry::{Pushed, Registry};
 pub use resume::Tokens;
 pub use server::Server;
 pub use stats::{FormTotals, Stats, Totals};
+pub use view::{Connection, Found, Wanted};

@@ -121,6 +121,15 @@ impl<T> Registry<T> {
         }
     }
 
+    /// Looks at every connection, shard by shard.
+    pub(crate) fn each_device(&self, mut look: impl FnMut(&Entry<T>)) {
+        for shard in &self.shards {
+            let shard = shard.lock();
+            let devices = shard.iter().filter(|(place, _)| matches!(place, Place::Device(..)));
+            devices.flat_map(|(_, all)| all).for_each(&mut look);
+        }
+    }
+
     /// The connections of a device.
     #[must_use]
     pub fn of_device(&self, app: &str, device: &[u8]) -> Vec<Handle> {

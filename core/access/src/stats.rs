@@ -5,10 +5,14 @@ use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use paifang_mmtp::{code::CloseCode, greeting::NetworkKind, session::ClosedBy};
+use paifang_mmtp::{
+    code::CloseCode,
+    greeting::NetworkKind,
+    session::{ClosedBy, Traffic},
+};
 use parking_lot::Mutex;
 
-use crate::Form;
+use crate::{Form, Handshake};
 
 /// The most different groups that are told apart; connections beyond are counted in the last one.
 const MAX_GROUPS: usize = 1024;
@@ -27,6 +31,8 @@ pub struct Stats {
     bytes_out: AtomicU64,
     logins: AtomicU64,
     denied: AtomicU64,
+    handshakes: [AtomicU64; Handshake::ALL.len()],
+    channels: [Channel; CHANNELS],
     groups: Mutex<BTreeMap<Group, u64>>,
     closes: Mutex<BTreeMap<(&'static str, &'static str), u64>>,
 }
@@ -48,6 +54,18 @@ pub struct FormTotals {
     pub opened: u64,
     /// Calls that were begun.
     pub calls: u64,
+}
+
+/// Channels that there are.
+const CHANNELS: usize = 32;
+
+/// Sums of a channel.
+#[derive(Debug, Default)]
+struct Channel {
+    received: AtomicU64,
+    bytes_received: AtomicU64,
+    sent: AtomicU64,
+    bytes_sent: AtomicU64,
 }
 
 /// Connections that are counted together: app, its version, network.
@@ -105,6 +123,20 @@ impl Stats {
 
     fn of(&self, form: Form) -> &OfForm {
         &self.forms[form.index()]
+    }
+
+    pub(crate) fn count_traffic(&self, own: &Traffic) {
+        // No frame on another channel is taken.
+        if let Some(channel) = self.channels.get(usize::from(own.channel)) {
+            channel.received.fetch_add(own.received, Relaxed);
+            channel.bytes_received.fetch_add(own.bytes_received, Relaxed);
+            channel.sent.fetch_add(own.sent, Relaxed);
+            channel.bytes_sent.fetch_add(own.bytes_sent, Relaxed);
+        }
+    }
+
+    pub(crate) fn count_handshake(&self, kind: Handshake) {
+        self.handshakes[kind as usize].fetch_add(1, Relaxed);
     }
 
     pub(crate) fn count_open(&self, form: Form) {
@@ -177,6 +209,26 @@ impl Stats {
         let own = self.of(form);
         let read = |counter: &AtomicU64| counter.load(Relaxed);
         FormTotals { open: read(&own.open), opened: read(&own.opened), calls: read(&own.calls) }
+    }
+
+    /// Connections that ever were whose handshake began so.
+    #[must_use]
+    pub fn handshakes(&self, kind: Handshake) -> u64 {
+        self.handshakes[kind as usize].load(Relaxed)
+    }
+
+    /// What has gone over each channel that was used, 1 to 4 in any case, as it is seen whenever a connection comes to rest.
+    #[must_use]
+    pub fn channels(&self) -> Vec<Traffic> {
+        let read = |counter: &AtomicU64| counter.load(Relaxed);
+        let all = self.channels.iter().zip(0_u8..).map(|(own, channel)| Traffic {
+            channel,
+            received: read(&own.received),
+            bytes_received: read(&own.bytes_received),
+            sent: read(&own.sent),
+            bytes_sent: read(&own.bytes_sent),
+        });
+        all.filter(|own| (1..=4).contains(&own.channel) || own.received + own.sent > 0).collect()
     }
 
     /// Open connections by app, its version and the network.

@@ -68,6 +68,7 @@ pub(crate) async fn serve<H: Host, S: AsyncRead + AsyncWrite + Send + Unpin>(
         leaving: None,
     };
     server.stats().count_open(form);
+    server.stats().count_handshake(server.host().handshake(&driver.transport));
     let mut io = Io::new(stream, form);
     let mut jobs = FuturesUnordered::new();
     let mut draining = pin!(begun(drain).fuse());
@@ -104,8 +105,7 @@ pub(crate) async fn serve<H: Host, S: AsyncRead + AsyncWrite + Send + Unpin>(
             busy |= driver.shared.lock().session.has_events();
             busy |= driver.poll_timer(io.stalled, timer.as_mut(), cx);
             if !busy {
-                server.stats().count_in(std::mem::take(&mut io.bytes_in));
-                server.stats().count_out(std::mem::take(&mut io.bytes_out));
+                driver.count(&mut io);
                 if io.awaits_answers() && jobs.is_empty() && driver.end_if_answered() {
                     continue;
                 }
@@ -157,6 +157,22 @@ pub(super) struct Driver<'a, H: Host> {
 impl<H: Host> Driver<'_, H> {
     fn handle(&self) -> Handle {
         Handle::new(self.shared.clone(), self.limits.push_bytes)
+    }
+
+    /// Counts what has moved since it was last counted.
+    fn count<S>(&self, io: &mut Io<S>) {
+        let stats = self.server.stats();
+        let (bytes_in, bytes_out) =
+            (std::mem::take(&mut io.bytes_in), std::mem::take(&mut io.bytes_out));
+        let mut state = self.shared.lock();
+        for traffic in state.session.take_traffic() {
+            stats.count_traffic(&traffic);
+        }
+        state.bytes.0 += bytes_in;
+        state.bytes.1 += bytes_out;
+        drop(state);
+        stats.count_in(bytes_in);
+        stats.count_out(bytes_out);
     }
 
     fn next_event(&self) -> Option<Event> {

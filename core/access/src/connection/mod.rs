@@ -22,7 +22,7 @@ use paifang_mmtp::{
 use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
-use crate::{Delivery, call::Inbox};
+use crate::{Client, Connection, Delivery, call::Inbox};
 use kept::Kept;
 
 /// The most messages of a channel, and bytes of all, that wait to be taken over.
@@ -52,6 +52,8 @@ pub(crate) struct State {
     /// No more bytes of messages than these wait to be sent. Counted anew only when it matters: for a message to many this runs for
     /// each of them.
     pushed: usize,
+    /// Bytes from the client, and to it, as they were last counted.
+    bytes: (u64, u64),
     /// What is kept for the device's next connection.
     kept: Option<Box<Kept>>,
 }
@@ -64,6 +66,7 @@ impl Shared {
             messages: Vec::new(),
             message_bytes: 0,
             pushed: 0,
+            bytes: (0, 0),
             kept: None,
         });
         Self { state, task: AtomicWaker::new(), began: Instant::now() }
@@ -256,6 +259,22 @@ impl Handle {
         let mut state = self.shared.lock();
         !state.session.is_closed()
             && state.kept.as_mut().is_some_and(|kept| kept.set(channel, cursor))
+    }
+
+    /// The connection as people look at it.
+    pub(crate) fn look<T>(&self, client: Arc<Client<T>>) -> Connection<T> {
+        let state = self.shared.lock();
+        let session = &state.session;
+        let (bytes_in, bytes_out) = state.bytes;
+        Connection {
+            client,
+            age: self.shared.began.elapsed(),
+            calls: session.calls_in_flight(),
+            bytes_in,
+            bytes_out,
+            queued: session.queued(None),
+            going: session.is_going() || session.is_closed(),
+        }
     }
 
     /// Whether the client was told to go.

@@ -12,7 +12,7 @@ use http::{
     header::{AUTHORIZATION, CONTENT_LENGTH, HOST},
 };
 use paifang_access::{
-    Admission, Call, Client, Delivery, Denied, Host, Limits, Target, Tokens, User,
+    Admission, Call, Client, Delivery, Denied, Handshake, Host, Limits, Target, Tokens, User,
 };
 use paifang_config::{model, route};
 use paifang_mmtp::{
@@ -178,6 +178,16 @@ impl Host for AccessHost {
 
     async fn confirmed(&self, transport: &Transport) -> bool {
         transport.handshake_end().await
+    }
+
+    fn handshake(&self, transport: &Transport) -> Handshake {
+        match &transport.connection.tls {
+            None => Handshake::None,
+            Some(tls) if !tls.resumed => Handshake::Full,
+            // Nobody else is served before its end.
+            Some(_) if transport.connection.handshake.is_some() => Handshake::Early,
+            Some(_) => Handshake::Resumed,
+        }
     }
 
     fn server_name<'a>(&self, transport: &'a Transport) -> Option<&'a str> {

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     cache::Purge,
-    control::{Caller, Cause, Controller, Order, ReleaseError, Switch},
+    control::{AskedConnections, Caller, Cause, Controller, Order, ReleaseError, Switch},
     insight::Asked,
     metrics,
     upgrade::UpgradeError,
@@ -60,6 +60,9 @@ pub(super) fn router(controller: Weak<Controller>, guard: Guard) -> Router {
         .route("/v1/stats/apis/{id}", get(stats_api))
         .route("/v1/upstreams", get(upstreams))
         .route("/v1/listeners", get(listeners))
+        .route("/v1/mmtp", get(mmtp))
+        .route("/v1/mmtp/connections", get(mmtp_connections))
+        .route("/v1/mmtp/connections/{id}/close", post(mmtp_close))
         .route("/v1/cache", get(cache))
         .route("/v1/cache/purge", post(purge))
         .route("/v1/releases", get(kept_releases))
@@ -209,6 +212,29 @@ async fn upstreams(control: Control) -> Response {
 
 async fn listeners(control: Control) -> Response {
     json(control.listeners())
+}
+
+async fn mmtp(control: Control) -> Response {
+    json(control.mmtp())
+}
+
+/// With very many connections that takes a while: off the threads that serve.
+async fn mmtp_connections(control: Control, Query(asked): Query<AskedConnections>) -> Response {
+    match tokio::task::spawn_blocking(move || control.mmtp_connections(&asked)).await {
+        Ok(Ok(told)) => json(told),
+        Ok(Err(why)) => error(StatusCode::BAD_REQUEST, &why, None),
+        Err(_) => error(StatusCode::INTERNAL_SERVER_ERROR, "connections cannot be told", None),
+    }
+}
+
+async fn mmtp_close(control: Control, Path(number): Path<u64>) -> Response {
+    match tokio::task::spawn_blocking(move || control.mmtp_close(number)).await {
+        Ok(true) => json(serde_json::json!({ "asked_to_go": number })),
+        Ok(false) => {
+            error(StatusCode::NOT_FOUND, &format!("there is no connection {number}"), None)
+        }
+        Err(_) => error(StatusCode::INTERNAL_SERVER_ERROR, "connections cannot be found", None),
+    }
 }
 
 async fn cache(control: Control) -> Response {

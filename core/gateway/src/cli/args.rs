@@ -4,6 +4,7 @@ use super::{
     about::{self, CompletionsArguments, ManArguments},
     cache::CacheCommand,
     call::{self, CallArguments},
+    connections::ConnectionsArguments,
     dict::{self, DictCommand},
     fleet::FleetArguments,
     handler::HandlerCommand,
@@ -151,6 +152,13 @@ are on. docs/plans.md says how they are written."
     Status(GatewayArguments),
     /// Show the upstreams of the running gateway and their endpoints' health.
     Upstreams(GatewayArguments),
+    /// Show the connections of the running gateway that speak MMTP, or ask the client of one to go.
+    #[command(after_help = "Examples:
+  paifang connections                       the oldest 50
+  paifang connections --user ann --limit 10
+  paifang connections --totals              by app, version and network; by channel; ends
+  paifang connections --close 4711")]
+    Connections(ConnectionsArguments),
     /// Watch the running gateway: its APIs by rate, errors and times, its endpoints by health.
     #[command(
         after_help = "Keys: r e s 5 9 f i  sort by rate, errors, error share, p50, p99, in flight, id

@@ -8,6 +8,7 @@ mod about;
 mod args;
 mod cache;
 mod call;
+mod connections;
 mod dict;
 mod fleet;
 mod handler;
@@ -71,6 +72,7 @@ pub(crate) fn main(builder: Builder) -> ExitCode {
         Command::Plan(command) => plan::plan(&command),
         Command::Status(gateway) => online::status(&gateway),
         Command::Upstreams(gateway) => online::upstreams(&gateway),
+        Command::Connections(wanted) => connections::run(&wanted),
         Command::Top(top) => top::top(&top),
         Command::Cache(command) => cache::cache(&command),
         Command::LogLevel(level) => online::log_level(&level),

@@ -96,6 +96,8 @@ pub(crate) struct Controller {
     pub(super) log: Option<Arc<dyn LogControl>>,
     pub(super) releases: Option<PathBuf>,
     pub(super) handlers: Arc<Handlers>,
+    /// Connections that speak MMTP.
+    pub(super) access: Arc<paifang_access::Server<AccessHost>>,
     /// Kept answers.
     pub(super) answers: Arc<Cache>,
     pub(crate) live: Arc<Live>,
@@ -195,6 +197,7 @@ impl Controller {
             )
             .with_cache(&answers)
             .with_mmtp(&access),
+            access,
             answers,
             handlers,
             registry,

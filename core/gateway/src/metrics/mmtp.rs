@@ -2,7 +2,8 @@
 
 use super::family::{counters, gauges};
 use crate::access::AccessHost;
-use paifang_access::{Form, FormTotals, Server, Totals};
+use paifang_access::{Form, FormTotals, Handshake, Server, Totals};
+use paifang_mmtp::session::Traffic;
 use prometheus_client::{collector::Collector, encoding::DescriptorEncoder};
 use std::{fmt, sync::Arc};
 
@@ -35,6 +36,23 @@ const COUNTERS: [(&str, &str, Place); 9] = [
     ("paifang_mmtp_denied", "Credentials of MMTP clients that were not good.", |t| t.denied),
 ];
 
+/// What a channel's sums are read by: from clients, and to them.
+type Read = fn(&Traffic) -> (u64, u64);
+
+/// Name, help and sums of the counters by channel.
+const CHANNELS: [(&str, &str, Read); 2] = [
+    (
+        "paifang_mmtp_channel_messages",
+        "Calls, answers and messages that began, by MMTP channel.",
+        |own| (own.received, own.sent),
+    ),
+    (
+        "paifang_mmtp_channel_bytes",
+        "Their bytes, TLVs included and frames' heads not, by MMTP channel.",
+        |own| (own.bytes_received, own.bytes_sent),
+    ),
+];
+
 impl Collector for Mmtp {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let stats = self.0.stats();
@@ -50,6 +68,24 @@ impl Collector for Mmtp {
         counters(&mut encoder, name, help, of_form(|own| own.opened))?;
         let help = "Calls that came over MMTP.";
         counters(&mut encoder, "paifang_mmtp_calls", help, of_form(|own| own.calls))?;
+        let by_kind =
+            Handshake::ALL.map(|kind| (vec![("kind", kind.label())], stats.handshakes(kind)));
+        counters(
+            &mut encoder,
+            "paifang_mmtp_handshakes",
+            "MMTP connections that came, by how their TLS began.",
+            by_kind,
+        )?;
+        let channels: Vec<(String, Traffic)> =
+            stats.channels().iter().map(|own| (own.channel.to_string(), *own)).collect();
+        for (name, help, read) in CHANNELS {
+            let rows = channels.iter().flat_map(|(channel, own)| {
+                let (received, sent) = read(own);
+                [("in", received), ("out", sent)]
+                    .map(|(way, count)| (vec![("channel", &**channel), ("direction", way)], count))
+            });
+            counters(&mut encoder, name, help, rows)?;
+        }
         let groups = stats.groups();
         gauges(
             &mut encoder,

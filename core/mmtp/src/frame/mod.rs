@@ -144,6 +144,19 @@ pub struct Part<'a> {
     pub data: &'a [u8],
 }
 
+impl<'a> Frame<'a> {
+    /// The piece that it carries, and whether a message or call begins with it.
+    #[must_use]
+    pub const fn part(&self) -> Option<(&Part<'a>, bool)> {
+        match self {
+            Self::Request { part, .. } | Self::Response { part, .. } => Some((part, true)),
+            Self::Message(part) | Self::Delivery(part) => Some((part, true)),
+            Self::Data(part) => Some((part, false)),
+            _ => None,
+        }
+    }
+}
+
 impl Part<'_> {
     /// What it takes of the credit: the block with its length, and the data.
     #[must_use]

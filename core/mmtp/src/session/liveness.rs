@@ -33,6 +33,12 @@ pub(super) enum Due {
 }
 
 impl super::Session {
+    /// The last round trip that a PING measured, in milliseconds.
+    #[must_use]
+    pub fn rtt_ms(&self) -> Option<u32> {
+        self.alive.rtt_ms
+    }
+
     /// The longest silence of the other side that has ended, in milliseconds, since it was last [forgotten](Self::forget_silence).
     #[must_use]
     pub fn silence_ms(&self) -> u64 {

@@ -26,6 +26,7 @@ mod server;
 mod short;
 #[cfg(test)]
 mod tests;
+mod traffic;
 
 pub use channel::{Carries, carries};
 pub use client::{NewRequest, Operation, Refusal};
@@ -33,6 +34,7 @@ pub use config::{Config, Millis};
 pub use event::{CallId, Called, Closed, ClosedBy, Event, Key, Message, Request, Response, fields};
 pub use messages::NewMessage;
 pub use server::NewResponse;
+pub use traffic::Traffic;
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -71,6 +73,7 @@ pub struct Session {
     /// Calls that have begun to be sent and are not finished.
     flowing: Vec<Outgoing>,
     frames_sent: u32,
+    traffic: traffic::Account,
     alive: Liveness,
     greeting: Greeting,
     /// Whether this side, and the other, has said that it takes compressed messages.
@@ -117,6 +120,7 @@ impl Session {
             calls: Vec::new(),
             flowing: Vec::new(),
             frames_sent: 0,
+            traffic: traffic::Account::default(),
             alive: Liveness::new(now),
             greeting: Greeting::Awaited { until: now.plus(config.greeting_ms) },
             takes_zstd: false,
@@ -164,12 +168,6 @@ impl Session {
     #[must_use]
     pub fn calls_in_flight(&self) -> usize {
         self.calls.len()
-    }
-
-    /// The last round trip that a PING measured, in milliseconds.
-    #[must_use]
-    pub fn rtt_ms(&self) -> Option<u32> {
-        self.alive.rtt_ms
     }
 
     /// Bytes that wait to be sent: of one call, or in all.

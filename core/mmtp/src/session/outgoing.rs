@@ -269,6 +269,7 @@ impl super::Session {
         };
         let Some(outgoing) = outgoing else { return };
         let key = outgoing.key;
+        let begins = outgoing.first.is_some();
         let (cost, last) = outgoing.write(data, out);
         let drained = outgoing.full && outgoing.queued <= self.config.full_bytes / 4;
         if drained {
@@ -276,6 +277,9 @@ impl super::Session {
         }
         self.frames_sent = self.frames_sent.wrapping_add(1);
         self.send.spend(cost);
+        let account = self.traffic.of(key.channel);
+        account.sent += u64::from(begins);
+        account.bytes_sent += cost as u64;
         if let Some(channel) = self.channel_mut(key.channel) {
             channel.send.spend(cost);
         }

@@ -101,6 +101,13 @@ impl Session {
     }
 
     fn on_frame(&mut self, frame: &Frame<'_>) -> Received {
+        if let Some((part, begins)) = frame.part()
+            && carries(part.channel).is_some()
+        {
+            let account = self.traffic.of(part.channel);
+            account.received += u64::from(begins);
+            account.bytes_received += part.cost() as u64;
+        }
         match *frame {
             Frame::Ping(number) => {
                 self.after_greeting()?;

@@ -1,5 +1,6 @@
 //! Long connections through a whole gateway.
 
+mod admin;
 mod calls;
 mod command;
 mod conversation;

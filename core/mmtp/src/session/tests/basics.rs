@@ -4,8 +4,8 @@ use bytes::Bytes;
 
 use super::pair::{Pair, hello};
 use crate::{
-    code::CancelCode,
-    greeting::{Settings, Update},
+    code::{CancelCode, CloseCode},
+    greeting::{Closing, Settings, Update},
     session::*,
     tlv::{TlvWriter, kind},
 };
@@ -42,6 +42,33 @@ fn a_call_needs_no_welcome_and_one_round_trip() {
     assert_eq!((answer.key, answer.status, &answer.data[..]), (key, 200, &b"done"[..]));
     assert!(pair.client.is_quiet() && pair.server.is_quiet());
     assert_eq!(pair.now, Millis(40));
+}
+
+#[test]
+fn what_goes_over_a_channel_is_summed_until_somebody_asks() {
+    let mut pair = Pair::greeted();
+    let call = NewRequest::new(Operation::Name("a"), Bytes::from(vec![7; 10_000]));
+    let key = pair.client.request(call).unwrap();
+    pair.settle();
+    let mut request = request_of(pair.server_event());
+    let mut cost = u64::from(request.cost);
+    while !request.end {
+        let Event::Data { end, cost: more, .. } = pair.server_event() else { panic!() };
+        (request.end, cost) = (end, cost + u64::from(more));
+    }
+    pair.server.respond(key, response(b"done"));
+    pair.client.message(4, NewMessage { data: "log".into(), ..NewMessage::default() }).unwrap();
+    pair.settle();
+    let call = Traffic { channel: 1, received: 1, bytes_received: cost, sent: 1, bytes_sent: 4 };
+    let log = Traffic { channel: 4, received: 1, bytes_received: 3, ..Traffic::default() };
+    assert!(cost > 10_000);
+    assert_eq!(pair.server.take_traffic().collect::<Vec<_>>(), [call, log]);
+    assert_eq!(pair.server.take_traffic().count(), 0);
+    // The other side has the same, from where it stands; and a connection's end loses nothing.
+    pair.client.close(Closing::new(CloseCode::DONE));
+    let seen: Vec<_> = pair.client.take_traffic().collect();
+    assert_eq!((seen[0].sent, seen[0].bytes_sent, seen[0].bytes_received), (1, cost, 4));
+    assert_eq!((seen[1].sent, seen[1].bytes_sent, seen[1].received), (1, 3, 0));
 }
 
 #[test]
