@@ -5,6 +5,7 @@ mod calls;
 mod devices;
 mod ends;
 mod heartbeats;
+mod memory;
 mod messages;
 mod resume;
 mod short;

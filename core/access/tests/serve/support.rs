@@ -223,7 +223,7 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    fn new(stream: DuplexStream, hello: &Hello) -> Self {
+    pub(crate) fn new(stream: DuplexStream, hello: &Hello) -> Self {
         let session = Session::client(Config::default(), hello, Millis(0));
         Self { session, stream, began: Instant::now(), events: VecDeque::new() }
     }
