@@ -2,6 +2,7 @@
 
     mmtp_client.py --plain HOST:PORT call OPERATION DATA
     mmtp_client.py --tls HOST:PORT --ca FILE call OPERATION DATA
+    mmtp_client.py --post HOST:PORT call OPERATION DATA
     mmtp_client.py vectors docs/specs/mmtp-vectors.json
 
 It is for trying servers and for reading. One thread; it compresses nothing and resumes nothing.
@@ -9,6 +10,7 @@ It is for trying servers and for reading. One thread; it compresses nothing and 
 
 import argparse
 import collections
+import http.client
 import os
 import socket
 import ssl
@@ -62,6 +64,32 @@ class Call:
         self.done = not frame["more"]
 
 
+class Post:
+    """The short form as a stream: what is sent before anything is received is the body of a POST, what is received that of its answer."""
+
+    def __init__(self, host, port, path="/.well-known/mmtp"):
+        self.http, self.path = http.client.HTTPConnection(host, port, timeout=30), path
+        self.body, self.answer = bytearray(), None
+
+    def sendall(self, data):
+        if not self.answer:  # behind the end of the body nothing can be said
+            self.body += data
+
+    def recv(self, most):
+        if not self.answer:
+            self.http.request("POST", self.path, bytes(self.body), {"Content-Type": "application/mmtp"})
+            self.answer = self.http.getresponse()
+            if self.answer.status != 200:
+                raise Closed(4002, f"the answer is no MMTP: HTTP status {self.answer.status}")
+        return self.answer.read1(most)
+
+    def settimeout(self, seconds):
+        pass  # a conversation has no heartbeat and no silence
+
+    def close(self):
+        self.http.close()
+
+
 class Client:
     """One connection. `on_delivery(channel, data)` takes what the server sends; ACK follows its return."""
 
@@ -100,6 +128,11 @@ class Client:
             stream.close()
             raise Closed(4002, "the server does not speak mmtp/1 here")
         return cls(stream, **options)
+
+    @classmethod
+    def post(cls, host, port, **options):
+        """Calls that are begun go in one POST when the first is waited for; no more than 65,536 bytes of them."""
+        return cls(Post(host, port), **options)
 
     # Calls.
 
@@ -305,6 +338,7 @@ def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     options.add_argument("--plain", metavar="HOST:PORT")
     options.add_argument("--tls", metavar="HOST:PORT")
+    options.add_argument("--post", metavar="HOST:PORT", help="the short form, over plain HTTP")
     options.add_argument("--ca", metavar="FILE")
     options.add_argument("--name", help="the server's name, where it is not HOST")
     options.add_argument("--bearer", metavar="CREDENTIAL")
@@ -314,13 +348,15 @@ def main():
         from mmtp_vectors import run
 
         return run(given.command[1])
-    where = given.plain or given.tls
+    where = given.plain or given.tls or given.post
     if given.command[0] != "call" or len(given.command) != 3 or not where:
-        options.error("want `call OPERATION DATA` with --plain or --tls, or `vectors FILE`")
+        options.error("want `call OPERATION DATA` with --plain, --tls or --post, or `vectors FILE`")
     host, _, port = where.rpartition(":")
     auth = ("Bearer", given.bearer) if given.bearer else None
     if given.plain:
         client = Client.plain(host, int(port), auth=auth)
+    elif given.post:
+        client = Client.post(host, int(port), auth=auth)
     else:
         client = Client.tls(host, int(port), ca=given.ca, name=given.name, auth=auth)
     answer = client.call(given.command[1], given.command[2].encode(), deadline=30)

@@ -4,15 +4,16 @@ use std::{sync::Arc, time::Duration};
 
 use paifang_mmtp::{
     greeting::{Auth, Field, Network, Settings},
-    session,
+    session, web,
 };
 
 use crate::{
     call::{Intercept, Interceptors, check_field},
-    client::Client,
+    client::{Client, State},
     connect::{Connect, split_address},
     device::DeviceIdentity,
     error::Error,
+    forms::Forms,
     heartbeat::Table,
     keeper::{self, Backoff},
     shared::{Memory, Options, Shared},
@@ -57,6 +58,8 @@ impl ClientBuilder {
             backoff: Backoff::default(),
             interceptors: Interceptors::default(),
             dial: Duration::from_secs(10),
+            forms: Forms::Auto,
+            path: web::PATH.into(),
         };
         Self {
             options,
@@ -189,6 +192,20 @@ impl ClientBuilder {
         self
     }
 
+    /// Which forms it uses; all of them where nothing is said.
+    #[must_use]
+    pub fn forms(mut self, forms: Forms) -> Self {
+        self.options.forms = forms;
+        self
+    }
+
+    /// The path of MMTP within HTTP, where it is another than `/.well-known/mmtp`.
+    #[must_use]
+    pub fn http_path(mut self, path: &str) -> Self {
+        self.options.path = path.into();
+        self
+    }
+
     /// Makes the client, which begins to connect at once.
     ///
     /// Must be called within a tokio runtime, on which its tasks run.
@@ -203,7 +220,10 @@ impl ClientBuilder {
         let memory = Memory::new(auth, epoch, network, foreground);
         let shared =
             Arc::new(Shared::new(options, Arc::new(connect), device_key, memory, heartbeats));
-        keeper::start(shared.clone());
+        match shared.options.forms {
+            Forms::Post => drop(shared.state.send_replace(State::Unconnected)),
+            _ => keeper::start(shared.clone()),
+        }
         Ok(Client::new(shared))
     }
 }
@@ -224,6 +244,11 @@ fn check(options: &Options) -> Result<(), Error> {
     }
     if let Some(wrong) = options.addresses.iter().find(|own| split_address(own).is_none()) {
         return invalid(format!("`{wrong}` is no address: it is `host:port`"));
+    }
+    let path = &*options.path;
+    let plain = |byte: u8| byte.is_ascii_graphic() && byte != b'#';
+    if !path.starts_with('/') || !path.bytes().all(plain) {
+        return invalid(format!("`{}` is no path", path.escape_debug()));
     }
     options.fields.iter().try_for_each(|(name, value): &Field| check_field(name, value))
 }

@@ -15,9 +15,10 @@ use tokio::{
 
 use crate::{
     call::{Call, Called},
-    connect::{EarlyData, Timing},
+    connect::{EarlyData, Form, Timing},
     connection::{Command, Connection, Phase},
     error::Error,
+    forms::Found,
     messages::{Messages, is_message_channel},
     shared::Shared,
 };
@@ -42,7 +43,7 @@ pub enum State {
     Connecting,
     /// There is a connection.
     Connected(Connected),
-    /// The next try is at `until`.
+    /// The last try has failed, and the next is at `until`; without a keeper ([`Forms::Post`](crate::Forms::Post)) that of a call that waits.
     Waiting {
         /// When it is tried again.
         until: Instant,
@@ -57,6 +58,8 @@ pub enum State {
         /// And in words; may be empty.
         detail: String,
     },
+    /// None is kept: each call goes by the short form ([`Forms::Post`](crate::Forms::Post)).
+    Unconnected,
     /// The client was closed.
     Closed,
 }
@@ -66,6 +69,8 @@ pub enum State {
 pub struct Connected {
     /// Where it goes.
     pub address: SocketAddr,
+    /// In which form: [`Form::Long`] or [`Form::WebSocket`].
+    pub form: Form,
     /// Its number in the server's logs.
     pub number: u64,
     /// Counts up over the connections of this client.
@@ -134,6 +139,9 @@ impl Client {
                     return Err(Error::Ended { code: *code, detail: detail.clone() });
                 }
                 State::Closed => return Err(Error::Closed),
+                State::Unconnected => {
+                    return Err(Error::NotConnected("calls go by the short form alone".into()));
+                }
                 State::Connecting | State::Waiting { .. } => {}
             }
             match timeout_at(until, states.changed()).await {
@@ -273,7 +281,11 @@ impl Client {
         let shared = self.shared();
         let changed = {
             let mut memory = shared.memory();
-            memory.network.replace(network.clone()).as_ref() != Some(&network)
+            let changed = memory.network.replace(network.clone()).as_ref() != Some(&network);
+            if changed {
+                memory.found = Found::default();
+            }
+            changed
         };
         if changed {
             shared.heartbeats().enter(Some(&network));

@@ -20,6 +20,7 @@ pub mod connect;
 mod connection;
 mod device;
 mod error;
+mod forms;
 pub mod heartbeat;
 mod keeper;
 mod messages;
@@ -32,9 +33,10 @@ mod tests;
 pub use builder::ClientBuilder;
 pub use call::{BodySender, Call, CallHead, Intercept, Response, ResponseBody, ResponseHead, body};
 pub use client::{Client, Connected, State, User};
-pub use connect::Connect;
+pub use connect::{Connect, Form};
 pub use device::{DeviceIdentity, KeyRejected, Sign};
 pub use error::Error;
+pub use forms::Forms;
 pub use messages::{Incoming, Messages};
 
 /// What the specification calls things, for those who use the client.

@@ -20,8 +20,16 @@ use tokio::{
 };
 
 use crate::{
-    call::Interceptors, client::State, connect::Connect, connection::Connection,
-    device::DeviceIdentity, error::Error, heartbeat, keeper::Backoff, messages::Inboxes,
+    call::Interceptors,
+    client::State,
+    connect::Connect,
+    connection::Connection,
+    device::DeviceIdentity,
+    error::Error,
+    forms::{self, Forms, Found},
+    heartbeat,
+    keeper::Backoff,
+    messages::Inboxes,
 };
 
 /// Addresses that a server may name: more are not kept.
@@ -48,6 +56,9 @@ pub(crate) struct Options {
     pub(crate) interceptors: Interceptors,
     /// How long an address may take to be connected.
     pub(crate) dial: Duration,
+    pub(crate) forms: Forms,
+    /// Of MMTP within HTTP.
+    pub(crate) path: Arc<str>,
 }
 
 /// A call's place among those that a client may have.
@@ -66,6 +77,8 @@ pub(crate) struct Shared {
     heartbeats: Mutex<heartbeat::Table>,
     memory: Mutex<Memory>,
     calls: Arc<Semaphore>,
+    /// Room for conversations of the short form.
+    pub(crate) shorts: Arc<Semaphore>,
     serials: AtomicU64,
     closed: AtomicBool,
 }
@@ -92,6 +105,7 @@ pub(crate) struct Memory {
     pub(crate) alternates: Vec<Arc<str>>,
     /// Addresses that the end of the last connection has named, to be tried first.
     pub(crate) moved: Vec<Arc<str>>,
+    pub(crate) found: Found,
     token: Option<Kept>,
     /// Why the last try to connect failed.
     failed: Option<String>,
@@ -173,6 +187,7 @@ impl Shared {
             heartbeats: Mutex::new(heartbeats),
             memory: Mutex::new(memory),
             calls: Arc::new(Semaphore::new(options.calls)),
+            shorts: Arc::new(Semaphore::new(forms::AT_ONCE)),
             serials: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             options,
@@ -225,6 +240,10 @@ impl Shared {
         self.closed.store(true, Ordering::Release);
         self.changes.send_modify(|changes| changes.closed = true);
         self.inboxes.close();
+        if self.options.forms == Forms::Post {
+            // There is no keeper to say it.
+            self.state.send_replace(State::Closed);
+        }
     }
 
     pub(crate) fn failed(&self, why: String) {

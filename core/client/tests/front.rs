@@ -1,76 +1,20 @@
 //! The client against the real front, over a simulated network on a paused clock.
 #![allow(clippy::unwrap_used)]
 
+mod host;
+
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use http::{HeaderValue, Response};
-use paifang_access::{
-    Admission, Call, Client as Connected, Delivery, Denied, Drain, Host, Limits, Server, Target,
-    User,
-};
+use host::Echo;
+use paifang_access::{Drain, Server};
 use paifang_client::{
     Auth, Client, ClientBuilder, Error, State,
     simnet::{Profile, SimNet, Way},
 };
-use paifang_mmtp::{
-    greeting::{Closing, Hello},
-    session::NewMessage,
-};
-use paifang_pipeline::{BodySize, Frame, Front, Inbound};
+use paifang_mmtp::session::NewMessage;
 use tokio::sync::watch;
 
 const ADDRESS: &str = "10.0.0.1:443";
-
-/// Answers each call with its body; `slow` after a second.
-struct Echo;
-
-impl Host for Echo {
-    type Transport = ();
-
-    fn limits(&self, (): &()) -> Arc<Limits> {
-        Arc::default()
-    }
-
-    async fn admit(&self, (): &(), _: &Hello) -> Result<Admission, Box<Closing>> {
-        Ok(Admission::default())
-    }
-
-    async fn authenticate(
-        &self,
-        _: &Arc<Connected<()>>,
-        auth: &Auth,
-    ) -> Result<Option<User>, Denied> {
-        match &*auth.credential {
-            b"bad" => Err(Denied { status: 401, error: 2010, detail: "no".into() }),
-            id => Ok(Some(User { id: String::from_utf8_lossy(id).into() })),
-        }
-    }
-
-    async fn serve<F: Front>(&self, call: Call<()>, front: &mut F) {
-        if matches!(&call.target, Target::Operation { name, .. } if &**name == "slow") {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-        let mut head = Response::new(()).into_parts().0;
-        let user = call.user.as_ref().map_or("nobody".into(), |user| user.id.to_string());
-        head.headers.insert("x-user", HeaderValue::try_from(user).unwrap());
-        head.headers.insert("x-call", HeaderValue::try_from(call.id.to_string()).unwrap());
-        if front.send_head(head, BodySize::Unknown).await.is_err() {
-            return;
-        }
-        while !front.body_ended() {
-            let Ok(Inbound::Frame(frame)) = front.recv().await else { return };
-            if front.send(Frame { end: false, ..frame }).await.is_err() {
-                return;
-            }
-        }
-        // The client may be gone.
-        let _ = front.send(Frame::last("!".into())).await;
-    }
-
-    async fn deliver(&self, _: &Arc<Connected<()>>, _: Delivery) -> bool {
-        true
-    }
-}
 
 struct World {
     net: SimNet,

@@ -4,6 +4,7 @@ mod answer;
 pub mod body;
 mod intercept;
 mod run;
+mod short;
 
 pub use answer::{Response, ResponseBody, ResponseHead};
 pub use body::BodySender;

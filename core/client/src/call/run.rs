@@ -8,7 +8,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use paifang_mmtp::{code::CancelCode, session::CallId};
+use paifang_mmtp::{
+    code::{Advice, CancelCode},
+    session::CallId,
+};
 use tokio::{
     sync::{Semaphore, oneshot, watch},
     time::{Instant, sleep_until},
@@ -17,9 +20,11 @@ use tokio::{
 use super::{
     Prepared, ResponseBody, ResponseHead,
     body::{self, BUDGET, Body},
+    short::ShortForm,
 };
 use crate::{
     client::State,
+    connect::Form,
     connection::{Attempt, Command, Connection, Head, Lost, Phase, Standing},
     error::Error,
     shared::{Admitted, Shared},
@@ -42,6 +47,9 @@ pub(super) struct Run {
     begun: u32,
     /// The newest connection that it was begun on; another attempt goes to a newer one.
     newest: u64,
+    short: ShortForm,
+    /// An attempt was lost after it was sent.
+    perhaps_done: bool,
 }
 
 /// An attempt in flight. Dropped, it is cancelled, unless it is done.
@@ -89,6 +97,8 @@ enum Woken {
     Answer(usize, Result<Head, Lost>),
     /// Connections may be others now, or stand otherwise.
     Looked,
+    /// There is a conversation of the short form, or none could be had.
+    Short(Option<Connection>),
     Deadline,
 }
 
@@ -101,7 +111,20 @@ impl Run {
         safe: bool,
     ) -> Self {
         let identity = Arc::default();
-        Self { shared, call, body, deadline, safe, identity, live: Vec::new(), begun: 0, newest: 0 }
+        let (live, short) = (Vec::new(), ShortForm::new(&shared));
+        Self {
+            shared,
+            call,
+            body,
+            deadline,
+            safe,
+            identity,
+            live,
+            begun: 0,
+            newest: 0,
+            short,
+            perhaps_done: false,
+        }
     }
 
     pub(super) async fn answer(
@@ -129,6 +152,7 @@ impl Run {
                     _ => {}
                 }
             }
+            let by_short = self.short_due();
             let woken = tokio::select! {
                 biased;
                 (index, outcome) = answered(&mut self.live) => Woken::Answer(index, outcome),
@@ -136,17 +160,26 @@ impl Run {
                 _ = current.changed() => Woken::Looked,
                 () = changed(&mut standing) => Woken::Looked,
                 _ = state.changed(), if self.live.is_empty() => Woken::Looked,
+                dialled = self.short.opened(by_short) => Woken::Short(dialled),
                 () = sleep_until(self.deadline) => Woken::Deadline,
             };
             match woken {
                 Woken::Looked => {}
                 Woken::Deadline => return Err(self.too_late()),
+                Woken::Short(connection) => {
+                    if let Some(connection) = connection {
+                        self.begin(&connection);
+                    }
+                }
                 Woken::Answer(index, outcome) => {
                     let mut live = self.live.swap_remove(index);
                     match outcome {
                         Ok(head) => return Ok(self.answered(live, head, permit)),
                         Err(lost) => {
                             live.done();
+                            if lost == Lost::NotLookedAt {
+                                refusal(&live.connection)?;
+                            }
                             self.lost(lost)?;
                         }
                     }
@@ -169,6 +202,26 @@ impl Run {
         }
     }
 
+    /// When the call goes by the short form, if it does: at once where no connection is to be expected, or where that of an attempt is
+    /// half-dead and the call does no harm twice; a little later where one is being made.
+    fn short_due(&self) -> Option<Instant> {
+        let shared = &self.shared;
+        let enough = self.live.len() >= AT_ONCE || self.begun >= shared.options.attempts;
+        if enough || matches!(self.body, Body::Gone) {
+            return None;
+        }
+        let due = match self.live.last() {
+            None => self.short.due(shared),
+            Some(last) if !self.safe || last.connection.form() == Form::Post => None,
+            Some(last) => match last.connection.phase() {
+                Phase::Suspect => Some(self.short.at_once()),
+                Phase::Greeting => Some(self.short.in_a_while()),
+                Phase::Open | Phase::Going | Phase::Closed => None,
+            },
+        };
+        due.filter(|_| self.short.may_be(shared))
+    }
+
     fn begin(&mut self, connection: &Connection) {
         let (bytes, stream) = match &mut self.body {
             Body::Whole(bytes) => (bytes.clone(), None),
@@ -180,7 +233,9 @@ impl Run {
         let ticket = connection.ticket();
         let (sender, reply) = oneshot::channel();
         self.begun += 1;
-        self.newest = connection.serial();
+        if connection.form() != Form::Post {
+            self.newest = connection.serial();
+        }
         let flow = stream.is_some().then(|| Arc::new(Semaphore::new(BUDGET)));
         connection.tell(Command::Call(Box::new(Attempt {
             ticket,
@@ -203,6 +258,7 @@ impl Run {
 
     /// An attempt has no answer. Whether another may follow.
     fn lost(&mut self, lost: Lost) -> Result<(), Error> {
+        self.perhaps_done |= lost == Lost::Sent;
         let known = self.identity.get().copied();
         let again = match (&lost, known) {
             (Lost::Cancelled(code), _) => return Err(Error::Cancelled(*code)),
@@ -216,18 +272,24 @@ impl Run {
         match known {
             _ if again && possible && more => Ok(()),
             // What was begun before may still be done, where it was sent.
-            Some(call_id) if lost == Lost::Sent || self.begun > 1 => {
+            Some(call_id) if self.perhaps_done || !self.live.is_empty() => {
                 Err(Error::UnknownOutcome { call_id })
             }
-            _ => Err(Error::NotConnected("the connection ended before the call was sent".into())),
+            _ => {
+                let why = self.shared.why_not();
+                let why =
+                    why.unwrap_or_else(|| "the connection ended before the call was sent".into());
+                Err(Error::NotConnected(why))
+            }
         }
     }
 
     fn too_late(&mut self) -> Error {
+        let perhaps_done = self.perhaps_done || !self.live.is_empty();
         for live in &mut self.live {
             live.cancel(CancelCode::DEADLINE);
         }
-        match self.identity.get() {
+        match self.identity.get().filter(|_| perhaps_done) {
             Some(call_id) => Error::Deadline { call_id: Some(*call_id) },
             None => match self.shared.why_not() {
                 Some(why) => Error::NotConnected(why),
@@ -241,6 +303,22 @@ impl Run {
         let identity = *self.identity.get_or_init(of_this);
         let response = ResponseHead::new(&head, identity, self.begun);
         (response, ResponseBody::new(live, head, self.deadline, identity, permit))
+    }
+}
+
+/// What a server says in a short conversation that it shall not be asked again, nobody else will hear.
+fn refusal(connection: &Connection) -> Result<(), Error> {
+    if connection.form() != Form::Post {
+        return Ok(());
+    }
+    let standing = connection.standing();
+    let standing = standing.borrow();
+    let closed = standing.closed.as_ref().filter(|closed| closed.is_by_peer());
+    match closed.map(|closed| &closed.closing) {
+        Some(closing) if matches!(closing.code.advice(), Advice::Change | Advice::Stop) => {
+            Err(Error::Ended { code: closing.code, detail: closing.detail.to_string() })
+        }
+        _ => Ok(()),
     }
 }
 

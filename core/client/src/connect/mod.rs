@@ -1,5 +1,6 @@
 //! How connections are opened: a small trait, so that a test, a simulated network or a proxy can stand in for TCP.
 
+pub mod http;
 mod pins;
 #[cfg(feature = "simnet")]
 mod sim;
@@ -13,6 +14,7 @@ pub use tls::{Encrypted, Tls, TlsBuilder, TlsError};
 
 use std::{future::Future, io, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
+use ring::rand::{SecureRandom, SystemRandom};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// A future that is owned by who waits for it.
@@ -25,6 +27,30 @@ pub trait Connect: Send + Sync + 'static {
 
     /// A connection over which frames may be written at once. Who asks gives up by dropping the future.
     fn dial<'a>(&'a self, to: &'a Target) -> BoxFuture<'a, io::Result<Dialed>>;
+
+    /// The like in another form, where this connects in others: [`http::Post`] and [`http::WebSocket`] make one of a stream. Without it there is
+    /// the long form alone.
+    fn dial_as<'a>(&'a self, to: &'a Target, form: Form) -> BoxFuture<'a, io::Result<Dialed>> {
+        match form {
+            Form::Long => self.dial(to),
+            Form::WebSocket | Form::Post => Box::pin(async {
+                let why = "not connected in this form here";
+                Err(io::Error::new(io::ErrorKind::Unsupported, why))
+            }),
+        }
+    }
+}
+
+/// In which form a connection speaks (spec section 1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// Frames from the first byte on.
+    #[default]
+    Long,
+    /// Within WebSocket; a long connection like that.
+    WebSocket,
+    /// Within one POST: a conversation, which ends with its answers.
+    Post,
 }
 
 /// Where to go.
@@ -34,6 +60,40 @@ pub struct Target {
     pub host: Arc<str>,
     /// One of its addresses.
     pub address: SocketAddr,
+    /// The path of MMTP within HTTP.
+    pub path: Arc<str>,
+}
+
+impl Target {
+    /// What a request within HTTP calls the server: `name`, or the host, with the port where it is not `usual`.
+    fn http_host(&self, name: Option<&str>, usual: u16) -> String {
+        let name = name.unwrap_or(&self.host);
+        let name = if name.contains(':') { format!("[{name}]") } else { name.to_owned() };
+        match self.address.port() {
+            port if port == usual => name,
+            port => format!("{name}:{port}"),
+        }
+    }
+
+    /// A stream of bytes put into a form within HTTP.
+    async fn within<S: Wire>(
+        &self,
+        form: Form,
+        stream: S,
+        host: &str,
+    ) -> io::Result<Box<dyn Wire>> {
+        match form {
+            Form::Long => Ok(Box::new(stream)),
+            Form::Post => Ok(Box::new(http::Post::new(stream, host, &self.path))),
+            Form::WebSocket => {
+                let mut random = [0; 16];
+                let filled = SystemRandom::new().fill(&mut random);
+                filled.map_err(|_| io::Error::other("the system has no randomness"))?;
+                let socket = http::WebSocket::connect(stream, host, &self.path, &random).await?;
+                Ok(Box::new(socket))
+            }
+        }
+    }
 }
 
 /// A connection that has been opened.

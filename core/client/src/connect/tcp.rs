@@ -13,7 +13,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{BoxFuture, Connect, Dialed, Target, Timing, Wire, split_address};
+use super::{BoxFuture, Connect, Dialed, Form, Target, Timing, Wire, split_address};
 
 /// What a client of the plain form sends before its first frame.
 const PREFACE: &[u8] = b"MMTP/\x01";
@@ -45,7 +45,23 @@ impl Connect for Plain {
             Ok(Dialed { wire: Box::new(Prefaced::new(stream)), server_name: None, timing })
         })
     }
+
+    fn dial_as<'a>(&'a self, to: &'a Target, form: Form) -> BoxFuture<'a, io::Result<Dialed>> {
+        if form == Form::Long {
+            return self.dial(to);
+        }
+        Box::pin(async move {
+            let begun = Instant::now();
+            let stream = open(to.address).await?;
+            let timing = Timing { tcp: begun.elapsed(), tls: None };
+            let wire = to.within(form, stream, &to.http_host(None, 80)).await?;
+            Ok(Dialed { wire, server_name: None, timing })
+        })
+    }
 }
+
+/// As a carrier of HTTP; the plain form has its preface before it.
+impl Wire for TcpStream {}
 
 /// Asks the system's resolver.
 pub(super) async fn lookup(address: &str) -> io::Result<Vec<SocketAddr>> {

@@ -79,7 +79,8 @@ async fn tls_server(alpn: &[&[u8]]) -> TlsServer {
 
 /// Dials it under a name, and has four bytes sent back.
 async fn dial(tls: &Tls, server: &TlsServer, host: &str) -> io::Result<Dialed> {
-    let target = Target { host: host.into(), address: server.address };
+    let path = paifang_mmtp::web::PATH.into();
+    let target = Target { host: host.into(), address: server.address, path };
     let mut dialed = tls.dial(&target).await?;
     dialed.wire.write_all(b"ping").await?;
     dialed.wire.flush().await?;

@@ -1,4 +1,4 @@
-//! The long form: TLS 1.3 with ALPN `mmtp/1`, session tickets and early data.
+//! TLS 1.3: the long form by ALPN `mmtp/1`, the others within HTTP/1.1; session tickets and early data.
 
 use std::{
     io,
@@ -18,7 +18,7 @@ use tokio_rustls::{
     client::TlsStream,
     rustls::{
         ClientConfig, RootCertStore,
-        client::{WebPkiServerVerifier, danger::ServerCertVerifier},
+        client::{Resumption, WebPkiServerVerifier, danger::ServerCertVerifier},
         crypto::ring::default_provider,
         pki_types::{CertificateDer, ServerName},
         version::TLS13,
@@ -26,19 +26,22 @@ use tokio_rustls::{
 };
 
 use super::{
-    BoxFuture, Connect, Dialed, EarlyData, Target, Timing, Wire,
+    BoxFuture, Connect, Dialed, EarlyData, Form, Target, Timing, Wire,
     pins::{AnyCertificate, Pin as KeyPin, Pinned},
     tcp,
 };
 
-/// What MMTP is called in TLS (RFC 7301).
+/// What MMTP is called in TLS (RFC 7301), and what carries it within HTTP.
 const ALPN: &[u8] = b"mmtp/1";
+const HTTP_ALPN: &[u8] = b"http/1.1";
 
-/// The long form. Session tickets are kept in memory, so the next connection of the same `Tls` to the same host resumes, and its
+/// All forms over TLS. Session tickets are kept in memory, so the next connection of the same `Tls` to the same host resumes, and its
 /// first frames go as early data where the server allows it.
 #[derive(Clone)]
 pub struct Tls {
     connector: TlsConnector,
+    /// For the forms within HTTP.
+    http: TlsConnector,
     server_name: Option<Arc<str>>,
 }
 
@@ -150,10 +153,16 @@ impl TlsBuilder {
             .map_err(|cause| TlsError::Refused(cause.to_string()))?;
         let config = config.dangerous().with_custom_certificate_verifier(verifier);
         let mut config = config.with_no_client_auth();
-        config.alpn_protocols = vec![ALPN.to_vec()];
         config.enable_early_data = !self.no_early_data;
-        let connector = TlsConnector::from(Arc::new(config)).early_data(!self.no_early_data);
-        Ok(Tls { connector, server_name: self.server_name })
+        let connector = |alpn: &[u8]| {
+            // Each with tickets of its own: what was agreed with one protocol is not good for the other's early data.
+            let mut config = config.clone();
+            config.resumption = Resumption::default();
+            config.alpn_protocols = vec![alpn.to_vec()];
+            TlsConnector::from(Arc::new(config)).early_data(!self.no_early_data)
+        };
+        let (connector, http) = (connector(ALPN), connector(HTTP_ALPN));
+        Ok(Tls { connector, http, server_name: self.server_name })
     }
 }
 
@@ -163,7 +172,11 @@ impl Connect for Tls {
     }
 
     fn dial<'a>(&'a self, to: &'a Target) -> BoxFuture<'a, io::Result<Dialed>> {
-        Box::pin(async {
+        self.dial_as(to, Form::Long)
+    }
+
+    fn dial_as<'a>(&'a self, to: &'a Target, form: Form) -> BoxFuture<'a, io::Result<Dialed>> {
+        Box::pin(async move {
             let name = self.server_name.as_ref().unwrap_or(&to.host);
             let server_name = ServerName::try_from(name.to_string());
             let server_name =
@@ -172,14 +185,16 @@ impl Connect for Tls {
             let begun = Instant::now();
             let stream = tcp::open(to.address).await?;
             let opened = Instant::now();
-            let stream = self.connector.connect(server_name, stream).await?;
+            let connector = if form == Form::Long { &self.connector } else { &self.http };
+            let stream = connector.connect(server_name, stream).await?;
             let wire = Encrypted::new(stream);
-            if !wire.early {
+            if !wire.early && form == Form::Long {
                 speaks_mmtp(&wire.stream)?;
             }
             let tls = (!wire.early).then(|| opened.elapsed());
             let timing = Timing { tcp: opened - begun, tls };
-            Ok(Dialed { wire: Box::new(wire), server_name: told, timing })
+            let wire = to.within(form, wire, &to.http_host(Some(name), 443)).await?;
+            Ok(Dialed { wire, server_name: told, timing })
         })
     }
 }

@@ -89,6 +89,7 @@ impl Driver {
             Ongoing { ticket, reply: Some(reply), rest: None, flow, held: 0, before: self.emitted };
         self.calls.insert(key, ongoing);
         self.tickets.insert(ticket, key);
+        self.call_begun();
         true
     }
 

@@ -23,8 +23,15 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
-use super::{Attempt, Chunk, Command, Head, Lost, Phase, Standing, silence::Silence};
-use crate::{connect::Wire, shared::Shared};
+use super::{
+    Attempt, Chunk, Command, Head, Lost, Phase, Standing,
+    short::{self, Short},
+    silence::Silence,
+};
+use crate::{
+    connect::{Form, Wire},
+    shared::Shared,
+};
 
 /// The most bytes that are given to the socket at once: what is urgent never waits behind more.
 const WRITE: usize = 16 * 1024;
@@ -37,6 +44,8 @@ const PARTING: Duration = Duration::from_secs(2);
 
 pub(super) struct Driver {
     pub(super) serial: u64,
+    /// A conversation of the short form.
+    pub(super) short: Option<Short>,
     pub(super) nonce: [u8; 16],
     pub(super) session: Session,
     wire: Box<dyn Wire>,
@@ -46,7 +55,7 @@ pub(super) struct Driver {
     /// Nobody holds the connection any more.
     abandoned: bool,
     /// Written by the session and not taken by the wire.
-    out: BytesMut,
+    pub(super) out: BytesMut,
     unflushed: bool,
     /// Bytes that the session has written in all.
     pub(super) emitted: u64,
@@ -90,7 +99,7 @@ enum Turn {
 
 impl Driver {
     pub(super) fn new(
-        serial: u64,
+        (serial, form): (u64, Form),
         wire: Box<dyn Wire>,
         hello: &Hello,
         commands: (mpsc::WeakUnboundedSender<Command>, mpsc::UnboundedReceiver<Command>),
@@ -98,10 +107,16 @@ impl Driver {
         shared: &Arc<Shared>,
     ) -> Self {
         let began = Instant::now();
+        let short = (form == Form::Post).then(Short::default);
+        let config = match short {
+            Some(_) => short::config(shared.options.session),
+            None => shared.options.session,
+        };
         Self {
             serial,
+            short,
             nonce: hello.nonce,
-            session: Session::client(shared.options.session, hello, Millis(0)),
+            session: Session::client(config, hello, Millis(0)),
             wire,
             commands: commands.1,
             own_commands: commands.0,
@@ -147,6 +162,7 @@ impl Driver {
                 Turn::Moved => {}
                 Turn::Ended(why) => {
                     if let Err(cause) = why {
+                        self.note_refusal(&cause);
                         tracing::debug!(serial = self.serial, %cause, "the connection broke");
                     }
                     self.session.lost();
@@ -183,6 +199,9 @@ impl Driver {
 
     /// Closes what is not needed any more.
     fn drain(&mut self) {
+        if self.short.is_some() {
+            return self.end_answered();
+        }
         let going = self.draining || self.standing.borrow().phase == Phase::Going;
         let owes = !self.logins.is_empty() || !self.deliveries.is_empty();
         if going && !owes && self.session.is_quiet() && self.calls.is_empty() {
@@ -237,6 +256,10 @@ impl Driver {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.short.is_some_and(|short| !short.begun) {
+            // HELLO goes with the first call.
+            return Poll::Pending;
+        }
         loop {
             if self.out.is_empty() && !self.fill() {
                 break;
@@ -250,6 +273,18 @@ impl Driver {
                 Poll::Ready(Err(cause)) => return Poll::Ready(Err(cause)),
                 Poll::Pending => break,
             }
+        }
+        if self.ends_request() {
+            // Sends what is held, too.
+            let ended = Pin::new(&mut self.wire).poll_shutdown(cx);
+            return match ended {
+                Poll::Ready(Ok(())) => {
+                    self.unflushed = false;
+                    self.request_ended();
+                    Poll::Pending
+                }
+                other => other,
+            };
         }
         if self.unflushed
             && let Poll::Ready(flushed) = Pin::new(&mut self.wire).poll_flush(cx)

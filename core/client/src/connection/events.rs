@@ -26,7 +26,9 @@ impl Driver {
     fn on_event(&mut self, event: Event) {
         match event {
             Event::Welcome(welcome) => {
-                self.shared.welcomed(self.serial, &welcome);
+                if self.short.is_none() {
+                    self.shared.welcomed(self.serial, &welcome);
+                }
                 // The connection's time begins with HELLO.
                 self.silence.bounds = welcome.heartbeat;
                 self.connected();
@@ -165,7 +167,8 @@ impl Driver {
         let unheard = {
             let standing = self.standing.borrow();
             let by_peer = standing.closed.as_ref().is_some_and(|closed| closed.is_by_peer());
-            standing.welcome.is_none() && by_peer
+            let refused = self.short.is_some_and(|short| short.refused);
+            refused || standing.welcome.is_none() && by_peer
         };
         let all: Vec<(Key, u64)> =
             self.calls.iter().map(|(key, ongoing)| (*key, ongoing.before)).collect();

@@ -4,6 +4,7 @@ mod answers;
 mod commands;
 mod driver;
 mod events;
+mod short;
 mod silence;
 
 use std::{
@@ -28,7 +29,7 @@ use tokio::{
 
 use crate::{
     call::Prepared,
-    connect::{Dialed, EarlyData, Timing},
+    connect::{Dialed, EarlyData, Form, Timing},
     shared::Shared,
 };
 pub(crate) use answers::{Chunk, Head};
@@ -133,6 +134,7 @@ struct Inner {
     serial: u64,
     sole: bool,
     address: SocketAddr,
+    form: Form,
     epoch: u32,
     timing: Timing,
     nonce: [u8; 16],
@@ -148,6 +150,7 @@ pub(crate) struct Beginning {
     /// No other address is tried at the same time, so that calls need not wait to see which one wins.
     pub(crate) sole: bool,
     pub(crate) address: SocketAddr,
+    pub(crate) form: Form,
     pub(crate) dialed: Dialed,
     pub(crate) hello: Hello,
 }
@@ -155,7 +158,7 @@ pub(crate) struct Beginning {
 impl Connection {
     /// Starts the task.
     pub(crate) fn start(beginning: Beginning, shared: &Arc<Shared>) -> Self {
-        let Beginning { serial, sole, address, dialed, hello } = beginning;
+        let Beginning { serial, sole, address, form, dialed, hello } = beginning;
         // Bounded by the number of calls that a client may have, and by the credit of what they carry.
         let (commands, taken) = mpsc::unbounded_channel();
         let (standing, seen) = watch::channel(Standing {
@@ -169,6 +172,7 @@ impl Connection {
             serial,
             sole,
             address,
+            form,
             epoch: hello.epoch,
             timing: dialed.timing,
             nonce: hello.nonce,
@@ -177,7 +181,8 @@ impl Connection {
             standing: seen,
         };
         let commands = (inner.commands.downgrade(), taken);
-        let driver = driver::Driver::new(serial, dialed.wire, &hello, commands, standing, shared);
+        let named = (serial, form);
+        let driver = driver::Driver::new(named, dialed.wire, &hello, commands, standing, shared);
         tokio::spawn(driver.run());
         Self(Arc::new(inner))
     }
@@ -189,6 +194,10 @@ impl Connection {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.0.address
+    }
+
+    pub(crate) fn form(&self) -> Form {
+        self.0.form
     }
 
     /// The user epoch that HELLO had.

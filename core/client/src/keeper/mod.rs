@@ -6,6 +6,7 @@ mod race;
 mod watch;
 
 pub(crate) use backoff::Backoff;
+pub(crate) use race::short;
 
 use std::{sync::Arc, time::Duration};
 
@@ -187,6 +188,7 @@ impl Keeper {
         tracing::debug!(serial = connection.serial(), address = %connection.address(), "connected");
         self.shared.state.send_replace(State::Connected(Connected {
             address: connection.address(),
+            form: connection.form(),
             number: welcome.connection,
             serial: connection.serial(),
             user: welcome.user.as_ref().map(ToString::to_string),

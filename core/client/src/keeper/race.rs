@@ -1,6 +1,8 @@
 //! Several addresses at once (RFC 8305): the first whose HELLO is answered wins.
 
-use std::{collections::HashSet, fmt, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet, fmt, io::ErrorKind, net::SocketAddr, pin::pin, sync::Arc, time::Duration,
+};
 
 use paifang_mmtp::{code::Advice, greeting::Closing, session::ClosedBy};
 use tokio::{
@@ -10,8 +12,9 @@ use tokio::{
 
 use super::greet;
 use crate::{
-    connect::{Target, split_address},
+    connect::{Form, Target, split_address},
     connection::{Beginning, Connection, Phase},
+    forms::{Forms, PATIENCE},
     shared::Shared,
 };
 
@@ -45,17 +48,120 @@ impl fmt::Display for Failed {
     }
 }
 
-/// Opens a connection to the best address that answers. The losers are closed.
+/// Opens a connection in the form that the network lets through. Where the first form fails for want of an answer the other one is tried at
+/// once, and beside it when it takes long.
 pub(super) async fn race(shared: &Arc<Shared>) -> Result<Connection, Failed> {
+    let forms = match shared.options.forms {
+        Forms::Long | Forms::Post => return race_in(shared, Form::Long, true).await,
+        Forms::WebSocket => return race_in(shared, Form::WebSocket, true).await,
+        Forms::Auto if shared.memory().found.is_within_http() => (Form::WebSocket, Form::Long),
+        Forms::Auto => (Form::Long, Form::WebSocket),
+    };
+    let mut first = pin!(race_in(shared, forms.0, true));
+    let early = tokio::select! {
+        raced = &mut first => Some(raced),
+        () = sleep(PATIENCE) => None,
+    };
+    let failed = match early {
+        Some(Err(failed @ Failed::Unreachable(_))) => Some(failed),
+        Some(raced) => return found(shared, raced),
+        None => None,
+    };
+    let mut second = pin!(race_in(shared, forms.1, false));
+    let Some(failed) = failed else {
+        // The first that has something to say is heard; when it has nothing, the other one is.
+        let raced = tokio::select! {
+            raced @ (Ok(_) | Err(Failed::Refused(_))) = &mut first => raced,
+            raced @ (Ok(_) | Err(Failed::Refused(_))) = &mut second => raced,
+            else => return Err(Failed::Unreachable("no server answered in any form".into())),
+        };
+        return found(shared, raced);
+    };
+    match second.await {
+        // That another form is not spoken either says less than why the first one failed.
+        Err(Failed::Unreachable(_)) => Err(failed),
+        raced => found(shared, raced),
+    }
+}
+
+/// Remembers which form came through.
+fn found(shared: &Arc<Shared>, raced: Result<Connection, Failed>) -> Result<Connection, Failed> {
+    if let Ok(connection) = &raced {
+        let within_http = connection.form() == Form::WebSocket;
+        shared.memory().found.set_within_http(within_http);
+    }
+    raced
+}
+
+/// Tries the long form beside a connection that is there in another.
+pub(super) async fn race_long(shared: &Arc<Shared>) -> Result<Connection, Failed> {
+    found(shared, race_in(shared, Form::Long, false).await)
+}
+
+/// Opens a conversation of the short form for calls: the first address whose stream is there gets them.
+pub(crate) async fn short(shared: &Arc<Shared>) -> Result<Connection, String> {
+    let targets = targets(shared).await.map_err(|failed| failed.to_string())?;
+    let mut waiting = targets.into_iter();
+    let mut dialling = JoinSet::new();
+    let mut last = "no address".to_owned();
+    let mut next = waiting.next();
+    loop {
+        if let Some(target) = next.take() {
+            let shared = shared.clone();
+            dialling.spawn(async move {
+                let dialed =
+                    timeout(shared.options.dial, shared.connect.dial_as(&target, Form::Post));
+                let why = match dialed.await {
+                    Ok(Ok(dialed)) => return Ok((target.address, dialed)),
+                    Ok(Err(cause)) => {
+                        if cause.kind() == ErrorKind::Unsupported {
+                            // What connects here knows no other form.
+                            shared.memory().found.set_no_short();
+                        }
+                        cause.to_string()
+                    }
+                    Err(_) => "not connected in time".to_owned(),
+                };
+                Err(format!("{}: {why}", target.address))
+            });
+        }
+        let more = waiting.len() > 0;
+        let dialed = tokio::select! {
+            dialed = dialling.join_next() => dialed,
+            () = sleep(STAGGER), if more => {
+                next = waiting.next();
+                continue;
+            }
+        };
+        match dialed {
+            Some(Ok(Ok((address, dialed)))) => {
+                let hello = greet::short_hello(shared).ok_or("the system has no randomness")?;
+                let (serial, form) = (shared.serial(), Form::Post);
+                let beginning = Beginning { serial, sole: true, address, form, dialed, hello };
+                return Ok(Connection::start(beginning, shared));
+            }
+            Some(Ok(Err(why))) => {
+                last = why;
+                next = waiting.next();
+            }
+            Some(Err(_)) => next = waiting.next(),
+            None if more => next = waiting.next(),
+            None => return Err(last),
+        }
+    }
+}
+
+/// Opens a connection to the best address that answers. The losers are closed. `sole`: no other form is tried at the same time.
+async fn race_in(shared: &Arc<Shared>, form: Form, sole: bool) -> Result<Connection, Failed> {
     let targets = targets(shared).await?;
-    let sole = targets.len() == 1;
+    let sole = sole && targets.len() == 1;
     let mut waiting = targets.into_iter();
     let mut tried = JoinSet::new();
     let mut last = Failed::Unreachable("no address".into());
     let mut next = waiting.next();
     loop {
         if let Some(target) = next.take() {
-            tried.spawn(try_one(shared.clone(), target, sole));
+            tried.spawn(try_one(shared.clone(), target, form, sole));
         }
         let more = waiting.len() > 0;
         let ended = tokio::select! {
@@ -115,7 +221,8 @@ async fn targets(shared: &Arc<Shared>) -> Result<Vec<Target>, Failed> {
             Ok(Ok(addresses)) => {
                 let host = split_address(&name).map_or(&*name, |(host, _)| host);
                 let host: Arc<str> = host.into();
-                let target = |address| Target { host: host.clone(), address };
+                let path = &shared.options.path;
+                let target = |address| Target { host: host.clone(), address, path: path.clone() };
                 found.push((place, interleaved(addresses).into_iter().map(target).collect()));
             }
             Ok(Err(cause)) => why = format!("{name}: {cause}"),
@@ -148,9 +255,14 @@ fn interleaved(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 }
 
 /// Dials one address, says HELLO and waits for the answer.
-async fn try_one(shared: Arc<Shared>, target: Target, sole: bool) -> Result<Connection, Failed> {
+async fn try_one(
+    shared: Arc<Shared>,
+    target: Target,
+    form: Form,
+    sole: bool,
+) -> Result<Connection, Failed> {
     let unreachable = |why: String| Failed::Unreachable(format!("{}: {why}", target.address));
-    let dialed = match timeout(shared.options.dial, shared.connect.dial(&target)).await {
+    let dialed = match timeout(shared.options.dial, shared.connect.dial_as(&target, form)).await {
         Ok(Ok(dialed)) => dialed,
         Ok(Err(cause)) => return Err(unreachable(cause.to_string())),
         Err(_) => return Err(unreachable("not connected in time".into())),
@@ -160,7 +272,8 @@ async fn try_one(shared: Arc<Shared>, target: Target, sole: bool) -> Result<Conn
     };
     let serial = shared.serial();
     let address = target.address;
-    let connection = Connection::start(Beginning { serial, sole, address, dialed, hello }, &shared);
+    let connection =
+        Connection::start(Beginning { serial, sole, address, form, dialed, hello }, &shared);
     // Calls need not wait for the answer, where there is nothing better.
     shared.current.send_if_modified(|current| {
         let none = current.is_none();

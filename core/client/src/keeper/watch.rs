@@ -9,7 +9,7 @@ use paifang_mmtp::{
 };
 use tokio::{
     sync::watch,
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 
 use super::{
@@ -18,7 +18,9 @@ use super::{
 };
 use crate::{
     client::State,
+    connect::Form,
     connection::{Command, Connection, Phase, Standing},
+    forms::{Forms, MEMORY},
     shared::bounded,
 };
 
@@ -58,7 +60,15 @@ impl Keeper {
         self.publish(&kept.connection, None);
         let mut network = self.changes.borrow().network;
         let (mut successor, mut moving, mut tries) = (None::<Successor>, false, 0);
+        // Beside one within HTTP the long form is tried again now and then.
+        let mut returning = None::<Successor>;
+        let mut again = Instant::now() + MEMORY;
         loop {
+            let within_http = kept.connection.form() == Form::WebSocket
+                && self.shared.options.forms == Forms::Auto;
+            if !within_http {
+                returning = None;
+            }
             let now = kept.standing.borrow_and_update().clone();
             if let Some(closed) = &now.closed {
                 if kept.since.elapsed() >= SETTLED {
@@ -100,6 +110,22 @@ impl Keeper {
                             (moving, tries) = (false, 0);
                         }
                         Err(failed) => tracing::debug!(%failed, tries, "no other connection"),
+                    }
+                }
+                () = sleep_until(again), if within_http && returning.is_none() => {
+                    let shared = self.shared.clone();
+                    returning = Some(Box::pin(async move { race::race_long(&shared).await }));
+                }
+                raced = arrival(&mut returning) => {
+                    returning = None;
+                    again = Instant::now() + MEMORY;
+                    match raced {
+                        Ok(next) => {
+                            self.publish(&next, Some(&kept.connection));
+                            kept = Kept::new(next);
+                            (successor, moving, tries) = (None, false, 0);
+                        }
+                        Err(failed) => tracing::debug!(%failed, "the long form does not come through"),
                     }
                 }
                 () = self.something_changed() => {

@@ -15,7 +15,7 @@ async fn it_prints_the_answer_and_takes_its_leave() {
     let running = Setup::new(config(&upstream, apis)).start().await;
     let paifang = spawn_blocking(|| binaries::built(&[]).join("paifang")).await.unwrap();
     let server = running.address().to_string();
-    let output = Command::new(paifang)
+    let output = Command::new(&paifang)
         .args(["call", "ping", "--plain", "--mmtp", &server])
         .output()
         .await
@@ -30,5 +30,18 @@ async fn it_prints_the_answer_and_takes_its_leave() {
     let closed: Vec<_> =
         metrics.lines().filter(|line| line.starts_with("paifang_mmtp_closed_total")).collect();
     assert_eq!(closed, [r#"paifang_mmtp_closed_total{by="client",code="done"} 1"#]);
+    for (form, counted) in [("post", "post"), ("websocket", "websocket"), ("auto", "long")] {
+        let output = Command::new(&paifang)
+            .args(["call", "ping", "--plain", "--mmtp", &server, "--form", form])
+            .output()
+            .await
+            .unwrap();
+        let told = [&output.stdout[..], &output.stderr].map(|text| String::from_utf8_lossy(text));
+        assert!(output.status.success() && told[0].starts_with("pong"), "{form}: {told:?}");
+        let metrics = Client::connect(admin).await.ask(asked).await;
+        let calls = if form == "auto" { 2 } else { 1 };
+        let line = format!("paifang_mmtp_calls_total{{form=\"{counted}\"}} {calls}");
+        assert!(metrics.text().contains(&line), "{line}");
+    }
     running.stop().await;
 }

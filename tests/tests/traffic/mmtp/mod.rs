@@ -5,6 +5,7 @@ mod calls;
 mod command;
 mod conversation;
 mod early;
+mod forms;
 mod python;
 mod resume;
 mod short;

@@ -74,6 +74,27 @@ async fn its_codec_agrees_with_the_vectors() {
 }
 
 #[tokio::test]
+async fn its_calls_go_in_one_post() {
+    let upstream = echo().await;
+    let running = start(&upstream).await;
+    let lines = "
+client = Client.post('127.0.0.1', PORT, auth=('Bearer', KEY))
+calls = [client.begin('ping'), client.begin('echo', b'x' * 50000, params=[('name', 'a')]), client.begin('mine')]
+one, two, three = [client.wait(call) for call in calls]
+assert (one.status, one.body) == (200, b'pong'), one.body
+assert (two.status, len(two.body)) == (200, 50000), two.status
+assert three.status == 200
+try:
+    client.receive()
+    raise AssertionError('no end')
+except Closed as closed:
+    assert closed.code == 1000, closed";
+    assert_eq!(script(running.address(), lines).await, "done\n");
+    assert_eq!(upstream.count(), 2);
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn its_calls_are_answered() {
     let upstream = echo().await;
     let running = start(&upstream).await;

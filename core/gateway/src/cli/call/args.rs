@@ -1,6 +1,7 @@
 //! What `paifang call` is asked.
 
 use clap::Args;
+use paifang_client::Forms;
 use paifang_pipeline::units::HumanDuration;
 use std::path::PathBuf;
 
@@ -12,6 +13,28 @@ pub(in crate::cli) const EXAMPLES: &str = "Examples:
   paifang call files.put --mmtp api.example.com:443 -d @picture.png --header 'content-type: image/png'
 
 Exit codes: 0 a status below 400, 1 another one, or no answer, 2 wrong use, 3 no connection.";
+
+/// See `--form`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Form {
+    #[default]
+    Long,
+    Websocket,
+    Post,
+    Auto,
+}
+
+impl Form {
+    /// As the client has it.
+    pub(super) const fn forms(self) -> Forms {
+        match self {
+            Self::Long => Forms::Long,
+            Self::Websocket => Forms::WebSocket,
+            Self::Post => Forms::Post,
+            Self::Auto => Forms::Auto,
+        }
+    }
+}
 
 /// A call to be made.
 #[derive(Debug, Args)]
@@ -65,6 +88,12 @@ pub(in crate::cli) struct CallArguments {
     /// TCP without TLS.
     #[arg(long, conflicts_with_all = ["ca", "insecure", "pin"])]
     pub(super) plain: bool,
+    /// The form of MMTP: a connection of its own, WebSocket, one POST, or whichever comes through.
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) form: Form,
+    /// The path of MMTP within HTTP, for --form websocket and post.
+    #[arg(long, value_name = "PATH", default_value = "/.well-known/mmtp")]
+    pub(super) http_path: String,
     /// The operation may be done twice: it is called again where its outcome is unknown.
     #[arg(long)]
     pub(super) idempotent: bool,

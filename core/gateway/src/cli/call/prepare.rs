@@ -1,6 +1,6 @@
 //! From words of the command line to a client and a call; nothing is sent here.
 
-use super::{CallArguments, traced::Trace};
+use super::{CallArguments, args::Form, traced::Trace};
 use crate::cli::Failed;
 use paifang_client::{
     Auth, ClientBuilder,
@@ -23,6 +23,8 @@ pub(super) struct Prepared {
     pub(super) body: Vec<u8>,
     pub(super) deadline: Duration,
     pub(super) idempotent: bool,
+    /// How many tries to connect may fail before it is given up: calls that may go in any form have their own try beside the first.
+    pub(super) tries: u32,
     /// What is seen of frames, where that is asked for.
     pub(super) trace: Option<Trace>,
 }
@@ -65,6 +67,8 @@ pub(super) fn prepare(
     };
     let mut builder = ClientBuilder::new(&arguments.app, arguments.device.as_bytes())
         .address(&arguments.mmtp)
+        .forms(arguments.form.forms())
+        .http_path(&arguments.http_path)
         .field("user-agent", concat!("paifang-call/", env!("CARGO_PKG_VERSION")));
     if let Some(authority) = &arguments.authority {
         builder = builder.authority(authority);
@@ -85,6 +89,7 @@ pub(super) fn prepare(
         body: body(arguments.data.as_deref())?,
         deadline: arguments.deadline.get(),
         idempotent: arguments.idempotent,
+        tries: if arguments.form == Form::Auto { 2 } else { 1 },
         trace: arguments.verbose.then(Trace::default),
     })
 }

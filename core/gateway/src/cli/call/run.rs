@@ -6,7 +6,7 @@ use super::{
 };
 use crate::cli::Failed;
 use paifang_client::{
-    Client, Connected, Error, ResponseHead, State,
+    Client, Connected, Error, Form, ResponseHead, State,
     connect::{EarlyData, Plain},
 };
 use std::time::Duration;
@@ -57,7 +57,7 @@ pub(super) async fn run(prepared: Prepared, tell: Tell<'_>) -> Result<(), Failed
     let opened = tokio::select! {
         biased;
         opened = call.open() => opened.map_err(failed),
-        why = unreachable(&client) => Err(Failed::Unreachable(why)),
+        why = unreachable(&client, prepared.tries) => Err(Failed::Unreachable(why)),
     };
     let (head, mut body) = match opened {
         Ok(opened) => opened,
@@ -110,18 +110,23 @@ fn failed(error: Error) -> Failed {
     }
 }
 
-/// Waits until the first try to connect has failed; for ever once there is a connection.
-async fn unreachable(client: &Client) -> String {
+/// Waits until so many tries to connect have failed; for ever once there is a connection.
+async fn unreachable(client: &Client, mut tries: u32) -> String {
     let mut states = client.states();
     loop {
         match &*states.borrow_and_update() {
-            State::Waiting { why, .. } => return why.clone(),
+            State::Waiting { why, .. } => {
+                tries = tries.saturating_sub(1);
+                if tries == 0 {
+                    return why.clone();
+                }
+            }
             State::Ended { code, detail } => {
                 return Error::Ended { code: *code, detail: detail.clone() }.to_string();
             }
             State::Closed => return Error::Closed.to_string(),
             State::Connected(_) => break,
-            State::Connecting => {}
+            State::Connecting | State::Unconnected => {}
         }
         if states.changed().await.is_err() {
             break;
@@ -146,7 +151,13 @@ fn report(
     let ms = |duration: Duration| format!("{:.1} ms", duration.as_secs_f64() * 1000.0);
     let mut lines = Vec::new();
     if let Some(connected) = connected {
-        lines.push(format!("* connected to {}, number {}", connected.address, connected.number));
+        let form = match connected.form {
+            Form::Long => "",
+            Form::WebSocket => " by WebSocket",
+            Form::Post => " by POST",
+        };
+        let Connected { address, number, .. } = connected;
+        lines.push(format!("* connected to {address}{form}, number {number}"));
         lines.push(format!("* TCP {}", ms(connected.timing.tcp)));
         if let Some(tls) = connected.timing.tls {
             lines.push(format!("* TLS {}", ms(tls)));

@@ -1,6 +1,6 @@
 //! Frames as they pass: a transport that notes what it carries.
 
-use paifang_client::connect::{BoxFuture, Connect, Dialed, EarlyData, Target, Wire};
+use paifang_client::connect::{BoxFuture, Connect, Dialed, EarlyData, Form, Target, Wire};
 use paifang_mmtp::frame::{Frame, MAX_FRAME, Part, Split, split};
 use std::{
     io,
@@ -146,8 +146,12 @@ impl<C: Connect> Connect for Traced<C> {
     }
 
     fn dial<'a>(&'a self, to: &'a Target) -> BoxFuture<'a, io::Result<Dialed>> {
-        Box::pin(async {
-            let dialed = self.inner.dial(to).await?;
+        self.dial_as(to, Form::Long)
+    }
+
+    fn dial_as<'a>(&'a self, to: &'a Target, form: Form) -> BoxFuture<'a, io::Result<Dialed>> {
+        Box::pin(async move {
+            let dialed = self.inner.dial_as(to, form).await?;
             let (trace, wire) = (self.trace.clone(), dialed.wire);
             let wire = TracedWire { wire, trace, up: Way::new('>'), down: Way::new('<') };
             Ok(Dialed { wire: Box::new(wire), ..dialed })

@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::Request;
 use paifang_client::{
-    Client, ClientBuilder, Error,
+    Client, ClientBuilder, Error, Forms,
     connect::{BoxFuture, Connect, Dialed, EarlyData, Encrypted, Plain, Target, Timing},
 };
 use tokio::{
@@ -61,6 +61,7 @@ pub(super) fn open(
         .authority(&plan.authority)
         .deadline(plan.timeout)
         .dial_timeout(plan.timeout)
+        .forms(Forms::Long)
         .build(connect);
     let client = client.map_err(|error| told(&error))?;
     Ok(Box::new(Mmtp { client, operation: plan.operation.clone(), timeout: plan.timeout }))
