@@ -229,7 +229,7 @@ impl Host for Everybody {
         _: &Arc<Client<()>>,
         _: &Auth,
     ) -> std::result::Result<Option<User>, Denied> {
-        Ok(Some(User { id: EVERYBODY.into() }))
+        Ok(Some(User { id: EVERYBODY.into(), zone: None }))
     }
 
     async fn serve<F: Front>(&self, _: Call<()>, _: &mut F) {}

@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
 use paifang_mmtp::greeting::{Auth, Hello, Network};
 use parking_lot::RwLock;
 
+use crate::Permit;
 use crate::resume::{self, Owner};
 
 /// The other end of a connection: what HELLO said, and what the host knows of the transport.
@@ -31,6 +32,8 @@ pub struct Client<T> {
     pub(crate) device_key: Option<[u8; 16]>,
     /// Whether it has proven to have that key (spec section 10).
     pub(crate) proven: bool,
+    /// Its place among the connections, where they are counted.
+    pub(crate) permit: Option<Permit>,
     /// Fields of every call.
     pub(crate) fields: HeaderMap,
     /// What may change.
@@ -53,6 +56,8 @@ pub(crate) struct ClientState {
 pub struct User {
     /// What names the user within the app.
     pub id: Arc<str>,
+    /// The zone that the user is at home in, where that is not this host's own.
+    pub zone: Option<Arc<str>>,
 }
 
 impl<T> Client<T> {
@@ -62,6 +67,7 @@ impl<T> Client<T> {
         connection: u64,
         hello: &Hello,
         server_name: Option<&str>,
+        permit: Option<Permit>,
     ) -> Self {
         let mut fields = HeaderMap::new();
         for (name, value) in &hello.fields {
@@ -84,6 +90,7 @@ impl<T> Client<T> {
             nonce: hello.nonce,
             device_key: hello.device_key.as_ref().map(resume::key_digest),
             proven: resume::is_proven(hello, server_name),
+            permit,
             fields,
             state: RwLock::new(ClientState {
                 user: None,

@@ -9,7 +9,7 @@ use paifang_mmtp::{
 };
 use paifang_pipeline::Front;
 
-use crate::{Call, Client, Limits, Tokens, User};
+use crate::{Call, Client, Limits, Permit, Tokens, User};
 
 /// Runs the front: admits clients, recognises users, serves calls.
 pub trait Host: Send + Sync + 'static {
@@ -116,6 +116,8 @@ pub struct Delivery {
 pub struct Admission {
     /// Features, cursors, token, alternates, dictionaries. The rest is filled in.
     pub welcome: Welcome,
+    /// The client's place among the connections, where they are counted. It is given back when the client is gone.
+    pub permit: Option<Permit>,
 }
 
 /// Why a credential is not good, or cannot be looked at.
@@ -127,6 +129,16 @@ pub struct Denied {
     pub error: u32,
     /// For people.
     pub detail: Box<str>,
+    /// Addresses where the user is at home: the credential is good, but not here. The client is sent there (3002).
+    pub moved_to: Vec<Box<str>>,
+}
+
+impl Denied {
+    /// Nothing but a reason.
+    #[must_use]
+    pub fn new(status: u16, error: u32, detail: &str) -> Self {
+        Self { status, error, detail: detail.into(), moved_to: Vec::new() }
+    }
 }
 
 /// Whether connections should come to an end.

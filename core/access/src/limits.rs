@@ -1,11 +1,11 @@
 //! Bounds and times of the front's connections.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use paifang_mmtp::{greeting::Heartbeat, session};
 
 /// What holds for every connection that begins while it does.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Limits {
     /// The session's own: windows, calls in flight, times of probes.
     pub session: session::Config,
@@ -24,6 +24,8 @@ pub struct Limits {
     pub one_per_device: bool,
     /// With that, the most connections of what calls itself the same device, and has not shown to be.
     pub per_device: usize,
+    /// Other servers that clients may try: told in WELCOME, and when this one drains; the best first.
+    pub alternates: Arc<[Box<str>]>,
 }
 
 impl Default for Limits {
@@ -50,6 +52,7 @@ impl Limits {
             linger: Duration::from_secs(3),
             one_per_device: true,
             per_device: 4,
+            alternates: Arc::default(),
         }
     }
 }

@@ -90,7 +90,9 @@ impl<H: Host> Server<H> {
         &self.gathered
     }
 
-    pub(crate) fn host(&self) -> &Arc<H> {
+    /// Who runs it.
+    #[must_use]
+    pub fn host(&self) -> &Arc<H> {
         &self.host
     }
 

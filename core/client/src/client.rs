@@ -237,6 +237,10 @@ impl Client {
         let (epoch, open) = {
             let mut memory = shared.memory();
             memory.auth.clone_from(&auth);
+            if auth.is_none() {
+                // Nobody is at home anywhere.
+                memory.home.clear();
+            }
             memory.epoch = memory.epoch.saturating_add(1);
             let current = shared.current.borrow().clone();
             let open = current.filter(|own| matches!(own.phase(), Phase::Open | Phase::Suspect));

@@ -11,7 +11,8 @@ use std::{
 };
 
 use paifang_mmtp::{
-    greeting::{Auth, Field, Network, Token, Update, UserResult, Welcome},
+    code::CloseCode,
+    greeting::{Auth, Closing, Field, Network, Token, Update, UserResult, Welcome},
     session,
 };
 use tokio::{
@@ -106,6 +107,8 @@ pub(crate) struct Memory {
     /// Addresses that the end of the last connection has named, to be tried first.
     pub(crate) moved: Vec<Arc<str>>,
     pub(crate) found: Found,
+    /// Addresses where the user is at home, as the last server that was not has said (`moved`): every later connection begins there.
+    pub(crate) home: Vec<Arc<str>>,
     token: Option<Kept>,
     /// Why the last try to connect failed.
     failed: Option<String>,
@@ -156,6 +159,14 @@ impl Memory {
         self.token = Some(Kept { serial, token: token.clone(), until, shown: 0 });
     }
 
+    /// A server has said why it ends a connection, and where to go.
+    pub(crate) fn go(&mut self, closing: &Closing) {
+        self.moved = bounded(&closing.alternates);
+        if closing.code == CloseCode::MOVED && !self.moved.is_empty() {
+            self.home.clone_from(&self.moved);
+        }
+    }
+
     fn name_alternates(&mut self, alternates: &[Box<str>]) {
         if !alternates.is_empty() {
             self.alternates = bounded(alternates);
@@ -164,7 +175,7 @@ impl Memory {
 }
 
 /// As many as are kept.
-pub(crate) fn bounded(alternates: &[Box<str>]) -> Vec<Arc<str>> {
+fn bounded(alternates: &[Box<str>]) -> Vec<Arc<str>> {
     alternates.iter().take(MAX_ALTERNATES).map(|address| (**address).into()).collect()
 }
 

@@ -17,6 +17,7 @@ mod builder;
 mod cache;
 mod cli;
 mod control;
+mod deadlines;
 pub mod edge;
 pub mod front;
 mod handlers;

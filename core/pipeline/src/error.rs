@@ -91,6 +91,11 @@ rows! {
     METHOD_REFUSED = 1012, NOT_IMPLEMENTED, "method_refused", "This method is not relayed.";
     /// The call came as early data, which may be a recording, and the API does not take such calls.
     TOO_EARLY = 1013, TOO_EARLY, "too_early", "This call must wait for the end of the TLS handshake.";
+    /// The call has come back to a gateway that sent it to another zone, or has passed too many.
+    LOOP_DETECTED = 1014, LOOP_DETECTED, "loop_detected", "This call goes round in circles.";
+
+    /// An app makes more calls than its connections may make together.
+    APP_CALL_RATE = 3020, TOO_MANY_REQUESTS, "app_call_rate", "The app makes more calls than it may.";
 
     /// No endpoint of the upstream is healthy.
     NO_ENDPOINT = 4000, SERVICE_UNAVAILABLE, "no_endpoint", "No endpoint of the upstream is available.";

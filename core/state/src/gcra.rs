@@ -22,9 +22,9 @@ const LONGEST: u64 = 1 << 61;
 /// A TAT that no subject has reached: everything is allowed.
 pub(crate) const NEVER_SEEN: u64 = 0;
 
-/// A rate with its burst, ready to decide.
+/// A rate with its burst, ready to decide. A subject is an `AtomicU64` of the caller's, in nanoseconds of a clock of the caller's.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Gcra {
+pub struct Gcra {
     /// T.
     increment: u64,
     /// L.
@@ -33,7 +33,8 @@ pub(crate) struct Gcra {
 
 impl Gcra {
     /// `count` events in `period` nanoseconds, `burst` of them at once.
-    pub(crate) fn new(count: NonZeroU64, period: NonZeroU64, burst: NonZeroU64) -> Self {
+    #[must_use]
+    pub fn new(count: NonZeroU64, period: NonZeroU64, burst: NonZeroU64) -> Self {
         let increment = period.get().div_ceil(count.get()).clamp(1, LONGEST);
         let tolerance = (burst.get() - 1).saturating_mul(increment).min(LONGEST);
         Self { increment, tolerance }
@@ -70,8 +71,8 @@ impl Gcra {
     }
 
     /// Counts an event of the subject whose TAT is in `cell`. Many threads may do so at once: each
-    /// event that passes moves the TAT by one compare-and-swap, so none is lost or counted twice.
-    pub(crate) fn take(&self, cell: &AtomicU64, now: u64) -> LimitDecision {
+    /// event that passes moves the TAT by one compare-and-swap, so none is lost or counted twice. A cell begins with 0.
+    pub fn take(&self, cell: &AtomicU64, now: u64) -> LimitDecision {
         let mut tat = cell.load(Relaxed);
         loop {
             match self.judge(tat, now) {

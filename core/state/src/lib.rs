@@ -28,4 +28,6 @@ mod shards;
 mod store;
 mod subject;
 
+pub use gcra::Gcra;
+pub use limiter::LocalLimiter;
 pub use store::LocalStore;

@@ -47,6 +47,15 @@ impl LocalStore {
     }
 }
 
+impl LocalStore {
+    /// What [`Store::limiter`] gives, which a local store never refuses and which never waits.
+    #[must_use]
+    pub fn local_limiter(&self, key: &StateKey, spec: LimitSpec) -> Arc<LocalLimiter> {
+        let make = || LocalLimiter::new(&spec, self.hash.clone());
+        self.limiters.lock().get_or(key, spec, make)
+    }
+}
+
 impl Default for LocalStore {
     fn default() -> Self {
         Self::new()
@@ -55,8 +64,7 @@ impl Default for LocalStore {
 
 impl Store for LocalStore {
     fn limiter(&self, key: &StateKey, spec: LimitSpec) -> Result<Arc<dyn Limiter>, StoreError> {
-        let make = || LocalLimiter::new(&spec, self.hash.clone());
-        Ok(self.limiters.lock().get_or(key, spec, make))
+        Ok(self.local_limiter(key, spec))
     }
 
     fn concurrency(

@@ -3,6 +3,7 @@
 
 mod cache;
 mod conformance;
+mod deadlines;
 mod edge;
 mod fleet;
 mod mmtp;

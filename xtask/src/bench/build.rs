@@ -35,6 +35,13 @@ pub(crate) fn fan_out() -> Result<()> {
     run::shown(run::cargo(&package).args(["--example", "fan_out"]))
 }
 
+/// Clients that all come back at once.
+pub(crate) fn storm() -> Result<()> {
+    say::step("building the clients of the storm");
+    let package = ["build", "--release", "--package", "paifang-client"];
+    run::shown(run::cargo(&package).args(["--example", "storm"]))
+}
+
 /// The pass-through on stock pingora-proxy, with the same profile and allocator.
 pub(crate) fn stock_proxy() -> Result<()> {
     say::step("building the stock pingora-proxy pass-through");

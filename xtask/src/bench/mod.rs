@@ -25,6 +25,7 @@ mod report;
 mod routes;
 mod runaway;
 mod stats;
+mod storm;
 mod swap;
 mod tokens;
 mod weak;
@@ -103,6 +104,8 @@ enum Measure {
     Mmtp,
     /// 20,000 MMTP clients for five minutes; only when it is named.
     Hold,
+    /// 20,000 clients of MMTP that come back at once, where a tenth a second may.
+    Storm,
     /// Small calls over weak networks; only when it is named, and as root.
     Weak,
 }
@@ -111,7 +114,7 @@ enum Measure {
 type Run = fn(&Args, &mut Report) -> Result<()>;
 
 /// What is measured, in this order, and what is said of it meanwhile.
-const MEASURES: [(Measure, &str, Run); 15] = [
+const MEASURES: [(Measure, &str, Run); 16] = [
     (Measure::Proxy, "CPU per proxied request", proxy::measure),
     (Measure::Tokens, "CPU per request with a token", tokens::measure),
     (Measure::Content, "CPU per compressed and per kept answer", content::measure),
@@ -126,6 +129,7 @@ const MEASURES: [(Measure, &str, Run); 15] = [
     (Measure::Runaway, "handlers that loop for ever", runaway::measure),
     (Measure::Mmtp, "MMTP: calls, idle connections, messages to many", mmtp::measure),
     (Measure::Hold, "20,000 MMTP clients for five minutes", mmtp::hold::measure),
+    (Measure::Storm, "a storm of clients that come back", storm::measure),
     (Measure::Weak, "small calls over weak networks", weak::measure),
 ];
 

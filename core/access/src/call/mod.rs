@@ -6,13 +6,15 @@ mod response;
 pub use front::CallFront;
 pub(crate) use front::{Inbox, Piece};
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use paifang_mmtp::{
     Malformed,
     session::{CallId, Called, Request},
 };
+
+use tokio::time::Instant;
 
 use crate::{Client, User};
 
@@ -31,8 +33,8 @@ pub struct Call<T> {
     pub id: CallId,
     /// Number of the attempt, from 1.
     pub attempt: u32,
-    /// Milliseconds that the client gives it.
-    pub deadline_ms: Option<u32>,
+    /// Until when the client waits for its answer.
+    pub deadline: Option<Instant>,
     /// The length of its body, where all of it is there already.
     pub length: Option<usize>,
 }
@@ -101,10 +103,11 @@ impl<T> Call<T> {
         }
         headers.extend(own);
         let id = request.call_id(&client.nonce);
-        let (attempt, deadline_ms) = (request.attempt, request.deadline_ms);
+        let left = |ms: u32| Instant::now() + Duration::from_millis(u64::from(ms));
+        let (attempt, deadline) = (request.attempt, request.deadline_ms.map(left));
         let user = client.user();
         let length = (request.end && !request.zstd).then_some(request.data.len());
-        Ok(Self { client, user, target, headers, id, attempt, deadline_ms, length })
+        Ok(Self { client, user, target, headers, id, attempt, deadline, length })
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
     settle::{self, Settled},
 };
 use crate::{
-    Client, Denied, Host, User,
+    Admission, Client, Denied, Host, User,
     resume::{Grant, Held},
 };
 
@@ -26,8 +26,8 @@ pub(super) enum Decided<T> {
         welcome: Box<Welcome>,
         settled: Option<Settled>,
     },
-    /// It is not.
-    Refused(Box<Closing>),
+    /// It is not; whether for its credential.
+    Refused { closing: Box<Closing>, denied: bool },
     /// The user has changed, or has not.
     User { result: UserResult, user: Option<Arc<User>>, auth: Option<Auth>, kept: Option<Place> },
 }
@@ -43,12 +43,12 @@ pub(super) async fn hello<H: Host>(
     let decision = async {
         let admission = match host.admit(&transport, &hello).await {
             Ok(admission) => admission,
-            Err(closing) => return Decided::Refused(closing),
+            Err(closing) => return Decided::Refused { closing, denied: false },
         };
+        let Admission { mut welcome, permit } = admission;
         let server_name = host.server_name(&transport);
-        let client = Client::new(transport.clone(), connection, &hello, server_name);
+        let client = Client::new(transport.clone(), connection, &hello, server_name, permit);
         let client = Arc::new(client);
-        let mut welcome = admission.welcome;
         if let Some(auth) = &hello.auth {
             match host.authenticate(&client, auth).await {
                 Ok(user) => {
@@ -56,7 +56,11 @@ pub(super) async fn hello<H: Host>(
                     welcome.user = user.as_ref().map(|user| (&*user.id).into());
                     client.change_user(hello.epoch, user, Some(auth));
                 }
-                Err(denied) => return Decided::Refused(Box::new(refusal(&denied))),
+                Err(denied) => {
+                    let bad = denied.moved_to.is_empty();
+                    let closing = Box::new(refusal(denied));
+                    return Decided::Refused { closing, denied: bad };
+                }
             }
         }
         // What came as early data may be somebody's who has only recorded it: nothing is taken from a device for that.
@@ -75,15 +79,20 @@ pub(super) async fn hello<H: Host>(
     };
     match tokio::time::timeout(deadline, decision).await {
         Ok(decided) => decided,
-        Err(_) => Decided::Refused(Box::new(
-            Closing::new(CloseCode::UNAVAILABLE)
-                .detail("who may connect could not be found out in time"),
-        )),
+        Err(_) => {
+            let why = "who may connect could not be found out in time";
+            let closing = Box::new(Closing::new(CloseCode::UNAVAILABLE).detail(why));
+            Decided::Refused { closing, denied: true }
+        }
     }
 }
 
-/// The CLOSE of a client whose credential is not good, or cannot be looked at.
-fn refusal(denied: &Denied) -> Closing {
+/// The CLOSE of a client whose credential is not good, or good elsewhere, or cannot be looked at.
+fn refusal(denied: Denied) -> Closing {
+    if !denied.moved_to.is_empty() {
+        let alternates = denied.moved_to;
+        return Closing { alternates, ..Closing::new(CloseCode::MOVED) };
+    }
     let code = match denied.status {
         500..=599 => CloseCode::UNAVAILABLE,
         429 => CloseCode::TOO_FAST,
@@ -111,7 +120,11 @@ pub(super) async fn login<H: Host>(
                     let id = user.as_ref().map(|user| (&*user.id).into());
                     (UserResult { user: id, ..result }, user, Some(auth))
                 }
-                Ok(Err(Denied { status, error, detail })) => {
+                Ok(Err(denied)) if !denied.moved_to.is_empty() => {
+                    let closing = Box::new(refusal(denied));
+                    return Decided::Refused { closing, denied: false };
+                }
+                Ok(Err(Denied { status, error, detail, .. })) => {
                     (UserResult { status, error, detail, ..result }, None, None)
                 }
                 Err(_) => (UserResult { status: 503, ..result }, None, None),

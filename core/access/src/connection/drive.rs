@@ -13,8 +13,7 @@ use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
 use paifang_mmtp::{
     code::CloseCode,
     greeting::{Closing, Hello, Update, UserChange, Welcome},
-    session::{ClosedBy, Event, NewResponse, Request, Session},
-    tlv::{TlvWriter, kind},
+    session::{ClosedBy, Event, Request, Session},
 };
 use paifang_pipeline::error;
 use tokio::{
@@ -28,11 +27,12 @@ use super::{
     decide::{self, Decided},
     io::Io,
     job::{Job, work},
+    refuse::refuse,
     settle::Settling,
     timer::Leaving,
 };
 use crate::{
-    Call, Client, Delivery, Drain, Form, Host, Limits, Server,
+    Call, Client, Delivery, Drain, Form, Host, Limits, Permit, Server,
     call::{Inbox, Piece},
     stats::Group,
 };
@@ -249,11 +249,17 @@ impl<H: Host> Driver<'_, H> {
         self.server.stats().count_call(self.form);
         let client = self.client.clone()?;
         let key = request.key;
+        let permitted = client.permit.as_ref().map_or(Ok(()), Permit::call);
         let mut state = self.shared.lock();
         // Calls that were cancelled are not in flight any more, but take a moment to end.
         if state.inboxes.len() >= CANCELLED * self.limits.session.settings.max_calls as usize {
             let why = "it cancels calls faster than they end";
             state.session.close(Closing::new(CloseCode::TOO_FAST).detail(why));
+            return None;
+        }
+        if let Err(after) = permitted {
+            refuse(&mut state.session, &request, error::APP_CALL_RATE, after);
+            self.server.stats().count_refused(1);
             return None;
         }
         match Call::new(client, &request) {
@@ -271,16 +277,7 @@ impl<H: Host> Driver<'_, H> {
             }
             Err(malformed) => {
                 tracing::debug!(%malformed, "a call was refused");
-                let row = error::MALFORMED_REQUEST;
-                let mut tlvs = Vec::new();
-                TlvWriter(&mut tlvs).integer(kind::ERROR, u64::from(row.number));
-                let (status, tlvs) = (row.status.as_u16(), tlvs.into());
-                let data = Bytes::new();
-                state
-                    .session
-                    .respond(key, NewResponse { status, tlvs, zstd: false, data, end: true });
-                state.session.discard(key);
-                state.session.consumed(key.channel, request.cost);
+                refuse(&mut state.session, &request, error::MALFORMED_REQUEST, 0);
                 None
             }
         }
@@ -333,8 +330,8 @@ impl<H: Host> Driver<'_, H> {
                     self.settle(&client, hello.resume, settled);
                 }
             }
-            Decided::Refused(closing) => {
-                self.server.stats().count_denied(1);
+            Decided::Refused { closing, denied } => {
+                self.server.stats().count_denied(u64::from(denied));
                 self.shared.lock().session.close(*closing);
             }
             Decided::User { mut result, user, auth, kept } => {
@@ -375,6 +372,9 @@ impl<H: Host> Driver<'_, H> {
         let network = client.network();
         let heartbeat = self.server.gathered().heartbeat(network.as_ref(), self.limits.heartbeat);
         welcome.heartbeat = self.form.is_kept().then_some(heartbeat);
+        if welcome.alternates.is_empty() {
+            welcome.alternates = self.limits.alternates.to_vec();
+        }
         {
             let mut state = self.shared.lock();
             if state.session.is_closed() {

@@ -9,6 +9,9 @@ use paifang_pipeline::error;
 use super::{Shared, kept};
 use crate::{Call, CallFront, Client, Host, call::Target};
 
+/// A host answers a call by its deadline; one that has not done so soon after it is cut off.
+const GRACE: Duration = Duration::from_millis(100);
+
 /// What a connection's task runs beside itself.
 pub(super) enum Job<T> {
     Call(Box<(Call<T>, Key, bool)>),
@@ -56,7 +59,7 @@ async fn serve_call<H: Host>(
     ended: bool,
 ) {
     let connection = call.client.connection;
-    let deadline = call.deadline_ms;
+    let deadline = call.deadline;
     let mut front = CallFront::new(shared, key, ended, &call.headers);
     if matches!(&call.target, Target::Path { method, .. } if &**method == "HEAD") {
         front.head_only();
@@ -64,10 +67,7 @@ async fn serve_call<H: Host>(
     let serve = AssertUnwindSafe(host.serve(call, &mut front)).catch_unwind();
     let served = match deadline {
         None => Some(serve.await),
-        Some(milliseconds) => {
-            let deadline = Duration::from_millis(u64::from(milliseconds));
-            tokio::time::timeout(deadline, serve).await.ok()
-        }
+        Some(deadline) => tokio::time::timeout_at(deadline + GRACE, serve).await.ok(),
     };
     match served {
         Some(Ok(())) => {}

@@ -6,6 +6,7 @@ mod drive;
 mod io;
 mod job;
 mod kept;
+mod refuse;
 mod settle;
 mod timer;
 

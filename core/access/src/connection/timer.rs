@@ -24,7 +24,8 @@ impl<H: Host> Driver<'_, H> {
     /// GOAWAY is due at a random moment within `spread`.
     pub(super) fn leave_within(&mut self, spread: Duration) {
         if self.client.is_none() {
-            self.shared.lock().session.close(Closing::new(CloseCode::DRAINING));
+            let closing = self.draining();
+            self.shared.lock().session.close(closing);
             return;
         }
         let wait = spread.mul_f64(fastrand::f64());
@@ -75,6 +76,12 @@ impl<H: Host> Driver<'_, H> {
         timer.as_mut().poll(cx).is_ready()
     }
 
+    /// What clients are told when this side goes: when to come back, and where else they may go.
+    fn draining(&self) -> Closing {
+        let alternates = self.limits.alternates.to_vec();
+        Closing { jitter: RETURN_JITTER_MS, alternates, ..Closing::new(CloseCode::DRAINING) }
+    }
+
     fn poll_leaving(&mut self, now: Instant) -> bool {
         if self.leaving.is_none() && self.shared.lock().session.is_going() {
             // Somebody else has said it: the device has a newer connection.
@@ -82,8 +89,7 @@ impl<H: Host> Driver<'_, H> {
         }
         match &mut self.leaving {
             Some(Leaving::At(at)) if *at <= now => {
-                let jitter = RETURN_JITTER_MS;
-                let closing = Closing { jitter, ..Closing::new(CloseCode::DRAINING) };
+                let closing = self.draining();
                 self.shared.lock().session.goaway(closing);
                 self.leaving = Some(Leaving::Said { quiet_until: None });
                 true

@@ -112,3 +112,19 @@ async fn what_is_counted_is_by_app_version_and_network() {
     tokio::time::sleep(Duration::from_millis(1)).await;
     assert!(running.server.stats().groups().is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_names_where_else_to_go_and_so_does_the_welcome() {
+    let limits = paifang_access::Limits {
+        alternates: ["b.example:443".into()].into(),
+        ..paifang_access::Limits::default()
+    };
+    let running = Running::new(Echo { limits: limits.into(), ..Echo::default() });
+    let mut peer = running.connect(65_536, &hello(1));
+    let Event::Welcome(welcome) = peer.event().await else { panic!() };
+    assert_eq!(welcome.alternates, [Box::from("b.example:443")]);
+    running.drain.send(Drain::Draining { spread: Duration::from_secs(1) }).unwrap();
+    let Event::Goaway(closing) = peer.event().await else { panic!() };
+    assert_eq!(closing.alternates, [Box::from("b.example:443")]);
+    assert!(closing.jitter > 0);
+}

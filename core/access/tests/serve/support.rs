@@ -66,9 +66,9 @@ impl Host for Echo {
         auth: &Auth,
     ) -> Result<Option<User>, Denied> {
         match &*auth.credential {
-            b"bad" => Err(Denied { status: 401, error: 2010, detail: "no".into() }),
+            b"bad" => Err(Denied::new(401, 2010, "no")),
             b"never" => std::future::pending().await,
-            other => Ok(Some(User { id: String::from_utf8_lossy(other).into() })),
+            other => Ok(Some(User { id: String::from_utf8_lossy(other).into(), zone: None })),
         }
     }
 

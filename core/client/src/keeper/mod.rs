@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use crate::{
     client::{Connected, State},
     connection::{Command, Connection},
-    shared::{Shared, bounded},
+    shared::Shared,
 };
 use race::Failed;
 use watch::Ended;
@@ -138,7 +138,7 @@ impl Keeper {
 
     /// What the server's last word means (spec section 8).
     fn advised(&mut self, closing: &Closing) -> Next {
-        self.shared.memory().moved = bounded(&closing.alternates);
+        self.shared.memory().go(closing);
         let asked = asked_wait(closing);
         match closing.code.advice() {
             Advice::Reconnect if self.failures == 0 && asked > Duration::ZERO => Next::After(asked),

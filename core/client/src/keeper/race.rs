@@ -196,13 +196,14 @@ async fn race_in(shared: &Arc<Shared>, form: Form, sole: bool) -> Result<Connect
     }
 }
 
-/// The addresses of a race in their order: those that the server has named last, the client's own, those that the server has named for
+/// The addresses of a race in their order: those that the server has named last, those of the user's home, the client's own, those that the server has named for
 /// when they fail; of each the families in turn.
 async fn targets(shared: &Arc<Shared>) -> Result<Vec<Target>, Failed> {
     let names: Vec<Arc<str>> = {
         let memory = shared.memory();
         let own = &shared.options.addresses;
-        memory.moved.iter().chain(own).chain(&memory.alternates).cloned().collect()
+        let first = memory.moved.iter().chain(&memory.home);
+        first.chain(own).chain(&memory.alternates).cloned().collect()
     };
     let mut seen = HashSet::new();
     let names = names.into_iter().filter(|name| seen.insert(name.clone()));

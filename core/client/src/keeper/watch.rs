@@ -21,7 +21,6 @@ use crate::{
     connect::Form,
     connection::{Command, Connection, Phase, Standing},
     forms::{Forms, MEMORY},
-    shared::bounded,
 };
 
 /// How long a connection may take to say CLOSE when the client is closed.
@@ -168,7 +167,7 @@ impl Keeper {
     fn succeed(&self, now: &Standing, tries: u32) -> Successor {
         let mut wait = Duration::ZERO;
         if let Some(goaway) = &now.goaway {
-            self.shared.memory().moved = bounded(&goaway.alternates);
+            self.shared.memory().go(goaway);
             wait += asked_wait(goaway);
         }
         if tries > 0 {

@@ -177,9 +177,18 @@ async fn a_user_that_lives_elsewhere_is_followed() {
     elsewhere.serve(&net, SECOND);
     let moved = Closing { alternates: vec![SECOND.into()], ..Closing::new(CloseCode::MOVED) };
     server.refuse(moved);
-    let client = builder().build(net).unwrap();
+    let client = builder().build(net.clone()).unwrap();
     assert_eq!(here(&client).await.address, at(SECOND));
     assert_eq!((server.hellos().len(), elsewhere.hellos().len()), (1, 1));
+    // It is remembered: the next connection begins there.
+    net.cut();
+    until(|| elsewhere.hellos().len() == 2).await;
+    assert_eq!(server.hellos().len(), 1);
+    // Nobody lives nowhere.
+    here(&client).await;
+    client.logout().await.unwrap();
+    net.cut();
+    until(|| server.hellos().len() == 2).await;
 }
 
 #[tokio::test(start_paused = true)]

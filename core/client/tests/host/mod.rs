@@ -30,8 +30,8 @@ impl Host for Echo {
         auth: &Auth,
     ) -> Result<Option<User>, Denied> {
         match &*auth.credential {
-            b"bad" => Err(Denied { status: 401, error: 2010, detail: "no".into() }),
-            id => Ok(Some(User { id: String::from_utf8_lossy(id).into() })),
+            b"bad" => Err(Denied::new(401, 2010, "no")),
+            id => Ok(Some(User { id: String::from_utf8_lossy(id).into(), zone: None })),
         }
     }
 

@@ -6,8 +6,9 @@ use paifang_pipeline::units::HumanDuration;
 
 use super::range::{HOUR, number, time};
 use super::unknown;
+use super::zones;
 use crate::diag::{Problem, Problems};
-use crate::model::{Config, Id};
+use crate::model::{AppMmtp, Config, Id, MmtpLimits, RateLimit};
 use crate::yaml::Located;
 
 /// The longest life of a resume token.
@@ -39,6 +40,18 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
     {
         problems.push(unknown("store", store, store.span(), &config.names.stores));
     }
+    limits(&mmtp.limits, problems);
+    if mmtp.alternates.len() > zones::ADDRESSES {
+        let what =
+            format!("{} addresses; there may be {}", mmtp.alternates.len(), zones::ADDRESSES);
+        problems.push(Problem::new(mmtp.alternates.span(), what));
+    }
+    if let Some(own) = &mmtp.zones {
+        zones::check(config, own, problems);
+    }
+    for app in config.apps.values().filter_map(|app| app.mmtp.as_ref()) {
+        of_app(app, problems);
+    }
     path(config, problems);
 }
 
@@ -66,6 +79,34 @@ fn path(config: &Config, problems: &mut Problems) {
             Problem::new(own.span(), format!("`{text}` is MMTP's: no call comes to this API"))
                 .help("choose another `mmtp.path`, or another path for the API"),
         );
+    }
+}
+
+fn limits(limits: &MmtpLimits, problems: &mut Problems) {
+    let frames = &limits.frames;
+    if frames.rate.interval_nanos() > 100_000_000 || frames.burst().get() < 100 {
+        let what = "less than 10/s, or than a burst of 100, is less than clients need";
+        problems.push(Problem::new(frames.span(), what));
+    }
+    let rates = [Some(frames.value()), Some(&limits.per_device), limits.connection_rate.as_ref()];
+    rates.into_iter().flatten().for_each(|rate| burst(rate, problems));
+    if let Some(most) = &limits.connections {
+        number(most, 1, 10_000_000, problems);
+    }
+    of_app(&limits.per_app, problems);
+}
+
+fn of_app(app: &AppMmtp, problems: &mut Problems) {
+    if let Some(most) = &app.connections {
+        number(most, 1, 10_000_000, problems);
+    }
+    let rates = [&app.connection_rate, &app.call_rate];
+    rates.into_iter().flatten().for_each(|rate| burst(rate, problems));
+}
+
+fn burst(rate: &RateLimit, problems: &mut Problems) {
+    if let Some(burst) = &rate.burst {
+        number(burst, 1, 1_000_000_000, problems);
     }
 }
 

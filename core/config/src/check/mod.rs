@@ -13,6 +13,7 @@ mod range;
 mod stores;
 mod upstreams;
 mod wasm;
+mod zones;
 
 use std::collections::HashMap;
 use std::sync::Arc;

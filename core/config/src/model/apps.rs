@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Id, SecretAt};
+use super::{AppMmtp, Id, SecretAt};
 use crate::yaml::Located;
 
 /// A tenant.
@@ -15,6 +15,9 @@ pub struct App {
     /// How error answers to its clients look; the default one where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_page: Option<ErrorPage>,
+    /// What it may do over MMTP, in place of `mmtp.limits.per_app`, key by key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mmtp: Option<AppMmtp>,
 }
 
 /// One key of an app.

@@ -1,10 +1,12 @@
 //! Long connections: what holds for clients that speak MMTP.
 
-use paifang_pipeline::units::HumanDuration;
+use std::num::NonZeroU64;
+
+use paifang_pipeline::units::{HumanDuration, Rate};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Id;
+use super::{HostPort, Id, Zones};
 use crate::yaml::Located;
 
 /// What holds for clients that speak MMTP, on all listeners that take them (`listeners[].mmtp`).
@@ -20,8 +22,8 @@ pub struct Mmtp {
     pub components: Components,
     /// How often clients show that they are there.
     pub heartbeat: Heartbeat,
-    /// What one connection may do.
-    pub limits: ConnectionLimits,
+    /// How much there may be of everything.
+    pub limits: MmtpLimits,
     /// Whether a device's older connection goes, in order, when a newer one has shown to be the same device's: by the same user's
     /// credential, or by the device's key. Of others that call themselves the same device four may stay. Default true.
     pub one_per_device: bool,
@@ -30,6 +32,11 @@ pub struct Mmtp {
     pub path: Located<String>,
     /// Where components of a device that comes back go on.
     pub resume: Resume,
+    /// Other gateways that clients may try when this one does not answer, or drains; the best first, at most 8.
+    pub alternates: Located<Vec<HostPort>>,
+    /// Where users are at home. All of them here without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zones: Option<Zones>,
 }
 
 impl Default for Mmtp {
@@ -38,10 +45,12 @@ impl Default for Mmtp {
             authenticate: None,
             components: Components::default(),
             heartbeat: Heartbeat::default(),
-            limits: ConnectionLimits::default(),
+            limits: MmtpLimits::default(),
             one_per_device: true,
             path: "/.well-known/mmtp".to_owned().into(),
             resume: Resume::default(),
+            alternates: Vec::new().into(),
+            zones: None,
         }
     }
 }
@@ -108,18 +117,80 @@ impl Default for Heartbeat {
     }
 }
 
-/// What one connection may do.
+/// How much there may be of everything: on one connection, of one device, of an app, in all. What a reload changes holds for new
+/// connections.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct ConnectionLimits {
+pub struct MmtpLimits {
     /// Calls in flight, 64 to 10000; one more is answered with 429. Default 64.
     pub calls: Located<u32>,
     /// Names of operations that may have numbers, 256 to 65536. Default 256.
     pub operations: Located<u32>,
+    /// Frames of one connection that carry less than 1 KiB of data, at least 10/s and 100 at once; beyond it the connection ends
+    /// (`too_fast`). Without it 1000/s, 4000 at once.
+    pub frames: Located<RateLimit>,
+    /// Connections at once, in all: 1 to 10000000. No limit without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connections: Option<Located<u32>>,
+    /// New connections, in all. No limit without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connection_rate: Option<RateLimit>,
+    /// New connections of one device from one address. Without it 10/s, 100 at once.
+    pub per_device: RateLimit,
+    /// What each app may do; `apps` may say otherwise for one. Apps that are not in `apps` are counted as one.
+    pub per_app: AppMmtp,
 }
 
-impl Default for ConnectionLimits {
+impl Default for MmtpLimits {
     fn default() -> Self {
-        Self { calls: 64.into(), operations: 256.into() }
+        Self {
+            calls: 64.into(),
+            operations: 256.into(),
+            frames: RateLimit::per_second(1000, 4000).into(),
+            connections: None,
+            connection_rate: None,
+            per_device: RateLimit::per_second(10, 100),
+            per_app: AppMmtp::default(),
+        }
+    }
+}
+
+/// What an app may do over all of its connections.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AppMmtp {
+    /// Connections at once: 1 to 10000000. No limit without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connections: Option<Located<u32>>,
+    /// New connections. No limit without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connection_rate: Option<RateLimit>,
+    /// Calls; one more is answered with 429. No limit without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub call_rate: Option<RateLimit>,
+}
+
+/// A rate.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RateLimit {
+    /// So many in a period: `200/s`, `10/m`.
+    pub rate: Rate,
+    /// How many at once after a pause: 1 to 1000000000. Default: the count of `rate`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burst: Option<Located<u64>>,
+}
+
+impl RateLimit {
+    fn per_second(count: u64, burst: u64) -> Self {
+        let count = NonZeroU64::new(count).unwrap_or(NonZeroU64::MIN);
+        Self { rate: Rate::per_second(count), burst: Some(burst.into()) }
+    }
+
+    /// How many at once.
+    #[must_use]
+    pub fn burst(&self) -> NonZeroU64 {
+        let burst = self.burst.as_ref().map_or(self.rate.count(), |burst| **burst);
+        NonZeroU64::new(burst).unwrap_or(NonZeroU64::MIN)
     }
 }

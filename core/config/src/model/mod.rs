@@ -29,6 +29,7 @@ mod tracing;
 mod upstream;
 mod wasm;
 mod web;
+mod zones;
 
 pub use api::{Api, ApiState, Match};
 pub use apps::{App, AppKey, ErrorPage};
@@ -45,7 +46,7 @@ pub use listener::{
     TlsVersion,
 };
 pub use many::Many;
-pub use mmtp::{Components, ConnectionLimits, Heartbeat, Mmtp, Resume};
+pub use mmtp::{AppMmtp, Components, Heartbeat, Mmtp, MmtpLimits, RateLimit, Resume};
 pub use net::{Cidr, HostPort, ListenAddress};
 pub use ops::{Admin, EncodedSlashes, Log, LogFormat, Paths, Releases, Reload, Shutdown};
 pub use plan::{
@@ -62,3 +63,4 @@ pub use upstream::{
 };
 pub use wasm::{Grant, Sha256, Wasm, WasmLimits};
 pub use web::WebOrigin;
+pub use zones::{ZoneHome, Zones};

@@ -1,6 +1,12 @@
 //! The host of the access front.
 
-use super::{Carrier, memory::MemoryFront, resume::Resumption};
+use super::{
+    Carrier,
+    memory::MemoryFront,
+    resume::Resumption,
+    rules::{Compiled, ReleaseRules},
+    zones::Zone,
+};
 use crate::{
     edge::ConnInfo,
     front::{Incoming, Service, method},
@@ -12,17 +18,16 @@ use http::{
     header::{AUTHORIZATION, CONTENT_LENGTH, HOST},
 };
 use paifang_access::{
-    Admission, Call, Client, Delivery, Denied, Handshake, Host, Limits, Target, Tokens, User,
+    Admission, Call, Client, Delivery, Denied, Guard, Handshake, Host, Limits, Target, Tokens, User,
 };
 use paifang_config::{model, route};
 use paifang_mmtp::{
-    greeting::{Auth, Closing, Heartbeat, Hello, Settings},
+    greeting::{Auth, Closing, Hello},
     session::CallId,
 };
 use paifang_pipeline::{
     BodySize, ErrorCode, Exchange, Frame, Front, FrontKind, HostName, RequestHead, Served, error,
     ports::{Clock, Store},
-    units::HumanDuration,
 };
 use std::sync::Arc;
 
@@ -34,9 +39,20 @@ pub(crate) struct AccessHost {
     dispatcher: Arc<Dispatcher>,
     live: Arc<Live>,
     resumption: Resumption,
+    rules: ReleaseRules,
 }
 
 type Transport = Arc<Carrier>;
+
+/// A call that the gateway makes for a client: its operation, fields and body.
+#[derive(Default)]
+struct Asked<'a> {
+    operation: &'a str,
+    headers: HeaderMap,
+    body: Bytes,
+    /// The upstream of the user's zone.
+    elsewhere: Option<Arc<str>>,
+}
 
 impl AccessHost {
     /// `local` is where this gateway keeps its own state.
@@ -46,26 +62,43 @@ impl AccessHost {
         local: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { dispatcher, live, resumption: Resumption::new(local, clock) }
+        let resumption = Resumption::new(local, clock);
+        Self { dispatcher, live, resumption, rules: ReleaseRules::default() }
     }
 
-    /// What is configured, or the defaults.
-    fn config(&self) -> model::Mmtp {
-        self.live.load().snapshot.config().mmtp.clone()
+    /// What was counted of who may connect.
+    pub(crate) fn guard(&self) -> &Guard {
+        self.rules.guard()
     }
 
-    /// A call that the gateway makes for a client: of an operation, with this body and these fields.
+    /// The rules of the release that is live.
+    fn rules(&self) -> Arc<Compiled> {
+        self.rules.of(&self.live.load().snapshot)
+    }
+
+    /// Something of what is configured, or of the defaults.
+    fn config<R>(&self, of: impl FnOnce(&model::Mmtp) -> R) -> R {
+        of(&self.live.load().snapshot.config().mmtp)
+    }
+
+    /// Where the calls of a user go, who is at home elsewhere.
+    fn elsewhere(&self, user: Option<&Arc<User>>) -> Option<Arc<str>> {
+        let zone = user?.zone.as_ref()?;
+        Some(self.rules().zones.as_ref()?.upstream(zone)?.into())
+    }
+
+    /// Makes a call for a client.
     async fn ask<R>(
         &self,
         client: &Client<Transport>,
-        operation: &str,
-        headers: HeaderMap,
-        body: Bytes,
+        asked: Asked<'_>,
         after: impl FnOnce(&Exchange) -> R,
     ) -> (MemoryFront, R) {
+        let Asked { operation, headers, body, elsewhere } = asked;
         let named = NamedOperation { name: operation.into(), params: Vec::new(), query: None };
         let mut front = MemoryFront::new(body);
         let incoming = incoming(client, Method::POST, Uri::default(), headers);
+        let incoming = Incoming { elsewhere, ..incoming };
         let (_, seen) = self.dispatcher.serve_mmtp(incoming, Some(&named), &mut front, after).await;
         (front, seen)
     }
@@ -75,15 +108,13 @@ impl Host for AccessHost {
     type Transport = Transport;
 
     fn limits(&self, _transport: &Transport) -> Arc<Limits> {
-        Arc::new(limits(&self.config()))
+        self.rules().limits.clone()
     }
 
-    async fn admit(
-        &self,
-        _transport: &Transport,
-        _hello: &Hello,
-    ) -> Result<Admission, Box<Closing>> {
-        Ok(Admission::default())
+    async fn admit(&self, transport: &Transport, hello: &Hello) -> Result<Admission, Box<Closing>> {
+        let address = transport.client_addr.ip();
+        let permit = self.rules().door.enter(&hello.app, &hello.device, address)?;
+        Ok(Admission { permit: Some(permit), ..Admission::default() })
     }
 
     async fn authenticate(
@@ -91,32 +122,43 @@ impl Host for AccessHost {
         client: &Arc<Client<Transport>>,
         auth: &Auth,
     ) -> Result<Option<User>, Denied> {
-        let Some(operation) = self.config().authenticate else { return Ok(None) };
+        let operation = self.config(|mmtp| mmtp.authenticate.clone());
+        let Some(operation) = operation else { return Ok(None) };
         let mut headers = HeaderMap::new();
         let value = [auth.scheme.as_bytes(), b" ", &*auth.credential].concat();
-        let denied = |status, error, detail: &str| Denied { status, error, detail: detail.into() };
         let Ok(mut value) = HeaderValue::from_bytes(&value) else {
-            return Err(denied(400, 1000, "the credential is no field"));
+            return Err(Denied::new(400, 1000, "the credential is no field"));
         };
         value.set_sensitive(true);
         headers.insert(AUTHORIZATION, value);
-        let whose = |call: &Exchange| {
-            call.slots().identity().map(|identity| User { id: identity.subject.clone() })
-        };
-        let (front, user) = self.ask(client, operation.value(), headers, Bytes::new(), whose).await;
+        let whose =
+            |call: &Exchange| call.slots().identity().map(|identity| identity.subject.clone());
+        let asked = Asked { operation: operation.value(), headers, ..Asked::default() };
+        let (front, user) = self.ask(client, asked, whose).await;
         if front.is_success() {
-            return Ok(user);
+            let Some(id) = user else { return Ok(None) };
+            let rules = self.rules();
+            let zone = rules.zones.as_ref().map(|zones| zones.of(&id, &front.headers));
+            return match zone.unwrap_or(Zone::Here) {
+                Zone::Here => Ok(Some(User { id, zone: None })),
+                Zone::Routed(zone) => Ok(Some(User { id, zone: Some(zone) })),
+                Zone::MovedTo(addresses) => {
+                    let moved = Denied::new(421, 0, "the user is at home elsewhere");
+                    Err(Denied { moved_to: addresses, ..moved })
+                }
+            };
         }
         let status = front.status.filter(|status| *status >= 400).unwrap_or(503);
         let (error, detail) = match front.error {
             Some(row) => (u32::from(row.number), row.title),
             None => (0, ""),
         };
-        Err(denied(status, error, detail))
+        Err(Denied::new(status, error, detail))
     }
 
     async fn serve<F: Front>(&self, call: Call<Transport>, front: &mut F) {
-        let Call { client, target, mut headers, id, length, .. } = call;
+        let Call { client, user, target, mut headers, id, length, deadline, .. } = call;
+        let elsewhere = self.elsewhere(user.as_ref());
         forward_id(&mut headers, &id);
         if let Some(length @ 1..) = length {
             headers.insert(CONTENT_LENGTH, length.into());
@@ -124,7 +166,9 @@ impl Host for AccessHost {
         match target {
             Target::Operation { name, params, query } => {
                 let named = NamedOperation { name, params, query };
-                let incoming = incoming(&client, Method::POST, Uri::default(), headers);
+                let (method, uri) = (Method::POST, Uri::default());
+                let incoming = incoming(&client, method, uri, headers);
+                let incoming = Incoming { deadline, elsewhere, ..incoming };
                 let _: (Served, ()) =
                     self.dispatcher.serve_mmtp(incoming, Some(&named), front, |_| ()).await;
             }
@@ -142,7 +186,8 @@ impl Host for AccessHost {
                         return;
                     }
                 };
-                let mut incoming = incoming(&client, method, uri, headers);
+                let incoming = incoming(&client, method, uri, headers);
+                let mut incoming = Incoming { deadline, elsewhere, ..incoming };
                 if let Ok(host) = HeaderValue::from_str(incoming.host.as_str())
                     && !incoming.host.as_str().is_empty()
                 {
@@ -155,24 +200,23 @@ impl Host for AccessHost {
     }
 
     async fn deliver(&self, client: &Arc<Client<Transport>>, delivery: Delivery) -> bool {
-        let Delivery { message, mut headers, .. } = delivery;
-        let config = self.config();
-        let components = &config.components;
-        let operation = match message.key.channel {
-            3 => &components.sync,
-            4 => &components.log,
-            8..=15 => &components.app,
+        let Delivery { message, mut headers, user } = delivery;
+        let operation = self.config(|mmtp| match message.key.channel {
+            3 => mmtp.components.sync.clone(),
+            4 => mmtp.components.log.clone(),
+            8..=15 => mmtp.components.app.clone(),
             // Push comes from the server alone.
-            _ => &None,
-        };
+            _ => None,
+        });
         let Some(operation) = operation else {
             tracing::debug!(channel = message.key.channel, "a message for no component");
             return false;
         };
         headers.insert("x-mmtp-channel", u16::from(message.key.channel).into());
         forward_id(&mut headers, &CallId::of(&client.nonce, message.key));
-        let body = message.data;
-        let (front, ()) = self.ask(client, operation.value(), headers, body, |_| ()).await;
+        let (body, elsewhere) = (message.data, self.elsewhere(user.as_ref()));
+        let asked = Asked { operation: operation.value(), headers, body, elsewhere };
+        let (front, ()) = self.ask(client, asked, |_| ()).await;
         front.is_success()
     }
 
@@ -238,22 +282,5 @@ fn incoming(client: &Client<Transport>, method: Method, uri: Uri, headers: Heade
     };
     let mut head: RequestHead = http::Request::new(()).into_parts().0;
     (head.method, head.uri, head.version, head.headers) = (method, uri, Version::HTTP_2, headers);
-    Incoming { head, host, connection, front: FrontKind::Mmtp }
-}
-
-/// The section `mmtp` as the front takes it.
-fn limits(config: &model::Mmtp) -> Limits {
-    let seconds =
-        |duration: &HumanDuration| u32::try_from(duration.get().as_secs()).unwrap_or(u32::MAX);
-    let heartbeat = &config.heartbeat;
-    let mut limits = Limits::with_heartbeat(Heartbeat {
-        initial: seconds(heartbeat.initial.value()),
-        least: seconds(heartbeat.least.value()),
-        most: seconds(heartbeat.most.value()),
-    });
-    let own = &config.limits;
-    limits.session.settings =
-        Settings { max_calls: *own.calls, max_operations: *own.operations, ..Settings::default() };
-    limits.one_per_device = config.one_per_device;
-    limits
+    Incoming::new(head, host, connection, FrontKind::Mmtp)
 }

@@ -9,6 +9,8 @@ pub(super) struct MemoryFront {
     body: Option<Bytes>,
     /// The status of the answer, once its head was sent.
     pub(super) status: Option<u16>,
+    /// The fields of the answer.
+    pub(super) headers: http::HeaderMap,
     /// The row of the error table, where the gateway made the answer.
     pub(super) error: Option<&'static ErrorCode>,
     /// Whether the answer came whole.
@@ -19,7 +21,7 @@ impl MemoryFront {
     /// A call with this body.
     pub(super) fn new(body: Bytes) -> Self {
         let body = (!body.is_empty()).then_some(body);
-        Self { body, status: None, error: None, complete: false }
+        Self { body, ..Self::default() }
     }
 
     /// Whether the answer is whole and says yes.
@@ -55,6 +57,7 @@ impl Front for MemoryFront {
     async fn send_head(&mut self, head: ResponseHead, body: BodySize) -> Result<(), FrontError> {
         self.status = Some(head.status.as_u16());
         self.error = head.extensions.get::<&'static ErrorCode>().copied();
+        self.headers = head.headers;
         self.complete = matches!(body, BodySize::Empty | BodySize::Exact(0));
         Ok(())
     }

@@ -7,7 +7,9 @@ mod carrier;
 mod host;
 mod memory;
 mod resume;
+mod rules;
 mod web;
+mod zones;
 
 pub(crate) use carrier::Carrier;
 pub(crate) use host::AccessHost;

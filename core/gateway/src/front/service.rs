@@ -3,6 +3,7 @@
 use crate::edge::ConnInfo;
 use paifang_pipeline::{ErrorCode, Front, FrontKind, HostName, RequestHead, Response, Served};
 use std::{future::Future, sync::Arc, time::Duration};
+use tokio::time::Instant;
 
 /// A request head as it came off the wire: framing and host checked, the path not yet normalised.
 #[derive(Debug)]
@@ -16,6 +17,22 @@ pub struct Incoming {
     pub connection: Arc<ConnInfo>,
     /// Which door.
     pub front: FrontKind,
+    /// Until when the caller waits, where its protocol says so; what its fields say counts as well.
+    pub deadline: Option<Instant>,
+    /// The upstream that answers in place of the API's own: a gateway of the user's zone.
+    pub elsewhere: Option<Arc<str>>,
+}
+
+impl Incoming {
+    /// A head with nothing said beside it.
+    pub fn new(
+        head: RequestHead,
+        host: HostName,
+        connection: Arc<ConnInfo>,
+        front: FrontKind,
+    ) -> Self {
+        Self { head, host, connection, front, deadline: None, elsewhere: None }
+    }
 }
 
 /// Bounds of what a front takes in; a listener's settings.

@@ -2,16 +2,18 @@
 //!
 //! normal path → route → facts (client, scheme, time) → exchange → engine.
 
-use super::{Live, NamedOperation, Serving, ServingApi, TRACE_HEADER, TraceKey, facts};
+use super::{Live, NamedOperation, Serving, ServingApi, TRACE_HEADER, TraceKey, facts, hops};
 use crate::{
     cache::CachedOrigin,
+    deadlines::{self, GRPC_TIMEOUT, REQUEST_TIMEOUT},
     edge::ConnInfo,
     front::{HttpLimits, Incoming, Service},
+    upstream::Upstream,
 };
 use arc_swap::Guard;
 use http::{
     HeaderValue, Uri,
-    header::{ALLOW, HOST},
+    header::{ALLOW, AUTHORIZATION, HOST},
 };
 use paifang_config::route::{self, PathError};
 use paifang_pipeline::{
@@ -19,6 +21,7 @@ use paifang_pipeline::{
 };
 use smallvec::SmallVec;
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// A proxy's word that a call came to it as early data (RFC 8470 section 5.1).
 const EARLY_DATA: &str = "early-data";
@@ -98,21 +101,32 @@ struct Asked {
     trace: Option<HeaderValue>,
     /// The call may be a recording of an earlier one.
     early_data: bool,
+    /// Until when the caller waits, where it says so.
+    deadline: Option<Instant>,
+    /// It has passed gateways of other zones, or says so.
+    hops: bool,
 }
 
 impl Asked {
     fn take(incoming: &mut Incoming) -> Self {
         let connection = &incoming.connection;
-        let mut asked = Self { trace: None, early_data: !connection.handshake_done() };
+        let (early_data, deadline) = (!connection.handshake_done(), incoming.deadline);
+        let mut asked = Self { trace: None, early_data, deadline, hops: false };
         let headers = &mut incoming.head.headers;
         // Hardly any has them, and a look at each name is cheaper than a hash.
-        let (mut trace, mut early) = (false, false);
+        let (mut trace, mut early, mut timed) = (false, false, false);
         for name in headers.keys() {
             trace |= name.as_str() == TRACE_HEADER;
             early |= name.as_str() == EARLY_DATA;
+            asked.hops |= name.as_str() == hops::CDN_LOOP;
+            timed |= matches!(name.as_str(), GRPC_TIMEOUT | REQUEST_TIMEOUT);
         }
         if trace {
             asked.trace = headers.remove(TRACE_HEADER);
+        }
+        if timed {
+            let said = deadlines::asked(headers);
+            asked.deadline = [asked.deadline, said].into_iter().flatten().min();
         }
         if early {
             headers.remove(EARLY_DATA);
@@ -151,8 +165,18 @@ impl Dispatcher {
         front: &mut F,
         after: impl FnOnce(&Exchange) -> R,
     ) -> (Served, R) {
+        let (target, elsewhere) = match self.cross_zones(&mut incoming, asked.hops) {
+            Ok(elsewhere) => (target, elsewhere),
+            Err(rejection) => {
+                let fallback = self.live.load().fallback.clone();
+                (Target::Refused(fallback, rejection), None)
+            }
+        };
         let mut facts = facts::of(&mut incoming, &**self.engine.clock());
-        facts.early_data = asked.early_data;
+        (facts.early_data, facts.deadline) = (asked.early_data, asked.deadline);
+        if elsewhere.is_some() {
+            facts.carried = incoming.head.headers.get(AUTHORIZATION).cloned().map(Box::new);
+        }
         let received = facts.received_unix;
         let traced = asked.trace.is_some_and(|key| self.trace_key.admits(key.as_bytes(), received));
         let mut exchange = Exchange::new(incoming.head, facts, params);
@@ -173,9 +197,15 @@ impl Dispatcher {
             }
             Target::Api(serving) => {
                 let recall = Some(&serving.recall);
-                match &serving.cache {
-                    None => engine.serve_until(recall, &serving.api, &*serving, call, front).await,
-                    Some(cache) => {
+                match (&elsewhere, &serving.cache) {
+                    // What another zone answers is not kept for users of this one.
+                    (Some(upstream), _) => {
+                        engine.serve_until(recall, &serving.api, &**upstream, call, front).await
+                    }
+                    (None, None) => {
+                        engine.serve_until(recall, &serving.api, &*serving, call, front).await
+                    }
+                    (None, Some(cache)) => {
                         let origin = CachedOrigin { origin: &serving, cache, api: &serving.api.id };
                         engine.serve_until(recall, &serving.api, &origin, call, front).await
                     }
@@ -187,6 +217,26 @@ impl Dispatcher {
         };
         let seen = after(&exchange);
         (served, seen)
+    }
+
+    /// The gateway of another zone that the call goes to, if it goes to one. A call that has come from other zones must not come back.
+    fn cross_zones(
+        &self,
+        incoming: &mut Incoming,
+        hops: bool,
+    ) -> Result<Option<Arc<Upstream>>, Rejection> {
+        if !hops && incoming.elsewhere.is_none() {
+            return Ok(None);
+        }
+        let serving = self.live.load();
+        let Some(zones) = &serving.snapshot.config().mmtp.zones else { return Ok(None) };
+        let headers = &mut incoming.head.headers;
+        hops::check(headers, &zones.here)?;
+        let Some(name) = &incoming.elsewhere else { return Ok(None) };
+        hops::leave(headers, &zones.here);
+        // A release in between may have no such upstream any more.
+        let upstream = serving.upstreams.get(name).cloned();
+        upstream.map(Some).ok_or_else(|| Rejection::new(error::NO_ORIGIN))
     }
 
     /// Serves a call that came by MMTP, with the operation that it names, if it names one. Where its API takes no early data it waits for the

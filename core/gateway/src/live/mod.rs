@@ -7,6 +7,7 @@
 mod dispatch;
 mod facts;
 mod held;
+mod hops;
 mod operation;
 mod serving;
 mod trace_key;

@@ -96,6 +96,13 @@ impl Collector for Mmtp {
                 (labels, i64::try_from(*count).unwrap_or(i64::MAX))
             }),
         )?;
+        let refused = self.0.host().guard().refused();
+        counters(
+            &mut encoder,
+            "paifang_mmtp_limited",
+            "MMTP connections and calls beyond a limit of `mmtp.limits`, by the limit.",
+            refused.iter().map(|(limit, count)| (vec![("limit", *limit)], *count)),
+        )?;
         let closes = stats.closes();
         counters(
             &mut encoder,

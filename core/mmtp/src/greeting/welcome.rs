@@ -2,9 +2,9 @@
 
 use bytes::BytesMut;
 
-use super::{MAX_TOKEN, Network, Settings, hello::cursor, named, push, sized};
+use super::{MAX_REPEATS, MAX_TOKEN, Network, Settings, hello::cursor, named, push, sized};
 use crate::{
-    frame::Frame,
+    frame::{Frame, MAX_FRAME},
     reader::{Malformed, Reader, text},
     tlv::{TlvWriter, Tlvs, byte, integer, integer64, kind, numbered},
     varint,
@@ -188,6 +188,26 @@ impl Welcome {
             }
         }
         Ok(welcome)
+    }
+
+    /// Leaves out what does not fit in a frame, or what a client would not read: dictionaries first, then addresses, then cursors, each
+    /// from its end. The rest is bounded by its own limits.
+    pub fn shorten(&mut self) {
+        self.dictionaries.truncate(MAX_REPEATS);
+        self.alternates.truncate(MAX_REPEATS);
+        self.cursors.truncate(MAX_REPEATS);
+        loop {
+            let mut out = BytesMut::new();
+            self.encode(&mut out);
+            let is_large = out.len() > MAX_FRAME;
+            let left_out = is_large
+                && (self.dictionaries.pop().is_some()
+                    || self.alternates.pop().is_some()
+                    || self.cursors.pop().is_some());
+            if !left_out {
+                return;
+            }
+        }
     }
 
     /// Writes the frame.

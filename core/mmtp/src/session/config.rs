@@ -1,5 +1,6 @@
 //! What a session is told at its beginning.
 
+use super::FrameRate;
 use crate::greeting::Settings;
 
 /// A point on a monotonic clock: milliseconds since a beginning that the caller chooses.
@@ -46,6 +47,8 @@ pub struct Config {
     pub control_bytes: usize,
     /// The most events that wait for HELLO or LOGIN to be decided.
     pub held_events: usize,
+    /// How fast frames may come that carry less than 1 KiB of data; as they like without. Beyond it the connection ends (2002).
+    pub frames: Option<FrameRate>,
     /// A call that has so many bytes waiting to be sent is full: see [`Session::send`](super::Session::send).
     pub full_bytes: usize,
 }
@@ -64,6 +67,7 @@ impl Default for Config {
             slept_ms: 2_000,
             control_bytes: 64 * 1024,
             held_events: 1024,
+            frames: None,
             full_bytes: 32 * 1024,
         }
     }

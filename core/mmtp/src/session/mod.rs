@@ -20,6 +20,7 @@ mod event;
 mod liveness;
 mod messages;
 mod outgoing;
+mod pace;
 mod pieces;
 mod receive;
 mod server;
@@ -33,12 +34,13 @@ pub use client::{NewRequest, Operation, Refusal};
 pub use config::{Config, Millis};
 pub use event::{CallId, Called, Closed, ClosedBy, Event, Key, Message, Request, Response, fields};
 pub use messages::NewMessage;
+pub use pace::FrameRate;
 pub use server::NewResponse;
 pub use traffic::Traffic;
 
 use std::{collections::VecDeque, sync::Arc};
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
 use crate::{
     code::{CancelCode, CloseCode},
@@ -49,6 +51,7 @@ use calls::Call;
 use channel::{Channel, ReceiveCredit, SendCredit};
 use liveness::{Due, Liveness};
 use outgoing::Outgoing;
+use pace::Pace;
 
 /// One side of one connection. See the module.
 #[derive(Debug)]
@@ -74,6 +77,7 @@ pub struct Session {
     flowing: Vec<Outgoing>,
     frames_sent: u32,
     traffic: traffic::Account,
+    pace: Pace,
     alive: Liveness,
     greeting: Greeting,
     /// Whether this side, and the other, has said that it takes compressed messages.
@@ -121,6 +125,7 @@ impl Session {
             flowing: Vec::new(),
             frames_sent: 0,
             traffic: traffic::Account::default(),
+            pace: Pace::default(),
             alive: Liveness::new(now),
             greeting: Greeting::Awaited { until: now.plus(config.greeting_ms) },
             takes_zstd: false,
@@ -260,21 +265,6 @@ impl Session {
         if !self.closed {
             update.encode(&mut self.control);
         }
-    }
-
-    /// Adds to a request, or to an answer. `trailers` are TLVs, FIELDs, and go with the end of an answer. True: the call is full, and
-    /// the driver waits for [`Event::Drained`] before it adds more. Nothing happens to a call that has ended.
-    pub fn send(&mut self, key: Key, data: Bytes, end: bool, trailers: Bytes) -> bool {
-        let full_bytes = self.config.full_bytes;
-        let Some(outgoing) = self.outgoing_mut(key) else { return false };
-        if outgoing.end {
-            return false;
-        }
-        outgoing.push(data);
-        outgoing.end = end;
-        outgoing.trailers = trailers;
-        outgoing.full = !end && outgoing.queued >= full_bytes;
-        outgoing.full
     }
 
     /// Breaks a call or message off: what was not sent of it is dropped, and the other side forgets it. Of a call no events come

@@ -8,7 +8,7 @@ use super::{Key, channel::Carries, channel::carries, pieces::Pieces};
 use crate::{
     code::CancelCode,
     frame::{Frame, MAX_FRAME, Part},
-    tlv::Tlvs,
+    tlv::{MAX_BLOCK, Tlvs},
 };
 
 /// Every so many frames the lowest priority has its turn.
@@ -217,6 +217,26 @@ impl super::Session {
             self.alive.sent(self.now);
         }
         wrote
+    }
+
+    /// Adds to a request, or to an answer. `trailers` are TLVs, FIELDs, and go with the end of an answer. True: the call is full, and
+    /// the driver waits for [`Event::Drained`] before it adds more. Nothing happens to a call that has ended. Trailers of more than
+    /// [`MAX_BLOCK`] bytes break it off.
+    pub fn send(&mut self, key: Key, data: Bytes, end: bool, trailers: Bytes) -> bool {
+        let full_bytes = self.config.full_bytes;
+        let Some(outgoing) = self.outgoing_mut(key) else { return false };
+        if outgoing.end {
+            return false;
+        }
+        if trailers.len() > MAX_BLOCK {
+            self.cancel(key, CancelCode::TOO_LARGE);
+            return false;
+        }
+        outgoing.push(data);
+        outgoing.end = end;
+        outgoing.trailers = trailers;
+        outgoing.full = !end && outgoing.queued >= full_bytes;
+        outgoing.full
     }
 
     /// Whether [`Self::poll_transmit`] would write something.

@@ -3,6 +3,7 @@
 use super::{
     Closed, ClosedBy, Event, Greeting, Key, Millis, Role, Session,
     channel::{Carries, carries},
+    pace::counts,
 };
 use crate::{
     code::CloseCode,
@@ -24,11 +25,24 @@ enum Detail {
     Malformed(Malformed),
 }
 
+/// Milliseconds that a client which was too fast waits, and of which it waits a random part more.
+const AFTER_MS: u32 = 1_000;
+const JITTER_MS: u32 = 4_000;
+
 pub(super) type Received = Result<(), Fault>;
 
 impl Fault {
     pub(super) fn new(code: CloseCode, detail: &'static str) -> Self {
         Self { code, detail: Detail::Text(detail) }
+    }
+
+    /// Who was too fast is also told to wait.
+    fn closing(self) -> Closing {
+        let closing = Closing::new(self.code);
+        match self.code {
+            CloseCode::TOO_FAST => Closing { after: AFTER_MS, jitter: JITTER_MS, ..closing },
+            _ => closing,
+        }
     }
 }
 
@@ -52,7 +66,7 @@ impl Session {
         self.alive.received(self.now);
         while !bytes.is_empty() && !self.closed {
             if let Err(fault) = self.receive_some(&mut bytes) {
-                let closing = Closing::new(fault.code);
+                let closing = fault.closing();
                 self.close(match fault.detail {
                     Detail::Text(text) => closing.detail(text),
                     Detail::Malformed(malformed) => closing.detail(&malformed.to_string()),
@@ -101,6 +115,12 @@ impl Session {
     }
 
     fn on_frame(&mut self, frame: &Frame<'_>) -> Received {
+        if let Some(rate) = self.config.frames
+            && counts(frame)
+            && !self.pace.take(rate, self.now)
+        {
+            return Err(Fault::new(CloseCode::TOO_FAST, "frames come faster than they may"));
+        }
         if let Some((part, begins)) = frame.part()
             && carries(part.channel).is_some()
         {
@@ -115,6 +135,7 @@ impl Session {
                 Ok(())
             }
             Frame::Pong(number) => {
+                self.after_greeting()?;
                 self.alive.pong(number, self.now);
                 Ok(())
             }

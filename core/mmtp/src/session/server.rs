@@ -12,9 +12,9 @@ use super::{
     receive::{Fault, Received},
 };
 use crate::{
-    code::CloseCode,
+    code::{CancelCode, CloseCode},
     greeting::{Closing, FEATURE_ZSTD, Hello, UserChange, UserResult, Welcome},
-    tlv::Tlvs,
+    tlv::{MAX_BLOCK, Tlvs},
 };
 
 /// The version that is spoken here.
@@ -122,7 +122,7 @@ impl Session {
     }
 
     /// Accepts the client: `welcome` is sent, and what came behind HELLO is handed on. Version and settings are filled in. `epoch` is the
-    /// user epoch that begins, that of HELLO. A client that is not accepted is told by [`Self::close`].
+    /// user epoch that begins, that of HELLO. What does not fit in a frame is left out ([`Welcome::shorten`]). A client that is not accepted is told by [`Self::close`].
     pub fn accept(&mut self, mut welcome: Welcome, epoch: u32) {
         if self.closed || self.greeting != Greeting::Deciding {
             return;
@@ -131,6 +131,7 @@ impl Session {
         welcome.settings = self.config.settings;
         self.takes_zstd = welcome.features & FEATURE_ZSTD != 0;
         // What early frames have led to goes behind it.
+        welcome.shorten();
         let answers = std::mem::take(&mut self.control);
         welcome.encode(&mut self.control);
         self.control.extend_from_slice(&answers);
@@ -215,11 +216,16 @@ impl Session {
         }
     }
 
-    /// Answers a call. What of it is not there goes in [`Self::send`]. False: the call has ended, or has an answer already.
+    /// Answers a call. What of it is not there goes in [`Self::send`]. False: the call has ended, or has an answer already, or its TLVs
+    /// are larger than [`MAX_BLOCK`]; then it is broken off (CANCEL 5).
     pub fn respond(&mut self, key: Key, response: NewResponse) -> bool {
         let Ok(index) = self.find_call(key) else { return false };
         let call = &self.calls[index];
         if self.is_client() || !call.sending || self.flowing.iter().any(|out| out.key == key) {
+            return false;
+        }
+        if response.tlvs.len() > MAX_BLOCK {
+            self.cancel(key, CancelCode::TOO_LARGE);
             return false;
         }
         let first = First::Response(response.status);

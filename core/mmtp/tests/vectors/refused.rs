@@ -77,6 +77,7 @@ fn first() -> Vec<Case> {
     vec![
         ("a REQUEST first", bytes(&[request(1, 1)]), C::EARLY_FRAME),
         ("a PING first", vec![8, 1], C::EARLY_FRAME),
+        ("a PONG first", vec![16, 1], C::EARLY_FRAME),
         ("a CREDIT first", vec![0x60, 2, 0, 1], C::EARLY_FRAME),
         ("a WELCOME first", vec![0x20, 1, 1], C::MALFORMED),
         ("no version in common", versions(2, 9), C::VERSION),

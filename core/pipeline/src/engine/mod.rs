@@ -173,7 +173,7 @@ impl<'a> Run<'a> {
     fn new(engine: &'a Engine, api: &'a Api, exchange: &'a mut Exchange) -> Self {
         exchange.states.resize_with(api.chain.steps().len(), StepState::default);
         api.stats.enter();
-        let deadline = Instant::now() + api.limits.timeout;
+        let deadline = due(api, exchange);
         let declared = match api.chain.request.is_empty() && api.chain.upstream.is_empty() {
             true => BodySize::Declared,
             false => told_length(&exchange.head.headers),
@@ -262,6 +262,17 @@ impl<'a> Run<'a> {
 
     /// Begins the time for a response head anew.
     fn extend_deadline(&mut self) {
-        self.deadline = Instant::now() + self.api.limits.timeout;
+        self.deadline = due(self.api, self.exchange);
     }
+
+    /// Whether it is the caller who waits no longer, and not only the API's timeout that has ended.
+    fn caller_is_overdue(&self) -> bool {
+        self.exchange.facts.deadline.is_some_and(|deadline| deadline <= Instant::now())
+    }
+}
+
+/// Until when a call waits that goes on now: as long as its API says, but no longer than its caller.
+fn due(api: &Api, exchange: &Exchange) -> Instant {
+    let own = Instant::now() + api.limits.timeout;
+    exchange.facts.deadline.map_or(own, |caller| caller.min(own))
 }

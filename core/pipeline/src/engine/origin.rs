@@ -143,6 +143,7 @@ impl<'a> Run<'a> {
         let attempt = self.exchange.outcome.attempts;
         let opened = self.exchange.now;
         self.exchange.outcome.request_sent = None;
+        self.exchange.head_due = self.exchange.facts.deadline.map(|_| self.deadline);
         if let Some(span) = &mut self.exchange.span {
             let bits = mix(self.exchange.facts.entropy, ATTEMPT_SALT + u64::from(attempt));
             span.begin_attempt(attempt, opened, bits);
@@ -153,9 +154,14 @@ impl<'a> Run<'a> {
                 biased;
                 call = origin.open(self.exchange, attempt) => call.map_err(Trouble::Origin)?,
                 () = front.closed() => return Err(Trouble::Gone),
-                () = deadline => return Err(Trouble::Origin(OriginError::new(
-                    error::CONNECT_TIMEOUT, Replay::Never, "the call's time is up",
-                ))),
+                () = deadline => {
+                    let code = match self.caller_is_overdue() {
+                        true => error::UPSTREAM_TIMEOUT,
+                        false => error::CONNECT_TIMEOUT,
+                    };
+                    let why = OriginError::new(code, Replay::Never, "the call's time is up");
+                    return Err(Trouble::Origin(why));
+                }
             }
         };
         self.exchange.outcome.endpoint = call.endpoint();
@@ -272,7 +278,9 @@ impl<'a> Run<'a> {
     }
 
     fn another_attempt(&self, upload: &Upload) -> bool {
-        upload.replayable && self.exchange.outcome.attempts < self.api.retry.attempts
+        upload.replayable
+            && self.exchange.outcome.attempts < self.api.retry.attempts
+            && !self.caller_is_overdue()
     }
 }
 

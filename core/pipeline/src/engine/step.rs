@@ -79,6 +79,12 @@ impl Run<'_> {
             },
             () = front.closed() => return Err(Trouble::Gone),
             () = deadline => {
+                if self.caller_is_overdue() {
+                    let detail = "a step had no verdict before the caller's deadline".to_owned();
+                    return Err(Trouble::Reject(
+                        Rejection::new(error::UPSTREAM_TIMEOUT).internal(detail),
+                    ));
+                }
                 Waited::Failed(Failure::unavailable("no verdict within the call's time"))
             }
         };

@@ -135,8 +135,13 @@ impl Run<'_> {
                 event = call.recv() => return event.map_err(Trouble::Origin),
                 inbound = upload.backlog.gate(front.recv()), if read_client => inbound?,
                 () = deadline, if awaiting_head => {
-                    call.overdue();
-                    let detail = format!("no response head within {:?}", self.api.limits.timeout);
+                    let detail = if self.caller_is_overdue() {
+                        // That the caller is in a hurry says nothing of the server.
+                        "no response head before the caller's deadline".to_owned()
+                    } else {
+                        call.overdue();
+                        format!("no response head within {:?}", self.api.limits.timeout)
+                    };
                     return Err(Trouble::Origin(OriginError::new(
                         error::UPSTREAM_TIMEOUT,
                         Replay::Never,

@@ -110,6 +110,12 @@ pub struct Facts {
     pub received: Nanos,
     /// When the head had arrived, since the Unix epoch.
     pub received_unix: Duration,
+    /// Until when the caller waits for the answer, where it says so. The gateway gives up then (error 4006), or when the API's own
+    /// timeout ends before, and tells servers what is left.
+    pub deadline: Option<tokio::time::Instant>,
+    /// Of a call that goes to a gateway of another zone: its credential, which that gateway looks at itself, whatever the steps here have done
+    /// with the field `authorization`.
+    pub carried: Option<Box<http::HeaderValue>>,
     /// 64 random bits of this call; `when: share` and `mock: share` decide by them.
     pub entropy: u64,
 }
@@ -152,6 +158,8 @@ impl Facts {
             early_data: false,
             received,
             received_unix,
+            deadline: None,
+            carried: None,
             entropy: 0,
         }
     }

@@ -55,6 +55,9 @@ pub struct Exchange {
     pub(crate) span: Option<CallSpan>,
     /// The engine's latest reading of the monotonic clock.
     pub(crate) now: Nanos,
+    /// Until when this attempt's head is waited for, where the caller has a deadline: that, or the end of the API's timeout if it is
+    /// sooner.
+    pub(crate) head_due: Option<tokio::time::Instant>,
 }
 
 impl Exchange {
@@ -74,7 +77,14 @@ impl Exchange {
             trace: None,
             span: None,
             now,
+            head_due: None,
         }
+    }
+
+    /// Until when a response head is waited for, where the caller has said how long it waits: servers are told what is left of it.
+    #[must_use]
+    pub fn head_due(&self) -> Option<tokio::time::Instant> {
+        self.head_due.or(self.facts.deadline)
     }
 
     /// Makes this one call log every step's verdict, time and header changes.

@@ -24,8 +24,9 @@ type Map = HashMap<SubjectKey, AtomicU64, AsIs>;
 /// can make it use a few percent of a core, no more.
 const SWEEP_GAP_NANOS: u64 = 100;
 
-/// See the module.
-pub(crate) struct LocalLimiter {
+/// A rate limit over many subjects, in this process. A subject is one atomic number; when all that there is room for are active,
+/// newcomers are refused.
+pub struct LocalLimiter {
     gcra: Gcra,
     hash: SubjectHash,
     /// The empty subject.
@@ -34,6 +35,12 @@ pub(crate) struct LocalLimiter {
     room: Room,
     /// When a full table may be looked through again.
     next_sweep: Mutex<u64>,
+}
+
+impl std::fmt::Debug for LocalLimiter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LocalLimiter").field("gcra", &self.gcra).finish_non_exhaustive()
+    }
 }
 
 impl LocalLimiter {
@@ -48,7 +55,8 @@ impl LocalLimiter {
         }
     }
 
-    pub(crate) fn decide(&self, subject: &[u8], now: u64) -> LimitDecision {
+    /// Counts one event of `subject` at `now`, in nanoseconds of the caller's clock.
+    pub fn decide(&self, subject: &[u8], now: u64) -> LimitDecision {
         if subject.is_empty() {
             return self.gcra.take(&self.together, now);
         }

@@ -6,11 +6,13 @@ mod command;
 mod conversation;
 mod early;
 mod forms;
+mod limits;
 mod python;
 mod resume;
 mod short;
 mod users;
 mod websocket;
+mod zones;
 
 use paifang_tests::harness::Recorder;
 

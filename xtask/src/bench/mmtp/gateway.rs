@@ -57,7 +57,7 @@ impl Kit {
              listeners:\n  - name: bench\n    address: \"127.0.0.1:{public}\"\n    \
              tls: {{ certificates: [ {{ cert: \"{cert}\", key: \"{key}\" }} ] }}\n    \
              mmtp: {{}}\n    limits: {{ connections: 60000, connections_per_ip: 60000 }}\n\
-             mmtp: {{ heartbeat: {{ initial: 25s, least: 25s, most: 25s }} }}\n\
+             mmtp: {{ heartbeat: {{ initial: 25s, least: 25s, most: 25s }}, limits: {{ frames: {{ rate: 1000000/s }} }} }}\n\
              admin: {{ address: \"127.0.0.1:{admin}\" }}\n\
              releases: {{ directory: {store} }}\n\
              apis:\n  - id: quotes.get\n    match: {{ method: POST, path: /v1/quotes }}\n    \

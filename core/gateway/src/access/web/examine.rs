@@ -134,7 +134,7 @@ mod tests {
         let connection = Arc::new(ConnInfo::new(1, "a".into(), address, address));
         let head = request.body(()).unwrap().into_parts().0;
         let (host, front) = (HostName::new("a"), FrontKind::Http1);
-        examine(&Incoming { head, host, connection, front })
+        examine(&Incoming::new(head, host, connection, front))
     }
 
     fn label(method: &str, fields: &[(&str, &str)]) -> &'static str {

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 /// A whole ClientHello is at most this long, in bytes, its record headers included.
-pub(in crate::edge) const HELLO_MAX: usize = 32 * 1024;
+pub(crate) const HELLO_MAX: usize = 32 * 1024;
 
 const HANDSHAKE: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
@@ -23,18 +23,18 @@ const TLS13: u16 = 0x0304;
 
 /// What concerns us of a ClientHello (RFC 8446 section 4.1.2).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::edge) struct Hello {
+pub(crate) struct Hello {
     /// The host that is asked for, in lower case.
-    pub(in crate::edge) server_name: Option<Box<str>>,
+    pub(crate) server_name: Option<Box<str>>,
     /// Whether TLS 1.3 is offered.
-    pub(in crate::edge) tls13: bool,
+    pub(crate) tls13: bool,
     /// Whether data follows at once.
-    pub(in crate::edge) early_data: bool,
+    pub(crate) early_data: bool,
 }
 
 /// What the first bytes of a connection are.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::edge) enum First {
+pub(crate) enum First {
     /// A ClientHello.
     Hello(Hello),
     /// The beginning of one.
@@ -44,7 +44,7 @@ pub(in crate::edge) enum First {
 }
 
 /// Reads `bytes`, the first of a connection.
-pub(in crate::edge) fn read(bytes: &[u8]) -> First {
+pub(crate) fn read(bytes: &[u8]) -> First {
     match message(bytes) {
         Message::Whole(message) => parse(&message).map_or(First::Unreadable, First::Hello),
         Message::Incomplete if bytes.len() < HELLO_MAX => First::Incomplete,

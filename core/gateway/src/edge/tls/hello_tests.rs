@@ -6,6 +6,20 @@ use proptest::prelude::*;
 use tokio_rustls::rustls::{self, ClientConfig, ClientConnection, RootCertStore, version};
 
 use super::*;
+use crate::edge::tls::hello as client_hello;
+
+/// The checks of the fuzz target, which has the reader's file alone.
+#[path = "../../../../../fuzz/bodies/client_hello.rs"]
+#[allow(unreachable_pub)]
+mod client_hello_body;
+#[path = "../../../../../fuzz/replay.rs"]
+#[allow(unreachable_pub)]
+mod replay;
+
+#[test]
+fn client_hello_corpus() {
+    replay::replay("client_hello", client_hello_body::run);
+}
 
 /// The first flight of a client that asks for `host`.
 fn flight(host: &str, versions: &[&'static rustls::SupportedProtocolVersion]) -> Vec<u8> {

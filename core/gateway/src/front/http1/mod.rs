@@ -114,7 +114,7 @@ impl<S: Service> Connection<'_, S> {
             last,
         );
         let connection = self.info.clone();
-        let incoming = Incoming { head, host, connection, front: FrontKind::Http1 };
+        let incoming = Incoming::new(head, host, connection, FrontKind::Http1);
         // How it ended is in the front's own state: what was sent, and whether it was broken off.
         let _served = self.service.serve(incoming, &mut front).await;
         let (stream, rest) = front.finish().await?.into_parts();

@@ -216,7 +216,7 @@ async fn serve_stream<S: Service>(
     let mut front = Http2Front::new(respond, body, &head, limits.clone());
     match head::check(head, &limits) {
         Ok((head, host)) => {
-            let incoming = Incoming { head, host, connection: info, front: FrontKind::Http2 };
+            let incoming = Incoming::new(head, host, info, FrontKind::Http2);
             let served = service.serve(incoming, &mut front).await;
             served.termination == Termination::ClientGone
         }

@@ -1,5 +1,6 @@
 //! The request head as a server gets it: hop-by-hop headers gone, `Host`, forwarding and framing set.
 
+use crate::deadlines;
 use crate::front::{
     fields::{Field, Fields},
     hop::strip_request,
@@ -7,7 +8,7 @@ use crate::front::{
 use crate::upstream::{endpoint::Endpoint, forwarded, hop, spec::HostPolicy};
 use http::{
     HeaderMap, HeaderValue, Method, Uri,
-    header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING},
+    header::{AUTHORIZATION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING},
     uri::{Authority, PathAndQuery, Scheme},
 };
 use paifang_pipeline::{BodySize, Exchange, OriginError, RequestHead};
@@ -55,6 +56,10 @@ pub(in crate::upstream) fn prepare(
     forwarded::apply(&mut headers, fields, call.facts(), asked.as_ref(), spec.forwarding);
     if let Some(span) = call.span() {
         span.inject(&mut headers);
+    }
+    deadlines::tell(&mut headers, call);
+    if let Some(credential) = &call.facts().carried {
+        headers.insert(AUTHORIZATION, (**credential).clone());
     }
     let host = match &spec.host {
         HostPolicy::Preserve => asked,

@@ -151,7 +151,8 @@ fn what_ends_a_connection_at_the_client() {
 
 #[test]
 fn before_the_greeting_only_the_greeting() {
-    for frame in [request(1, 1), Frame::Ping(1), Frame::Credit { channel: 0, bytes: 1 }] {
+    let credit = Frame::Credit { channel: 0, bytes: 1 };
+    for frame in [request(1, 1), Frame::Ping(1), Frame::Pong(1), credit] {
         let mut server = Session::server(Config::default(), Millis(0));
         server.receive(&bytes(&[frame]), Millis(0));
         let Some(Event::Closed(closed)) = server.poll_event() else { panic!() };

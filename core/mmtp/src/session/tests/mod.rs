@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod basics;
+mod bounds;
 mod corners;
 mod credit;
 mod ends;
