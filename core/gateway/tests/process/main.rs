@@ -13,6 +13,7 @@ mod lock;
 mod logs;
 mod offline;
 mod package;
+mod payments;
 mod process;
 mod signals;
 mod sockets;
