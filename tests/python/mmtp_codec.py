@@ -185,7 +185,7 @@ TLV = {
     0x0C: ("DEVICE_KEY", record(kind=U8, key=raw()), "HELLO"),
     0x0E: ("PROOF", raw(64, 64), "HELLO"),
     0x0F: ("AUTHORITY", text(0, 255), "HELLO"),
-    0x10: ("DICTIONARIES", several(ID), "HELLO"),
+    0x10: ("DICTIONARIES", several(ID), "HELLO UPDATE"),
     0x12: ("CURSOR", record(channel=VARINT, cursor=raw(0, 64)), "HELLO WELCOME UPDATE *"),
     0x14: ("STATE", U8, "HELLO UPDATE"),
     0x15: ("FIELD", record(name=NAME, value=VALUE), "HELLO REQUEST RESPONSE DATA *"),

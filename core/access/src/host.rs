@@ -9,7 +9,7 @@ use paifang_mmtp::{
 };
 use paifang_pipeline::Front;
 
-use crate::{Call, Client, Limits, Permit, Tokens, User};
+use crate::{Call, Client, Encoding, Limits, Permit, Tokens, User};
 
 /// Runs the front: admits clients, recognises users, serves calls.
 pub trait Host: Send + Sync + 'static {
@@ -114,10 +114,12 @@ pub struct Delivery {
 /// What an admitted client is told besides what the front itself knows.
 #[derive(Clone, Debug, Default)]
 pub struct Admission {
-    /// Features, cursors, token, alternates, dictionaries. The rest is filled in.
+    /// Features, cursors, token, alternates. The rest is filled in.
     pub welcome: Welcome,
     /// The client's place among the connections, where they are counted. It is given back when the client is gone.
     pub permit: Option<Permit>,
+    /// How messages are compressed; `None`: they are not, either way.
+    pub encoding: Option<Arc<Encoding>>,
 }
 
 /// Why a credential is not good, or cannot be looked at.

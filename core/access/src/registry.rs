@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use paifang_mmtp::session::{Key, NewMessage};
 use parking_lot::Mutex;
 
-use crate::{Client, Handle, User, connection::NotSent};
+use crate::{Client, Handle, User, connection::NotSent, encoding::Forms};
 
 /// Shards of each map: a connection comes or goes in one of them while the others are free.
 const SHARDS: usize = 64;
@@ -152,11 +152,13 @@ fn place<T>(client: &Client<T>, user: &User) -> Place {
 }
 
 impl<H: crate::Host> crate::Server<H> {
-    /// Sends a message to each of these connections. Its bytes are shared, not copied.
+    /// Sends a message to each of these connections. Its bytes are shared, not copied; it is compressed once for all that know the same
+    /// dictionary.
     pub fn push(&self, to: &[Handle], channel: u8, message: &NewMessage) -> Pushed {
         let mut pushed = Pushed::default();
+        let mut forms = Forms::new(channel, message);
         for handle in to {
-            match handle.push(channel, message.clone()) {
+            match handle.push(channel, &mut forms) {
                 Ok(taken) => {
                     pushed.sent += 1;
                     pushed.dropped += taken.dropped;
@@ -180,7 +182,7 @@ impl<H: crate::Host> crate::Server<H> {
         channel: u8,
         message: NewMessage,
     ) -> Result<Key, crate::NotSent> {
-        let taken = to.push(channel, message)?;
+        let taken = to.push(channel, &mut Forms::new(channel, &message))?;
         self.stats().count_messages_out(1);
         self.stats().count_dropped(taken.dropped as u64);
         Ok(taken.key)

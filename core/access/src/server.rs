@@ -16,7 +16,7 @@ use crate::{Drain, Form, Host, Learnt, Registry, Stats, connection, gathered::Ga
 pub struct Server<H: Host> {
     host: Arc<H>,
     registry: Registry<H::Transport>,
-    stats: Stats,
+    stats: Arc<Stats>,
     gathered: Gathered,
     connections: AtomicU64,
 }
@@ -31,7 +31,7 @@ impl<H: Host> Server<H> {
     /// A front that `host` runs.
     #[must_use]
     pub fn new(host: Arc<H>) -> Self {
-        let (registry, stats) = (Registry::default(), Stats::default());
+        let (registry, stats) = (Registry::default(), Arc::default());
         let gathered = Gathered::default();
         Self { host, registry, stats, gathered, connections: AtomicU64::new(0) }
     }
@@ -88,6 +88,10 @@ impl<H: Host> Server<H> {
 
     pub(crate) fn gathered(&self) -> &Gathered {
         &self.gathered
+    }
+
+    pub(crate) fn shared_stats(&self) -> &Arc<Stats> {
+        &self.stats
     }
 
     /// Who runs it.

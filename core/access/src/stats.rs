@@ -33,6 +33,9 @@ pub struct Stats {
     denied: AtomicU64,
     handshakes: [AtomicU64; Handshake::ALL.len()],
     channels: [Channel; CHANNELS],
+    /// Of messages that came, and went, compressed: as they are, and on the wire.
+    zstd_in: [AtomicU64; 2],
+    zstd_out: [AtomicU64; 2],
     groups: Mutex<BTreeMap<Group, u64>>,
     closes: Mutex<BTreeMap<(&'static str, &'static str), u64>>,
 }
@@ -98,6 +101,19 @@ pub struct Totals {
     pub logins: u64,
     /// Credentials that were not.
     pub denied: u64,
+    /// Messages that came compressed.
+    pub zstd_in: Compressed,
+    /// Messages that were sent compressed.
+    pub zstd_out: Compressed,
+}
+
+/// Bytes of messages that were compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Compressed {
+    /// As they are.
+    pub plain: u64,
+    /// On the wire, beside what stands around them.
+    pub wire: u64,
 }
 
 macro_rules! counters {
@@ -137,6 +153,16 @@ impl Stats {
 
     pub(crate) fn count_handshake(&self, kind: Handshake) {
         self.handshakes[kind as usize].fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn count_zstd_in(&self, wire: usize, plain: usize) {
+        self.zstd_in[0].fetch_add(plain as u64, Relaxed);
+        self.zstd_in[1].fetch_add(wire as u64, Relaxed);
+    }
+
+    pub(crate) fn count_zstd_out(&self, plain: usize, wire: usize) {
+        self.zstd_out[0].fetch_add(plain as u64, Relaxed);
+        self.zstd_out[1].fetch_add(wire as u64, Relaxed);
     }
 
     pub(crate) fn count_open(&self, form: Form) {
@@ -187,6 +213,8 @@ impl Stats {
         let read = |counter: &AtomicU64| counter.load(Relaxed);
         let forms = Form::ALL.map(|form| self.form(form));
         let sum = |count: fn(&FormTotals) -> u64| forms.iter().map(count).sum();
+        let both =
+            |[plain, wire]: &[AtomicU64; 2]| Compressed { plain: read(plain), wire: read(wire) };
         Totals {
             open: sum(|own| own.open),
             opened: sum(|own| own.opened),
@@ -200,6 +228,8 @@ impl Stats {
             bytes_out: read(&self.bytes_out),
             logins: read(&self.logins),
             denied: read(&self.denied),
+            zstd_in: both(&self.zstd_in),
+            zstd_out: both(&self.zstd_out),
         }
     }
 

@@ -1,15 +1,18 @@
 //! How a client is made.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use paifang_mmtp::{
     greeting::{Auth, Field, Network, Settings},
     session, web,
 };
 
+#[cfg(feature = "zstd")]
+use crate::coding::DictionaryStore;
 use crate::{
     call::{Intercept, Interceptors, check_field},
     client::{Client, State},
+    coding::Coder,
     connect::{Connect, split_address},
     device::DeviceIdentity,
     error::Error,
@@ -23,7 +26,6 @@ use crate::{
 const MAX_ADDRESSES: usize = 16;
 
 /// Makes a [`Client`].
-#[derive(Debug)]
 pub struct ClientBuilder {
     options: Options,
     device_key: Option<DeviceIdentity>,
@@ -31,6 +33,10 @@ pub struct ClientBuilder {
     network: Option<Network>,
     foreground: Option<bool>,
     heartbeats: Table,
+    #[cfg(feature = "zstd")]
+    compression: bool,
+    #[cfg(feature = "zstd")]
+    store: Option<Arc<dyn DictionaryStore>>,
 }
 
 impl ClientBuilder {
@@ -68,7 +74,28 @@ impl ClientBuilder {
             network: None,
             foreground: None,
             heartbeats: Table::default(),
+            #[cfg(feature = "zstd")]
+            compression: true,
+            #[cfg(feature = "zstd")]
+            store: None,
         }
+    }
+
+    /// Whether compressed messages are taken and sent; true where nothing is said.
+    #[cfg(feature = "zstd")]
+    #[must_use]
+    pub fn compression(mut self, compression: bool) -> Self {
+        self.compression = compression;
+        self
+    }
+
+    /// Where dictionaries are kept. What the server names and is not there is fetched; without a store none is, and messages are compressed
+    /// without dictionaries.
+    #[cfg(feature = "zstd")]
+    #[must_use]
+    pub fn dictionaries(mut self, store: impl DictionaryStore) -> Self {
+        self.store = Some(Arc::new(store));
+        self
     }
 
     /// One more address to try, `host:port`; the best first.
@@ -213,18 +240,34 @@ impl ClientBuilder {
     /// # Errors
     /// When something that it was given is none: an address, a field, an app or device that is empty or too long.
     pub fn build(self, connect: impl Connect) -> Result<Client, Error> {
-        let Self { options, device_key, auth, network, foreground, heartbeats } = self;
+        #[cfg(feature = "zstd")]
+        let coder = Coder::new(self.compression, self.store.clone());
+        #[cfg(not(feature = "zstd"))]
+        let coder = Coder;
+        let Self { options, device_key, auth, network, foreground, heartbeats, .. } = self;
         check(&options)?;
         // The epoch of nobody is 0.
         let epoch = u32::from(auth.is_some());
         let memory = Memory::new(auth, epoch, network, foreground);
-        let shared =
-            Arc::new(Shared::new(options, Arc::new(connect), device_key, memory, heartbeats));
+        let shared = Arc::new(Shared::new(
+            options,
+            Arc::new(connect),
+            device_key,
+            memory,
+            heartbeats,
+            coder,
+        ));
         match shared.options.forms {
             Forms::Post => drop(shared.state.send_replace(State::Unconnected)),
             _ => keeper::start(shared.clone()),
         }
         Ok(Client::new(shared))
+    }
+}
+
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder").field("options", &self.options).finish_non_exhaustive()
     }
 }
 

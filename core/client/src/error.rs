@@ -44,8 +44,8 @@ pub enum Error {
     /// As many calls wait or are in flight as the client was built for.
     #[error("too many calls wait")]
     Busy,
-    /// The answer is encoded in a way that was not offered.
-    #[error("the answer is compressed, which was not offered")]
+    /// The answer is compressed and cannot be decompressed; the connection was ended for it.
+    #[error("the answer cannot be decompressed")]
     Encoded,
     /// The connection ended before a message was acknowledged: the server may have it or not.
     #[error("the connection ended before the message was acknowledged")]

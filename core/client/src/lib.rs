@@ -16,6 +16,7 @@
 mod builder;
 mod call;
 mod client;
+mod coding;
 pub mod connect;
 mod connection;
 mod device;
@@ -29,16 +30,24 @@ mod shared;
 pub mod simnet;
 #[cfg(all(test, feature = "simnet"))]
 mod tests;
+#[cfg(feature = "prost")]
+mod typed;
 
 pub use builder::ClientBuilder;
 pub use call::{BodySender, Call, CallHead, Intercept, Response, ResponseBody, ResponseHead, body};
 pub use client::{Client, Connected, State, User};
+#[cfg(feature = "zstd")]
+pub use coding::{DictionaryDir, DictionaryStore};
 pub use connect::{Connect, Form};
 pub use device::{DeviceIdentity, KeyRejected, Sign};
 pub use error::Error;
 pub use forms::Forms;
 pub use messages::{Incoming, Messages};
+#[cfg(feature = "prost")]
+pub use typed::{Typed, TypedError};
 
+#[cfg(feature = "zstd")]
+pub use paifang_mmtp::compress::DictionaryId;
 /// What the specification calls things, for those who use the client.
 pub use paifang_mmtp::{
     code::{CancelCode, CloseCode},

@@ -23,6 +23,7 @@ use tokio::{
 use crate::{
     call::Interceptors,
     client::State,
+    coding::Coder,
     connect::Connect,
     connection::Connection,
     device::DeviceIdentity,
@@ -75,6 +76,7 @@ pub(crate) struct Shared {
     /// What the keeper must look at.
     pub(crate) changes: watch::Sender<Changes>,
     pub(crate) inboxes: Inboxes,
+    pub(crate) coder: Coder,
     heartbeats: Mutex<heartbeat::Table>,
     memory: Mutex<Memory>,
     calls: Arc<Semaphore>,
@@ -186,6 +188,7 @@ impl Shared {
         device_key: Option<DeviceIdentity>,
         memory: Memory,
         mut heartbeats: heartbeat::Table,
+        coder: Coder,
     ) -> Self {
         heartbeats.enter(memory.network.as_ref());
         Self {
@@ -195,6 +198,7 @@ impl Shared {
             state: watch::Sender::new(State::Connecting),
             changes: watch::Sender::new(Changes::default()),
             inboxes: Inboxes::default(),
+            coder,
             heartbeats: Mutex::new(heartbeats),
             memory: Mutex::new(memory),
             calls: Arc::new(Semaphore::new(options.calls)),

@@ -205,6 +205,7 @@ fn whole(snapshot: &Snapshot, id: &str) -> Value {
     put("state", json(&api.state));
     put("upstream", json(&api.upstream));
     put("early_data", json(&api.early_data));
+    put("compress", json(&api.compress));
     for setting in api.settings {
         put(&setting.name, setting.value);
     }

@@ -6,10 +6,11 @@
 //!
 //! [`frame`] turns bytes into frames and back, [`tlv`] reads what they carry,
 //! [`greeting`] what connections begin and end with, and
-//! [`session`] is the machine. [`compress`] makes messages shorter, [`web`] has what MMTP within HTTP needs.
+//! [`session`] is the machine. `compress`, which is a feature, makes messages shorter, [`web`] has what MMTP within HTTP needs.
 #![forbid(unsafe_code)]
 
 pub mod code;
+#[cfg(feature = "compress")]
 pub mod compress;
 pub mod frame;
 pub mod greeting;

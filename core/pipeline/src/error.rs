@@ -79,6 +79,8 @@ rows! {
     TOO_MANY_CALLS = 1102, TOO_MANY_REQUESTS, "too_many_calls", "Too many calls are in flight on this connection.";
     /// No API has this operation.
     NO_OPERATION = 1103, NOT_FOUND, "no_operation", "No API has this operation.";
+    /// Over MMTP: no dictionary that clients may fetch has the identity that `mmtp.dictionary` was called with.
+    NO_DICTIONARY = 1106, NOT_FOUND, "no_dictionary", "There is no such dictionary.";
     /// A POST at MMTP's path is not MMTP.
     MMTP_MEDIA_TYPE = 1110, UNSUPPORTED_MEDIA_TYPE, "mmtp_media_type", "The body is not MMTP.";
     /// A WebSocket handshake at MMTP's path is not one for MMTP.

@@ -78,6 +78,10 @@ pub trait Front: Send {
         head: ResponseHead,
     ) -> impl Future<Output = Result<(), FrontError>> + Send;
 
+    /// The answer to come holds secrets beside what others choose: it is not to be compressed, for its length would tell of them.
+    /// Called before the head is sent. Doors that compress nothing have nothing to do.
+    fn keep_length_secret(&mut self) {}
+
     /// Sends the final head. After a 101 `recv` and `send` carry the tunnel's bytes.
     fn send_head(
         &mut self,

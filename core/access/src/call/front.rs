@@ -19,7 +19,11 @@ use paifang_mmtp::{
 };
 use paifang_pipeline::{BodySize, Frame, Front, FrontError, Inbound, ResponseHead, error};
 
-use super::response;
+use super::{
+    Call,
+    coded::{self, Held},
+    response,
+};
 use crate::connection::Shared;
 
 /// What has come for a call and was not read; and who waits for it.
@@ -73,23 +77,44 @@ pub(crate) enum Progress {
 /// One call's door. See the module.
 #[derive(Debug)]
 pub struct CallFront {
-    shared: Arc<Shared>,
-    key: Key,
+    pub(super) shared: Arc<Shared>,
+    pub(super) key: Key,
     /// The body has ended, or there is none.
-    ended: bool,
+    pub(super) ended: bool,
     /// What the last piece cost, to be given back at the next.
     cost: u32,
     /// The content type of the request, which an answer need not repeat.
     content_type: Option<HeaderValue>,
-    progress: Progress,
+    pub(super) progress: Progress,
     head_only: bool,
+    /// The operation that was called.
+    pub(super) operation: Option<Arc<str>>,
+    /// The request, where it came compressed.
+    pub(super) body: Option<Frame>,
+    /// Bytes of it that are here.
+    pub(super) coded: usize,
+    /// An answer that is being collected.
+    pub(super) held: Option<Box<Held>>,
+    /// The answer is not to be compressed.
+    pub(super) secret: bool,
 }
 
 impl CallFront {
-    pub(crate) fn new(shared: Arc<Shared>, key: Key, ended: bool, headers: &HeaderMap) -> Self {
-        let content_type = headers.get(http::header::CONTENT_TYPE).cloned();
-        let progress = Progress::Due;
-        Self { shared, key, ended, cost: 0, content_type, progress, head_only: false }
+    pub(crate) fn new<T>(shared: Arc<Shared>, key: Key, ended: bool, call: &Call<T>) -> Self {
+        Self {
+            shared,
+            key,
+            ended,
+            cost: 0,
+            content_type: call.headers.get(http::header::CONTENT_TYPE).cloned(),
+            progress: Progress::Due,
+            head_only: false,
+            operation: coded::operation(&call.target),
+            body: None,
+            coded: 0,
+            held: None,
+            secret: false,
+        }
     }
 
     /// The call is a HEAD: its answer has no body.
@@ -106,17 +131,41 @@ impl CallFront {
         if self.progress == Progress::Due {
             let mut tlvs = Vec::new();
             TlvWriter(&mut tlvs).integer(kind::ERROR, u64::from(error));
-            self.respond(status, tlvs.into(), true);
+            let data = Bytes::new();
+            let tlvs = tlvs.into();
+            self.respond(NewResponse { status, tlvs, zstd: false, data, end: true });
         } else {
             self.break_off(CancelCode::DEADLINE);
         }
     }
 
-    fn respond(&mut self, status: u16, tlvs: Bytes, end: bool) -> bool {
-        let response = NewResponse { status, tlvs, zstd: false, data: Bytes::new(), end };
-        let sent = self.shared.lock().session.respond(self.key, response);
-        self.progress = if end { Progress::Complete } else { Progress::Body };
-        sent
+    /// Answers with these bytes of a whole.
+    pub(crate) fn answer(&mut self, data: Bytes) {
+        let tlvs = response::opaque(self.content_type.as_ref());
+        self.respond(NewResponse { status: 200, tlvs, zstd: false, data, end: true });
+    }
+
+    fn respond(&mut self, response: NewResponse) -> bool {
+        self.progress = if response.end { Progress::Complete } else { Progress::Body };
+        self.shared.lock().session.respond(self.key, response)
+    }
+
+    /// The answer begins, compressed or not: with which dictionary. `end` says that `data` is all of it.
+    pub(super) fn begin(
+        &mut self,
+        head: &ResponseHead,
+        (zstd, dictionary): (bool, Option<u32>),
+        data: Bytes,
+        end: bool,
+    ) -> Result<(), FrontError> {
+        let Some(tlvs) = response::block(head, self.content_type.as_ref(), dictionary) else {
+            let row = error::RESPONSE_TOO_LARGE;
+            self.refuse(row.status.as_u16(), u32::from(row.number));
+            return Err(FrontError::Gone("the head of its answer is too large".to_owned()));
+        };
+        let status = head.status.as_u16();
+        let sent = self.respond(NewResponse { status, tlvs, zstd, data, end });
+        if sent { Ok(()) } else { Err(Self::gone()) }
     }
 
     fn break_off(&mut self, code: CancelCode) {
@@ -124,6 +173,32 @@ impl CallFront {
             self.progress = Progress::Broken;
             self.shared.lock().session.cancel(self.key, code);
         }
+    }
+
+    /// The next piece as it came.
+    pub(super) async fn recv_piece(&mut self) -> Result<Inbound, FrontError> {
+        let cost = std::mem::take(&mut self.cost);
+        if cost > 0 {
+            self.shared.lock().session.consumed(self.key.channel, cost);
+        }
+        let piece = poll_fn(|cx| {
+            let mut state = self.shared.lock();
+            let Some(inbox) = state.inbox(self.key) else { return Poll::Ready(None) };
+            match inbox.pieces.pop_front() {
+                Some(piece) => Poll::Ready(Some(piece)),
+                None if inbox.gone => Poll::Ready(None),
+                None => {
+                    inbox.wait(cx);
+                    Poll::Pending
+                }
+            }
+        })
+        .await;
+        let Some(Piece { data, end, tlvs, cost }) = piece else { return Ok(Inbound::Gone) };
+        self.cost = cost;
+        self.ended = end;
+        let trailers = if tlvs.is_empty() { None } else { Some(trailers(&tlvs)?) };
+        Ok(Inbound::Frame(Frame { data, end, trailers }))
     }
 
     /// Waits until there is room to send.
@@ -154,32 +229,15 @@ impl Front for CallFront {
     }
 
     async fn recv(&mut self) -> Result<Inbound, FrontError> {
+        if let Some(frame) = self.body.take() {
+            self.ended = true;
+            return Ok(Inbound::Frame(frame));
+        }
         if self.ended {
             self.closed().await;
             return Ok(Inbound::Gone);
         }
-        let cost = std::mem::take(&mut self.cost);
-        if cost > 0 {
-            self.shared.lock().session.consumed(self.key.channel, cost);
-        }
-        let piece = poll_fn(|cx| {
-            let mut state = self.shared.lock();
-            let Some(inbox) = state.inbox(self.key) else { return Poll::Ready(None) };
-            match inbox.pieces.pop_front() {
-                Some(piece) => Poll::Ready(Some(piece)),
-                None if inbox.gone => Poll::Ready(None),
-                None => {
-                    inbox.wait(cx);
-                    Poll::Pending
-                }
-            }
-        })
-        .await;
-        let Some(Piece { data, end, tlvs, cost }) = piece else { return Ok(Inbound::Gone) };
-        self.cost = cost;
-        self.ended = end;
-        let trailers = if tlvs.is_empty() { None } else { Some(trailers(&tlvs)?) };
-        Ok(Inbound::Frame(Frame { data, end, trailers }))
+        self.recv_piece().await
     }
 
     async fn closed(&mut self) {
@@ -210,18 +268,23 @@ impl Front for CallFront {
             || size == BodySize::Empty
             || size == BodySize::Exact(0)
             || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        let Some(tlvs) = response::block(&head, self.content_type.as_ref()) else {
-            let row = error::RESPONSE_TOO_LARGE;
-            self.refuse(row.status.as_u16(), u32::from(row.number));
-            return Err(FrontError::Gone("the head of its answer is too large".to_owned()));
-        };
-        if self.respond(status.as_u16(), tlvs, bodyless) { Ok(()) } else { Err(Self::gone()) }
+        self.release();
+        if bodyless {
+            return self.begin(&head, (false, None), Bytes::new(), true);
+        }
+        match self.keep(head, size) {
+            None => Ok(()),
+            Some(head) => self.begin(&head, (false, None), Bytes::new(), false),
+        }
     }
 
     async fn send(&mut self, frame: Frame) -> Result<(), FrontError> {
         if self.progress == Progress::Complete {
             // What an origin sends behind an answer without a body is not for the client.
             return Ok(());
+        }
+        if let Some(held) = self.held.take() {
+            return self.add(held, frame);
         }
         let Frame { data, end, trailers } = frame;
         let full = {
@@ -241,12 +304,20 @@ impl Front for CallFront {
     async fn abort(&mut self) {
         self.break_off(CancelCode::BROKEN);
     }
+
+    fn keep_length_secret(&mut self) {
+        self.secret = true;
+    }
 }
 
 impl Drop for CallFront {
     /// Also after a panic the client learns that its answer is not whole; and what was not read of its request is given back.
     fn drop(&mut self) {
         self.break_off(CancelCode::BROKEN);
+        self.release();
+        if let Some(held) = self.held.take() {
+            self.forget(&held);
+        }
         let mut state = self.shared.lock();
         state.session.discard(self.key);
         state.session.consumed(self.key.channel, self.cost);

@@ -1,5 +1,6 @@
 //! Calls: from a REQUEST to what the pipeline serves.
 
+mod coded;
 mod front;
 mod response;
 
@@ -16,7 +17,7 @@ use paifang_mmtp::{
 
 use tokio::time::Instant;
 
-use crate::{Client, User};
+use crate::{Client, User, encoding::number};
 
 /// One call.
 #[derive(Debug)]
@@ -37,6 +38,8 @@ pub struct Call<T> {
     pub deadline: Option<Instant>,
     /// The length of its body, where all of it is there already.
     pub length: Option<usize>,
+    /// Its body is compressed: with the dictionary of this number, or none.
+    pub(crate) coded: Option<Option<u32>>,
 }
 
 /// What a call is for.
@@ -107,7 +110,8 @@ impl<T> Call<T> {
         let (attempt, deadline) = (request.attempt, request.deadline_ms.map(left));
         let user = client.user();
         let length = (request.end && !request.zstd).then_some(request.data.len());
-        Ok(Self { client, user, target, headers, id, attempt, deadline, length })
+        let coded = if request.zstd { Some(number(request.tlvs())?) } else { None };
+        Ok(Self { client, user, target, headers, id, attempt, deadline, length, coded })
     }
 }
 

@@ -10,8 +10,13 @@ fn is_left_out(name: &HeaderName) -> bool {
     matches!(name.as_str(), "date" | "server" | "alt-svc") || super::is_forbidden(name)
 }
 
-/// The block of an answer; `None` when it is too large. `asked` is the request's content type.
-pub(super) fn block(head: &ResponseHead, asked: Option<&HeaderValue>) -> Option<Bytes> {
+/// The block of an answer; `None` when it is too large. `asked` is the request's content type, `dictionary` the number of the one that
+/// the answer is compressed with.
+pub(super) fn block(
+    head: &ResponseHead,
+    asked: Option<&HeaderValue>,
+    dictionary: Option<u32>,
+) -> Option<Bytes> {
     let mut tlvs = Vec::new();
     let mut count = 0;
     let mut put = TlvWriter(&mut tlvs);
@@ -23,11 +28,26 @@ pub(super) fn block(head: &ResponseHead, asked: Option<&HeaderValue>) -> Option<
         put.pair(kind::FIELD, name.as_str().as_bytes(), value.as_bytes());
         count += 1;
     }
+    if let Some(number) = dictionary {
+        put.integer(kind::ENCODED_WITH, u64::from(number));
+        count += 1;
+    }
     if let Some(code) = head.extensions.get::<&'static ErrorCode>() {
         put.integer(kind::ERROR, u64::from(code.number));
         count += 1;
     }
     (tlvs.len() <= MAX_BLOCK && count <= MAX_COUNT).then(|| tlvs.into())
+}
+
+/// The block of an answer of bytes that mean something to who asked alone.
+pub(super) fn opaque(asked: Option<&HeaderValue>) -> Bytes {
+    let mut tlvs = Vec::new();
+    let own = HeaderValue::from_static("application/octet-stream");
+    if asked != Some(&own) {
+        let mut put = TlvWriter(&mut tlvs);
+        put.pair(kind::FIELD, CONTENT_TYPE.as_str().as_bytes(), own.as_bytes());
+    }
+    tlvs.into()
 }
 
 /// Trailers as a block; empty when there are none, or too large ones.

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     Admission, Client, Denied, Host, User,
+    encoding::Codec,
     resume::{Grant, Held},
 };
 
@@ -25,6 +26,7 @@ pub(super) enum Decided<T> {
         hello: Box<Hello>,
         welcome: Box<Welcome>,
         settled: Option<Settled>,
+        codec: Option<Codec>,
     },
     /// It is not; whether for its credential.
     Refused { closing: Box<Closing>, denied: bool },
@@ -45,10 +47,11 @@ pub(super) async fn hello<H: Host>(
             Ok(admission) => admission,
             Err(closing) => return Decided::Refused { closing, denied: false },
         };
-        let Admission { mut welcome, permit } = admission;
+        let Admission { mut welcome, permit, encoding } = admission;
         let server_name = host.server_name(&transport);
         let client = Client::new(transport.clone(), connection, &hello, server_name, permit);
         let client = Arc::new(client);
+        let codec = encoding.map(|encoding| encoding.greet(&hello, &mut welcome));
         if let Some(auth) = &hello.auth {
             match host.authenticate(&client, auth).await {
                 Ok(user) => {
@@ -75,7 +78,7 @@ pub(super) async fn hello<H: Host>(
             }
             _ => None,
         };
-        Decided::Admitted { client, hello, welcome: Box::new(welcome), settled }
+        Decided::Admitted { client, hello, welcome: Box::new(welcome), settled, codec }
     };
     match tokio::time::timeout(deadline, decision).await {
         Ok(decided) => decided,

@@ -53,7 +53,8 @@ pub(crate) async fn serve<H: Host, S: AsyncRead + AsyncWrite + Send + Unpin>(
 ) {
     let limits = form.limits(server.host().limits(&transport));
     let session = Session::server(limits.session, Default::default());
-    let shared = Arc::new(Shared::new(session));
+    let most_message = limits.session.settings.max_message as usize;
+    let shared = Arc::new(Shared::new(session, server.shared_stats().clone(), most_message));
     let mut driver = Driver {
         server,
         form,
@@ -210,6 +211,7 @@ impl<H: Host> Driver<'_, H> {
             Event::Message(message) => {
                 self.server.stats().count_messages_in(1);
                 let channel = message.key.channel;
+                let message = self.decoded(message)?;
                 let client = self.client.clone()?;
                 let user = client.user();
                 let headers = client.call_fields();
@@ -218,6 +220,9 @@ impl<H: Host> Driver<'_, H> {
                 return first.then_some(Job::Messages(client, channel));
             }
             Event::Update(update) => {
+                if let Some(codec) = &mut self.shared.lock().codec {
+                    codec.learn(&update.dictionaries);
+                }
                 self.updated(*update);
                 self.regroup();
             }
@@ -325,7 +330,8 @@ impl<H: Host> Driver<'_, H> {
         let Poll::Ready(decided) = deciding.as_mut().poll(cx) else { return false };
         self.deciding = None;
         match decided {
-            Decided::Admitted { client, hello, welcome, settled } => {
+            Decided::Admitted { client, hello, welcome, settled, codec } => {
+                self.shared.lock().codec = codec;
                 if self.admit(&client, &hello, *welcome) {
                     self.settle(&client, hello.resume, settled);
                 }

@@ -6,7 +6,7 @@ use futures::FutureExt;
 use paifang_mmtp::{code::CloseCode, greeting::Closing, session::Key};
 use paifang_pipeline::error;
 
-use super::{Shared, kept};
+use super::{Shared, dictionary, kept};
 use crate::{Call, CallFront, Client, Host, call::Target};
 
 /// A host answers a call by its deadline; one that has not done so soon after it is cut off.
@@ -54,17 +54,27 @@ pub(super) async fn work<H: Host>(host: Arc<H>, shared: Arc<Shared>, job: Job<H:
 async fn serve_call<H: Host>(
     host: &H,
     shared: Arc<Shared>,
-    call: Call<H::Transport>,
+    mut call: Call<H::Transport>,
     key: Key,
     ended: bool,
 ) {
     let connection = call.client.connection;
     let deadline = call.deadline;
-    let mut front = CallFront::new(shared, key, ended, &call.headers);
+    let mut front = CallFront::new(shared, key, ended, &call);
     if matches!(&call.target, Target::Path { method, .. } if &**method == "HEAD") {
         front.head_only();
     }
-    let serve = AssertUnwindSafe(host.serve(call, &mut front)).catch_unwind();
+    let serve = async {
+        if let Some(dictionary) = call.coded.take() {
+            let Some(length) = front.decode(dictionary).await else { return };
+            call.length = Some(length);
+        }
+        if dictionary::is_asked_for(&call.target) {
+            return dictionary::answer(&mut front).await;
+        }
+        host.serve(call, &mut front).await;
+    };
+    let serve = AssertUnwindSafe(serve).catch_unwind();
     let served = match deadline {
         None => Some(serve.await),
         Some(deadline) => tokio::time::timeout_at(deadline + GRACE, serve).await.ok(),

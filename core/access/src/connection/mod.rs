@@ -2,6 +2,8 @@
 
 mod beside;
 mod decide;
+mod decode;
+mod dictionary;
 mod drive;
 mod io;
 mod job;
@@ -23,7 +25,11 @@ use paifang_mmtp::{
 use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
-use crate::{Client, Connection, Delivery, call::Inbox};
+use crate::{
+    Client, Connection, Delivery, Stats,
+    call::Inbox,
+    encoding::{Codec, Forms},
+};
 use kept::Kept;
 
 /// The most messages of a channel, and bytes of all, that wait to be taken over.
@@ -34,6 +40,8 @@ const MESSAGE_BYTES: usize = 4 << 20;
 #[derive(Debug)]
 pub(crate) struct Shared {
     state: Mutex<State>,
+    /// Of the front.
+    pub(crate) stats: Arc<Stats>,
     /// The connection's task.
     pub(crate) task: AtomicWaker,
     /// Zero of the session's clock.
@@ -57,10 +65,18 @@ pub(crate) struct State {
     bytes: (u64, u64),
     /// What is kept for the device's next connection.
     kept: Option<Box<Kept>>,
+    /// What is compressed and how, once the client is admitted.
+    pub(crate) codec: Option<Codec>,
+    /// Bytes of compressed requests that are here.
+    pub(crate) coded: usize,
+    /// Bytes of answers that are being collected to be compressed.
+    pub(crate) held: usize,
+    /// The most bytes of a message that is handed on whole.
+    pub(crate) most_message: usize,
 }
 
 impl Shared {
-    pub(crate) fn new(session: Session) -> Self {
+    pub(crate) fn new(session: Session, stats: Arc<Stats>, most_message: usize) -> Self {
         let state = Mutex::new(State {
             session,
             inboxes: Vec::new(),
@@ -69,8 +85,12 @@ impl Shared {
             pushed: 0,
             bytes: (0, 0),
             kept: None,
+            codec: None,
+            coded: 0,
+            held: 0,
+            most_message,
         });
-        Self { state, task: AtomicWaker::new(), began: Instant::now() }
+        Self { state, stats, task: AtomicWaker::new(), began: Instant::now() }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
@@ -192,28 +212,33 @@ impl Handle {
         Self { shared, push_bytes }
     }
 
-    /// Sends a message.
-    pub(crate) fn push(&self, channel: u8, message: NewMessage) -> Result<Taken, NotSent> {
-        let taken = self.take(channel, message);
+    /// Sends a message, in the form that this connection takes.
+    pub(crate) fn push(&self, channel: u8, forms: &mut Forms<'_>) -> Result<Taken, NotSent> {
+        let taken = self.take(channel, forms);
         self.shared.task.wake();
         taken
     }
 
-    fn take(&self, channel: u8, message: NewMessage) -> Result<Taken, NotSent> {
+    fn take(&self, channel: u8, forms: &mut Forms<'_>) -> Result<Taken, NotSent> {
         let mut state = self.shared.lock();
-        let State { session, pushed, .. } = &mut *state;
+        let State { session, pushed, codec, .. } = &mut *state;
         if session.is_closed() {
             return Err(NotSent::Gone);
         }
         session.advance(self.shared.now());
+        let message = forms.of(codec.as_ref());
+        let (wire, zstd) = (message.data.len(), message.zstd);
         let mut dropped = 0;
-        let mut waits = *pushed + message.data.len();
+        let mut waits = *pushed + wire;
         if waits > self.push_bytes {
             dropped = self.make_room(session, &message)?;
-            waits = session.queued(None) + message.data.len();
+            waits = session.queued(None) + wire;
         }
         let key = session.message(channel, message).ok_or(NotSent::Channel)?;
         *pushed = waits;
+        if zstd {
+            self.shared.stats.count_zstd_out(forms.plain(), wire);
+        }
         Ok(Taken { key, dropped })
     }
 

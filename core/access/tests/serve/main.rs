@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod calls;
+mod compression;
 mod devices;
 mod ends;
 mod heartbeats;

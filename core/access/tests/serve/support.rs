@@ -12,7 +12,8 @@ use std::{
 use bytes::BytesMut;
 use http::{HeaderValue, Response, StatusCode};
 use paifang_access::{
-    Admission, Call, Client, Delivery, Denied, Drain, Host, Limits, Server, Target, Tokens, User,
+    Admission, Call, Client, Delivery, Denied, Drain, Encoding, Host, Limits, Server, Target,
+    Tokens, User,
 };
 use paifang_mmtp::{
     code::CloseCode,
@@ -44,6 +45,7 @@ pub(crate) struct Echo {
     pub(crate) tokens: Option<Arc<Tokens>>,
     /// Whether the handshake of connections is over; it is without.
     pub(crate) confirmed: Option<watch::Receiver<bool>>,
+    pub(crate) encoding: Option<Arc<Encoding>>,
 }
 
 impl Host for Echo {
@@ -56,7 +58,10 @@ impl Host for Echo {
     async fn admit(&self, _: &&'static str, _: &Hello) -> Result<Admission, Box<Closing>> {
         match &self.refuse {
             Some(closing) => Err(Box::new(closing.clone())),
-            None => Ok(Admission::default()),
+            None => {
+                let encoding = self.encoding.clone();
+                Ok(Admission { encoding, ..Admission::default() })
+            }
         }
     }
 
@@ -96,6 +101,36 @@ impl Host for Echo {
             "empty" => {
                 head.status = StatusCode::NO_CONTENT;
                 front.send_head(head, BodySize::Empty).await.unwrap();
+                return;
+            }
+            // A length that is known, and half of it; the other half when all may go on.
+            "halves" => {
+                let half: String =
+                    (0..3750).map(|index| format!("{:08x}", index * index)).collect();
+                let frame = |end| Frame { data: half.clone().into(), end, trailers: None };
+                front.send_head(head, BodySize::Exact(60_000)).await.unwrap();
+                front.send(frame(false)).await.unwrap();
+                self.go.notified().await;
+                front.send(frame(true)).await.unwrap();
+                return;
+            }
+            // The body back, of a length that is known.
+            "exact" | "secret" => {
+                let mut body = BytesMut::new();
+                while !front.body_ended() {
+                    let Ok(Inbound::Frame(frame)) = front.recv().await else { return };
+                    body.extend_from_slice(&frame.data);
+                }
+                if name.starts_with("secret") {
+                    front.keep_length_secret();
+                }
+                let size = BodySize::Exact(body.len() as u64);
+                front.send_head(head, size).await.unwrap();
+                let (first, rest) = body.split_at(body.len() / 2);
+                let frame =
+                    |part: &[u8], end| Frame { data: part.to_vec().into(), end, trailers: None };
+                front.send(frame(first, false)).await.unwrap();
+                front.send(frame(rest, true)).await.unwrap();
                 return;
             }
             _ => {}

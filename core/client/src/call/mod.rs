@@ -2,12 +2,16 @@
 
 mod answer;
 pub mod body;
+#[cfg(feature = "zstd")]
+mod dictionary;
 mod intercept;
 mod run;
 mod short;
 
 pub use answer::{Response, ResponseBody, ResponseHead};
 pub use body::BodySender;
+#[cfg(feature = "zstd")]
+pub(crate) use dictionary::dictionary;
 pub(crate) use intercept::Interceptors;
 pub use intercept::{CallHead, Intercept};
 
@@ -43,6 +47,22 @@ pub(crate) struct Prepared {
     pub(crate) query: Option<Box<str>>,
     pub(crate) fields: Vec<greeting::Field>,
     pub(crate) priority: u8,
+    /// The body goes as it is.
+    pub(crate) plain: bool,
+}
+
+impl Prepared {
+    fn new(called: Called) -> Self {
+        Self {
+            channel: 1,
+            called,
+            params: Vec::new(),
+            query: None,
+            fields: Vec::new(),
+            priority: 3,
+            plain: false,
+        }
+    }
 }
 
 /// A call to be made. Nothing happens before [`Call::send`] or [`Call::open`].
@@ -66,14 +86,7 @@ impl Call {
             }
             Called::Operation(_) => false,
         };
-        let prepared = Prepared {
-            channel: 1,
-            called,
-            params: Vec::new(),
-            query: None,
-            fields: Vec::new(),
-            priority: 3,
-        };
+        let prepared = Prepared::new(called);
         let deadline = client.shared().options.deadline;
         Self { client, prepared, body: Body::empty(), deadline, idempotent, limit: LIMIT }
     }
@@ -114,9 +127,22 @@ impl Call {
         self
     }
 
+    /// What it is given.
+    #[cfg(feature = "prost")]
+    pub(crate) fn time_left(&self) -> Duration {
+        self.deadline
+    }
+
     /// 0 goes first, 7 last, 3 is ordinary.
     pub fn priority(mut self, priority: u8) -> Self {
         self.prepared.priority = priority.min(7);
+        self
+    }
+
+    /// Whether the body may be compressed. Say false where it holds a secret beside what others choose: its length would tell of the
+    /// secret. Bodies that come in pieces, and those with a field `content-encoding`, never are.
+    pub fn compress(mut self, compress: bool) -> Self {
+        self.prepared.plain = !compress;
         self
     }
 
@@ -145,21 +171,8 @@ impl Call {
     /// When there is no answer. An answer that tells of a failure, of whatever status, is none.
     pub async fn send(self) -> Result<Response, Error> {
         let limit = self.limit;
-        let (head, mut body) = self.open().await?;
-        let mut first = body.chunk().await?.unwrap_or_default();
-        let mut joined = bytes::BytesMut::new();
-        loop {
-            if first.len() + joined.len() > limit {
-                return Err(Error::TooLarge(limit));
-            }
-            let Some(next) = body.chunk().await? else { break };
-            if joined.is_empty() {
-                joined.extend_from_slice(&std::mem::take(&mut first));
-            }
-            joined.extend_from_slice(&next);
-        }
-        let data = if joined.is_empty() { first } else { joined.freeze() };
-        Ok(Response::new(head, data, body.take_trailers()))
+        let (head, body) = self.open().await?;
+        collect(head, body, limit).await
     }
 
     /// Makes it, and waits for the beginning of the answer. Dropping the future, or the body before its end, cancels the call.
@@ -217,6 +230,28 @@ impl Call {
             _ => Ok(()),
         }
     }
+}
+
+/// The whole answer, of at most `limit` bytes.
+async fn collect(
+    head: ResponseHead,
+    mut body: ResponseBody,
+    limit: usize,
+) -> Result<Response, Error> {
+    let mut first = body.chunk().await?.unwrap_or_default();
+    let mut joined = bytes::BytesMut::new();
+    loop {
+        if first.len() + joined.len() > limit {
+            return Err(Error::TooLarge(limit));
+        }
+        let Some(next) = body.chunk().await? else { break };
+        if joined.is_empty() {
+            joined.extend_from_slice(&std::mem::take(&mut first));
+        }
+        joined.extend_from_slice(&next);
+    }
+    let data = if joined.is_empty() { first } else { joined.freeze() };
+    Ok(Response::new(head, data, body.take_trailers()))
 }
 
 /// Whether a field is one.

@@ -2,7 +2,7 @@
 
 use paifang_mmtp::{
     code::{CancelCode, CloseCode},
-    greeting::Closing,
+    greeting::{Closing, Update},
     session::{CallId, Key, NewRequest, Operation, Refusal},
 };
 use tokio::time::Instant;
@@ -21,6 +21,7 @@ impl Driver {
             Command::Cancel { ticket, code } => self.cancel(ticket, code),
             Command::Consumed { channel, cost } => self.session.consumed(channel, cost),
             Command::Message { channel, message, taken } => {
+                let message = self.encoded(channel, message);
                 let key = self.session.message(channel, message);
                 if let (Some(key), Some(taken)) = (key, taken) {
                     self.deliveries.push_back((key, taken));
@@ -35,6 +36,10 @@ impl Driver {
             Command::Update(update) => {
                 self.session.update(&update);
                 self.set_heartbeat();
+            }
+            Command::Learnt => {
+                let dictionaries = self.agreed.renew();
+                self.session.update(&Update { dictionaries, ..Update::default() });
             }
             Command::Drain => self.draining = true,
             Command::Close => self.session.close(Closing::new(CloseCode::DONE)),
@@ -85,8 +90,15 @@ impl Driver {
             }
         };
         let Attempt { ticket, reply, flow, .. } = *attempt;
-        let ongoing =
-            Ongoing { ticket, reply: Some(reply), rest: None, flow, held: 0, before: self.emitted };
+        let ongoing = Ongoing {
+            ticket,
+            reply: Some(reply),
+            rest: None,
+            flow,
+            coded: None,
+            held: 0,
+            before: self.emitted,
+        };
         self.calls.insert(key, ongoing);
         self.tickets.insert(ticket, key);
         self.call_begun();
@@ -101,6 +113,11 @@ impl Driver {
             call.params.iter().map(|(name, value)| (&**name, &**value)).collect();
         let fields: Vec<(&str, &[u8])> =
             call.fields.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let encoded = self.encoded_body(attempt);
+        let (zstd, dictionary, data) = match encoded {
+            Some(encoded) => (true, encoded.dictionary, encoded.data),
+            None => (false, None, attempt.body.clone()),
+        };
         let key = self.session.request(NewRequest {
             channel: call.channel,
             operation: match &call.called {
@@ -114,9 +131,9 @@ impl Driver {
             priority: call.priority,
             call_id: first.map(CallId::as_bytes),
             attempt: attempt.number,
-            dictionary: None,
-            zstd: false,
-            data: attempt.body.clone(),
+            dictionary,
+            zstd,
+            data,
             end: attempt.end,
         })?;
         attempt.identity.get_or_init(|| CallId::of(&self.nonce, key));

@@ -25,10 +25,12 @@ use tokio::{
 
 use super::{
     Attempt, Chunk, Command, Head, Lost, Phase, Standing,
+    coded::Coded,
     short::{self, Short},
     silence::Silence,
 };
 use crate::{
+    coding::Agreed,
     connect::{Form, Wire},
     shared::Shared,
 };
@@ -70,6 +72,8 @@ pub(super) struct Driver {
     /// It closes once nothing is in flight.
     pub(super) draining: bool,
     pub(super) silence: Silence,
+    /// How messages are compressed, once WELCOME has said so.
+    pub(super) agreed: Agreed,
     began: Instant,
     timer: Pin<Box<Sleep>>,
     timer_at: Option<Millis>,
@@ -83,6 +87,8 @@ pub(super) struct Ongoing {
     /// Who takes what follows it.
     pub(super) rest: Option<mpsc::UnboundedSender<Result<Chunk, Lost>>>,
     pub(super) flow: Option<Arc<Semaphore>>,
+    /// A compressed answer that is not whole.
+    pub(super) coded: Option<Box<Coded>>,
     /// Permits that are given back when the session has room again.
     pub(super) held: usize,
     /// What the session had written in all before it.
@@ -133,6 +139,7 @@ impl Driver {
             shared: shared.clone(),
             draining: false,
             silence: Silence::new(began),
+            agreed: Agreed::default(),
             began,
             timer: Box::pin(tokio::time::sleep_until(began)),
             timer_at: None,

@@ -11,6 +11,7 @@ use super::{
     Chunk, Head, Lost, Phase,
     driver::{Driver, Ongoing},
 };
+use crate::coding::Agreed;
 
 impl Driver {
     /// Takes all events; says whether there were any.
@@ -29,6 +30,7 @@ impl Driver {
                 if self.short.is_none() {
                     self.shared.welcomed(self.serial, &welcome);
                 }
+                self.agreed = Agreed::begin(&welcome, &self.shared);
                 // The connection's time begins with HELLO.
                 self.silence.bounds = welcome.heartbeat;
                 self.connected();
@@ -44,7 +46,8 @@ impl Driver {
                 self.on_data(key, Chunk { data, end, trailers: tlvs, cost });
             }
             Event::Message(message) => {
-                self.shared.inboxes.push(self.serial, *message, self.own_commands.clone());
+                let Some(message) = self.decoded(*message) else { return };
+                self.shared.inboxes.push(self.serial, message, self.own_commands.clone());
             }
             Event::Acked(key) => {
                 let is_taken = |(own, _): &(Key, _)| {
@@ -112,9 +115,7 @@ impl Driver {
     fn on_response(&mut self, response: Response) {
         let key = response.key;
         if response.zstd {
-            self.session.consumed(key.channel, response.cost);
-            self.session.cancel(key, CancelCode::UNWANTED);
-            self.fail(key, &Lost::Encoded);
+            self.on_coded(response);
             return;
         }
         if response.end {
@@ -136,6 +137,11 @@ impl Driver {
 
     fn on_data(&mut self, key: Key, chunk: Chunk) {
         let (end, cost) = (chunk.end, chunk.cost);
+        if self.calls.get(&key).is_some_and(|ongoing| ongoing.coded.is_some()) {
+            self.session.consumed(key.channel, cost);
+            self.on_coded_data(key, chunk);
+            return;
+        }
         let rest = self.calls.get(&key).and_then(|ongoing| ongoing.rest.as_ref());
         if rest.is_none_or(|rest| rest.send(Ok(chunk)).is_err()) {
             self.session.consumed(key.channel, cost);
@@ -145,13 +151,13 @@ impl Driver {
         }
     }
 
-    fn end(&mut self, key: Key) -> Option<Ongoing> {
+    pub(super) fn end(&mut self, key: Key) -> Option<Ongoing> {
         let ongoing = self.calls.remove(&key)?;
         self.tickets.remove(&ongoing.ticket);
         Some(ongoing)
     }
 
-    fn fail(&mut self, key: Key, lost: &Lost) {
+    pub(super) fn fail(&mut self, key: Key, lost: &Lost) {
         let Some(mut ongoing) = self.end(key) else { return };
         // Who has gone does not care.
         if let Some(reply) = ongoing.reply.take() {

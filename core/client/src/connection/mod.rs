@@ -1,6 +1,7 @@
 //! One connection: the handle to the task that drives it.
 
 mod answers;
+mod coded;
 mod commands;
 mod driver;
 mod events;
@@ -73,7 +74,7 @@ pub(crate) enum Lost {
     Cancelled(CancelCode),
     /// It cannot be made at all.
     Invalid(String),
-    /// Its answer is encoded in a way that was not offered.
+    /// Its answer cannot be decompressed.
     Encoded,
 }
 
@@ -120,6 +121,9 @@ pub(crate) enum Command {
         reply: oneshot::Sender<UserResult>,
     },
     Update(Box<Update>),
+    /// The client holds dictionaries that it did not hold before.
+    #[cfg_attr(not(feature = "zstd"), allow(dead_code))]
+    Learnt,
     /// Takes no new calls and closes once nothing is in flight.
     Drain,
     /// Closes now.

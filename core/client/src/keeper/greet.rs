@@ -43,7 +43,7 @@ fn hello_of(shared: &Arc<Shared>) -> Option<Hello> {
     let options = &shared.options;
     let memory = shared.memory();
     Some(Hello {
-        features: TAKES_PUSH,
+        features: TAKES_PUSH | shared.coder.features(),
         app: options.app.clone(),
         app_version: options.app_version.clone(),
         device: options.device.clone(),
@@ -52,6 +52,7 @@ fn hello_of(shared: &Arc<Shared>) -> Option<Hello> {
         network: memory.network.clone(),
         auth: memory.auth.clone(),
         authority: options.authority.clone(),
+        dictionaries: shared.coder.identities(),
         cursors: memory.cursors.iter().map(|(channel, own)| (*channel, own.clone())).collect(),
         foreground: memory.foreground,
         fields: options.fields.clone(),

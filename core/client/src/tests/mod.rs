@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod calls;
+#[cfg(feature = "zstd")]
+mod coding;
 mod coming_back;
 mod heartbeats;
 mod messages;

@@ -6,6 +6,7 @@ mod apis;
 mod balance;
 mod cache;
 mod chains;
+mod compression;
 mod edge;
 mod mmtp;
 mod plans;
@@ -34,6 +35,7 @@ pub fn check(config: &Config, problems: &mut Problems) {
     apis::check(config, problems);
     cache::check(config, problems);
     mmtp::check(config, problems);
+    compression::check(config, problems);
     plans::check(config, problems);
 }
 

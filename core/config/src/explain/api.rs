@@ -29,6 +29,7 @@ pub fn api(snapshot: &Snapshot, id: &str) -> Option<ApiExplained> {
         operation: model.operation.as_ref().map(ToString::to_string),
         upstream: model.upstream.as_ref().map(ToString::to_string),
         early_data: model.early_data,
+        compress: model.compress,
         settings: settings(snapshot, model),
         steps: steps(snapshot, id, &model.handlers, model.state == ApiState::Offline),
     })
@@ -43,6 +44,7 @@ fn fallback(snapshot: &Snapshot) -> ApiExplained {
         operation: None,
         upstream: None,
         early_data: false,
+        compress: true,
         settings: Vec::new(),
         steps: steps(snapshot, Snapshot::FALLBACK, &Steps::default(), false),
     }

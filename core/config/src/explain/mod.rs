@@ -38,6 +38,8 @@ pub struct ApiExplained {
     pub upstream: Option<String>,
     /// Whether it takes calls that may have been replayed.
     pub early_data: bool,
+    /// Whether its answers over MMTP may be compressed.
+    pub compress: bool,
     /// Its limits, and where each comes from.
     pub settings: Vec<Setting>,
     /// Its steps, top to bottom; those that are not enabled too.

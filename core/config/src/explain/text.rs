@@ -27,6 +27,9 @@ impl Display for ApiExplained {
         if self.early_data {
             writeln!(f, "  {:<20} yes", "early_data")?;
         }
+        if !self.compress {
+            writeln!(f, "  {:<20} no", "compress")?;
+        }
         for setting in &self.settings {
             let from = setting.from.as_deref().unwrap_or("built in");
             writeln!(f, "  {:<20} {:<12} {from}", setting.name, flow(&setting.value))?;

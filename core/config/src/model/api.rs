@@ -48,6 +48,14 @@ pub struct Api {
     /// other APIs answer them with 425. Default false.
     #[serde(default)]
     pub early_data: bool,
+    /// Whether its answers over MMTP may be compressed. Say false where an answer holds a secret beside what others choose: its
+    /// length would tell of the secret. Default true.
+    #[serde(default = "yes")]
+    pub compress: bool,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// Whether an API takes calls.

@@ -6,7 +6,7 @@ use paifang_pipeline::units::{HumanDuration, Rate};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{HostPort, Id, Zones};
+use super::{Compression, HostPort, Id, MessageDictionary, Zones};
 use crate::yaml::Located;
 
 /// What holds for clients that speak MMTP, on all listeners that take them (`listeners[].mmtp`).
@@ -37,6 +37,11 @@ pub struct Mmtp {
     /// Where users are at home. All of them here without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zones: Option<Zones>,
+    /// Which messages are compressed.
+    pub compression: Compression,
+    /// What short messages are compressed with; the first that a client has, for the operation before the whole channel. At most 64.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub dictionaries: Vec<MessageDictionary>,
 }
 
 impl Default for Mmtp {
@@ -48,6 +53,8 @@ impl Default for Mmtp {
             limits: MmtpLimits::default(),
             one_per_device: true,
             path: "/.well-known/mmtp".to_owned().into(),
+            compression: Compression::default(),
+            dictionaries: Vec::new(),
             resume: Resume::default(),
             alternates: Vec::new().into(),
             zones: None,

@@ -15,7 +15,7 @@ use crate::{
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Uri, Version,
-    header::{AUTHORIZATION, CONTENT_LENGTH, HOST},
+    header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TE},
 };
 use paifang_access::{
     Admission, Call, Client, Delivery, Denied, Guard, Handshake, Host, Limits, Target, Tokens, User,
@@ -114,7 +114,9 @@ impl Host for AccessHost {
     async fn admit(&self, transport: &Transport, hello: &Hello) -> Result<Admission, Box<Closing>> {
         let address = transport.client_addr.ip();
         let permit = self.rules().door.enter(&hello.app, &hello.device, address)?;
-        Ok(Admission { permit: Some(permit), ..Admission::default() })
+        let messages = self.live.load().messages.clone();
+        let encoding = messages.map(|messages| messages.encoding.clone());
+        Ok(Admission { permit: Some(permit), encoding, ..Admission::default() })
     }
 
     async fn authenticate(
@@ -160,6 +162,10 @@ impl Host for AccessHost {
         let Call { client, user, target, mut headers, id, length, deadline, .. } = call;
         let elsewhere = self.elsewhere(user.as_ref());
         forward_id(&mut headers, &id);
+        if is_grpc(&headers) {
+            // gRPC servers ask for it, and trailers reach a client of MMTP.
+            headers.insert(TE, HeaderValue::from_static("trailers"));
+        }
         if let Some(length @ 1..) = length {
             headers.insert(CONTENT_LENGTH, length.into());
         }
@@ -252,6 +258,13 @@ fn target_of(method: &str, path: &str) -> Result<(Method, Uri), &'static ErrorCo
     }
     let uri = Uri::try_from(path).map_err(|_| error::BAD_PATH)?;
     Ok((method, uri))
+}
+
+/// Whether a call is one of gRPC, by its type.
+fn is_grpc(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    kind.strip_prefix(b"application/grpc")
+        .is_some_and(|rest| matches!(rest, [] | [b'+' | b';', ..]))
 }
 
 /// Says which attempts are one call, where the client has not said so itself.

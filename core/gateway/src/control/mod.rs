@@ -22,7 +22,7 @@ mod watch;
 
 pub(crate) use compare::Against;
 pub(crate) use controller::{Controller, Parts, Process};
-pub(crate) use link::is_absence;
+pub(crate) use link::{Messages, is_absence};
 pub(crate) use mmtp::AskedConnections;
 pub(crate) use plans::{Caller, Order, Switch};
 pub(crate) use recall::recall;

@@ -270,6 +270,9 @@ impl Dispatcher {
                 }
             }
         }
+        if matches!(&found.0, Target::Api(api) if api.secret) {
+            front.keep_length_secret();
+        }
         self.run(incoming, asked, found, front, after).await
     }
 

@@ -3,6 +3,7 @@
 use super::OperationForm;
 use crate::{
     cache::ApiCache,
+    control::Messages,
     front::HttpLimits,
     outbound::Outbound,
     traces::Tracer,
@@ -37,7 +38,9 @@ pub(crate) struct Serving {
     pub(crate) mmtp: Option<MmtpPath>,
     /// Makes spans of its calls, where the config has traces.
     pub(crate) tracer: Option<Arc<Tracer>>,
-    /// Of all certificates and keys.
+    /// How messages of MMTP are compressed, where they are.
+    pub(crate) messages: Option<Arc<Messages>>,
+    /// Of all certificates, keys and dictionaries.
     pub(crate) pems: Digest,
 }
 
@@ -78,6 +81,8 @@ pub(crate) struct ServingApi {
     pub(crate) offline: bool,
     /// It takes calls that may be recordings of earlier ones: early data.
     pub(crate) early_data: bool,
+    /// Its answers are not to be compressed.
+    pub(crate) secret: bool,
     /// Ends its calls, once a later release has replaced it.
     pub(crate) recall: Recall,
 }

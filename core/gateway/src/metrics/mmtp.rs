@@ -86,6 +86,16 @@ impl Collector for Mmtp {
             });
             counters(&mut encoder, name, help, rows)?;
         }
+        let both = [("in", totals.zstd_in), ("out", totals.zstd_out)];
+        counters(
+            &mut encoder,
+            "paifang_mmtp_compressed_bytes",
+            "Bytes of messages that came and went compressed: as they are (plain), and on the wire.",
+            both.iter().flat_map(|(direction, bytes)| {
+                [("plain", bytes.plain), ("wire", bytes.wire)]
+                    .map(|(form, count)| (vec![("direction", *direction), ("form", form)], count))
+            }),
+        )?;
         let groups = stats.groups();
         gauges(
             &mut encoder,

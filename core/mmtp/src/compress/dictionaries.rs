@@ -72,6 +72,12 @@ impl Known {
     /// None.
     pub const NONE: Self = Self(0);
 
+    /// These, and those.
+    #[must_use]
+    pub const fn and(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(self) -> bool {

@@ -18,6 +18,7 @@ mod decompressor;
 mod dictionaries;
 mod dictionary;
 mod frame;
+mod numbered;
 mod pool;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ pub use decompressor::Decompressor;
 pub use dictionaries::{Choice, Dictionaries, Known, MAX_DICTIONARIES, Pattern, Rules, RulesError};
 pub use dictionary::{Dictionary, DictionaryError, DictionaryId, MAX_DICTIONARY};
 pub use frame::{FREE_GROWTH, MAX_RATIO, MAX_WINDOW, allowed};
+pub use numbered::{Encoded, Numbered, Plain};
 
 /// Why bytes of a peer are no compressed message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +37,9 @@ pub enum CompressError {
     /// The dictionary that the message names is not in the set.
     #[error("dictionary {0} is not known here")]
     UnknownDictionary(DictionaryId),
+    /// No dictionary has the number that the message names.
+    #[error("no dictionary has the number {0} here")]
+    UnknownNumber(u32),
     /// The bytes end before the frame does.
     #[error("the compressed message is cut short")]
     Truncated,

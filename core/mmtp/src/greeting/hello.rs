@@ -308,7 +308,7 @@ pub(super) fn put_text<B: BufMut>(put: &mut TlvWriter<'_, B>, kind: u32, text: &
     }
 }
 
-fn identities(value: &[u8]) -> Result<Vec<[u8; 16]>, Malformed> {
+pub(super) fn identities(value: &[u8]) -> Result<Vec<[u8; 16]>, Malformed> {
     let mut reader = Reader::new(value);
     let mut found = Vec::new();
     while !reader.is_empty() {

@@ -83,6 +83,7 @@ fn greetings_round_trip() {
 fn changes_round_trip() {
     let update = Update {
         network: Some(Network { kind: NetworkKind::Wifi, carrier: "".into() }),
+        dictionaries: vec![[3; 16], [4; 16]],
         cursors: vec![(2, [1, 2].into()), (8, [].into())],
         foreground: Some(false),
         learnt: Some(285),

@@ -2,7 +2,11 @@
 
 use bytes::BytesMut;
 
-use super::{MAX_REPEATS, MAX_TOKEN, Network, Settings, hello::cursor, named, push, sized};
+use super::{
+    MAX_REPEATS, MAX_TOKEN, Network, Settings,
+    hello::{cursor, identities},
+    named, push, sized,
+};
 use crate::{
     frame::{Frame, MAX_FRAME},
     reader::{Malformed, Reader, text},
@@ -255,6 +259,8 @@ pub struct Update {
     pub network: Option<Network>,
     /// Whether the app is in the foreground.
     pub foreground: Option<bool>,
+    /// Dictionaries that the client has got by now: identities, at most 64.
+    pub dictionaries: Vec<[u8; 16]>,
     /// The heartbeat's interval that the client has settled on in its network, in seconds.
     pub learnt: Option<u32>,
     /// Where each channel's component goes on, when the token of HELLO was looked at only after WELCOME.
@@ -279,6 +285,7 @@ impl Update {
         for (kind, value) in tlvs.iter() {
             match kind {
                 kind::NETWORK => update.network = Some(Network::decode(value)?),
+                kind::DICTIONARIES => update.dictionaries = identities(value)?,
                 kind::CURSOR => push(&mut update.cursors, cursor(value)?)?,
                 kind::STATE => update.foreground = Some(byte(value, "STATE")? == 1),
                 kind::LEARNT => update.learnt = Some(integer(value, "LEARNT")?),
@@ -299,6 +306,9 @@ impl Update {
         let mut put = TlvWriter(&mut tlvs);
         if let Some(network) = &self.network {
             put.bytes(kind::NETWORK, &network.encode());
+        }
+        if !self.dictionaries.is_empty() {
+            put.bytes(kind::DICTIONARIES, self.dictionaries.as_flattened());
         }
         for (channel, cursor) in &self.cursors {
             put.numbered(kind::CURSOR, u64::from(*channel), cursor);

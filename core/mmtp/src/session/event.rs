@@ -269,6 +269,14 @@ impl Response {
     }
 }
 
+impl Message {
+    /// The TLVs, to be looked at.
+    #[must_use]
+    pub fn tlvs(&self) -> Tlvs<'_> {
+        Tlvs::trusted(&self.tlvs)
+    }
+}
+
 /// A whole message.
 #[derive(Debug, PartialEq)]
 pub struct Message {

@@ -30,6 +30,8 @@ pub struct NewMessage {
     pub tlvs: Bytes,
     /// Whether `data` is compressed.
     pub zstd: bool,
+    /// Whether it is never to be compressed, for what it holds must not show in its length.
+    pub secret: bool,
     /// Whether [`Session::shed`] may drop it while it waits.
     pub droppable: bool,
     /// The bytes. They are not copied until they are written, so one message to many costs no memory for each.

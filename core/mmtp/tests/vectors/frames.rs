@@ -98,6 +98,7 @@ fn greetings() -> Vec<Named> {
     };
     let moved = Update {
         network: Some(Network { kind: NetworkKind::Wifi, carrier: "".into() }),
+        dictionaries: vec![[7; 16]],
         foreground: Some(false),
         learnt: Some(285),
         ..Update::default()

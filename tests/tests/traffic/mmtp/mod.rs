@@ -3,6 +3,7 @@
 mod admin;
 mod calls;
 mod command;
+mod compression;
 mod conversation;
 mod early;
 mod forms;
@@ -10,6 +11,7 @@ mod limits;
 mod python;
 mod resume;
 mod short;
+mod typed;
 mod users;
 mod websocket;
 mod zones;

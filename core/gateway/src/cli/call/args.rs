@@ -94,6 +94,12 @@ pub(in crate::cli) struct CallArguments {
     /// The path of MMTP within HTTP, for --form websocket and post.
     #[arg(long, value_name = "PATH", default_value = "/.well-known/mmtp")]
     pub(super) http_path: String,
+    /// A folder of dictionaries, of which the gateway is told; what it has besides is fetched into it.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "no_zstd")]
+    pub(super) dict: Option<PathBuf>,
+    /// Neither send nor take compressed messages.
+    #[arg(long)]
+    pub(super) no_zstd: bool,
     /// The operation may be done twice: it is called again where its outcome is unknown.
     #[arg(long)]
     pub(super) idempotent: bool,

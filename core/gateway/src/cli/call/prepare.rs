@@ -3,7 +3,7 @@
 use super::{CallArguments, args::Form, traced::Trace};
 use crate::cli::Failed;
 use paifang_client::{
-    Auth, ClientBuilder,
+    Auth, ClientBuilder, DictionaryDir,
     connect::{Tls, TlsBuilder},
 };
 use std::{fs, io::Read, time::Duration};
@@ -69,7 +69,13 @@ pub(super) fn prepare(
         .address(&arguments.mmtp)
         .forms(arguments.form.forms())
         .http_path(&arguments.http_path)
-        .field("user-agent", concat!("paifang-call/", env!("CARGO_PKG_VERSION")));
+        .field("user-agent", concat!("paifang-call/", env!("CARGO_PKG_VERSION")))
+        .compression(!arguments.no_zstd);
+    if let Some(folder) = &arguments.dict {
+        let store = DictionaryDir::new(folder);
+        let at = |why| wrong(format!("--dict {}: {why}", folder.display()));
+        builder = builder.dictionaries(store.map_err(at)?);
+    }
     if let Some(authority) = &arguments.authority {
         builder = builder.authority(authority);
     }

@@ -1,9 +1,12 @@
 //! Linking: from a compiled snapshot to what can serve it. Nothing here listens, connects or
 //! starts; everything that can be wrong is found, and told at its place in the config.
 
+mod compression;
 mod listeners;
 mod traces;
 mod upstreams;
+
+pub(crate) use compression::Messages;
 
 use super::level;
 use crate::{
@@ -78,6 +81,8 @@ fn link_noting(
     let (listeners, limits) = listeners::build(&mut linker, deps);
     let before = previous.and_then(|previous| previous.tracer.as_ref());
     let tracer = traces::build(&mut linker, before, deps);
+    let before = previous.and_then(|previous| previous.messages.as_ref());
+    let messages = compression::build(&mut linker, before);
     let level = &snapshot.config().log.level;
     if let Err(why) = level::check(level.value()) {
         linker.wrong(level.span(), why);
@@ -99,7 +104,12 @@ fn link_noting(
                 rules: config.cache.as_ref().map(|config| Rules::new(config, &served.api, cache)),
             });
             let template = config.matches.as_ref().and_then(|matches| traces::template(matches));
-            let of = Traits { offline: served.offline, early_data: served.early_data, template };
+            let of = Traits {
+                offline: served.offline,
+                early_data: served.early_data,
+                secret: !config.compress,
+                template,
+            };
             let known = (&before, &waiting);
             served_by(known, &served.api, (&upstreams, kept), of)
         })
@@ -117,6 +127,7 @@ fn link_noting(
         upstreams,
         tracer,
         mmtp: MmtpPath::of(snapshot.config()),
+        messages,
         outbound,
         paths: snapshot.path_policy(),
         limits,
@@ -135,6 +146,7 @@ type Before<'a> = HashMap<*const Api, &'a Arc<ServingApi>>;
 struct Traits {
     offline: bool,
     early_data: bool,
+    secret: bool,
     template: Option<Arc<str>>,
 }
 
@@ -150,7 +162,7 @@ fn served_by(
     // The snapshot was compiled against the same names, so that none is missing.
     let routes = || api.chain.routes().iter().filter_map(|name| upstreams.get(name));
     let known = before.get(&Arc::as_ptr(api)).filter(|known| {
-        (known.offline, known.early_data) == (of.offline, of.early_data)
+        (known.offline, known.early_data, known.secret) == (of.offline, of.early_data, of.secret)
             // Its rules are of the API's own config, which is as it was.
             && known.cache.is_some() == cache.is_some()
             && known.upstream.as_ref().map(Arc::as_ptr) == upstream.map(Arc::as_ptr)
@@ -166,6 +178,7 @@ fn served_by(
             template: of.template,
             offline: of.offline,
             early_data: of.early_data,
+            secret: of.secret,
             recall: Recall::new(waiting),
         }),
     }
@@ -176,7 +189,7 @@ struct Linker<'a> {
     snapshot: &'a Snapshot,
     files: &'a dyn FileSource,
     problems: Problems,
-    /// Of every certificate and key that was read, in order.
+    /// Of every certificate, key and dictionary that was read, in order.
     pems: Vec<Digest>,
     /// Takes those that are not there, where that is no error.
     absent: Option<&'a mut BTreeSet<String>>,
@@ -185,11 +198,16 @@ struct Linker<'a> {
 impl Linker<'_> {
     /// The bytes of a PEM file that the config names; a problem where it cannot be read.
     fn pem(&mut self, path: &Located<PathBuf>) -> Option<Vec<u8>> {
+        self.file(path, LARGEST_PEM, "is it a PEM file?")
+    }
+
+    /// The like of any file of at most `most` bytes; `doubt` is what a larger one lets ask.
+    fn file(&mut self, path: &Located<PathBuf>, most: u64, doubt: &str) -> Option<Vec<u8>> {
         let resolved = self.snapshot.resolve(path);
-        let read = self.files.read(&resolved, LARGEST_PEM);
+        let read = self.files.read(&resolved, most);
         let problem = match read {
-            Ok(bytes) if bytes.len() as u64 > LARGEST_PEM => {
-                format!("{} has more than 1 MiB; is it a PEM file?", resolved.display())
+            Ok(bytes) if bytes.len() as u64 > most => {
+                format!("{} has more than {} KiB; {doubt}", resolved.display(), most >> 10)
             }
             Ok(bytes) => {
                 self.pems.push(Digest::of_bytes(&bytes));

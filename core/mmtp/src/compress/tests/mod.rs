@@ -6,6 +6,7 @@ mod bombs;
 mod corpus;
 mod hostile;
 mod names;
+mod numbered;
 mod round;
 mod rules;
 

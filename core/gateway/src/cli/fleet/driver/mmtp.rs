@@ -62,6 +62,8 @@ pub(super) fn open(
         .deadline(plan.timeout)
         .dial_timeout(plan.timeout)
         .forms(Forms::Long)
+        // Each client would keep contexts of its own, a megabyte and a half.
+        .compression(false)
         .build(connect);
     let client = client.map_err(|error| told(&error))?;
     Ok(Box::new(Mmtp { client, operation: plan.operation.clone(), timeout: plan.timeout }))
