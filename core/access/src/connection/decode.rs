@@ -6,6 +6,13 @@ use super::drive::Driver;
 use crate::{Host, encoding::number};
 
 impl<H: Host> Driver<'_, H> {
+    /// The client has got these dictionaries too.
+    pub(super) fn learn(&self, dictionaries: &[[u8; 16]]) {
+        if let Some(codec) = &mut self.shared.lock().codec {
+            codec.learn(dictionaries);
+        }
+    }
+
     /// The message as it was; `None` where it is none, which ends the connection.
     pub(super) fn decoded(&self, mut message: Box<Message>) -> Option<Box<Message>> {
         if !message.zstd {

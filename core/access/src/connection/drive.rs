@@ -220,9 +220,7 @@ impl<H: Host> Driver<'_, H> {
                 return first.then_some(Job::Messages(client, channel));
             }
             Event::Update(update) => {
-                if let Some(codec) = &mut self.shared.lock().codec {
-                    codec.learn(&update.dictionaries);
-                }
+                self.learn(&update.dictionaries);
                 self.updated(*update);
                 self.regroup();
             }
