@@ -166,6 +166,7 @@ async fn wrong_words_are_told_before_anything_is_done() {
         (["--clients", "100001"], "100001"),
         (["--data", "@/nowhere/at/all"], "/nowhere/at/all"),
         (["--call", "orders.create"], "has no operations"),
+        (["--idempotent", "--cold"], "repeat nothing"),
     ] {
         let done = scene.fleet(&words).await;
         assert_eq!(done.code, 2, "{}", done.text);

@@ -44,18 +44,19 @@ impl ConnectionHandler for AccessFront {
         }
         let (said, told) = watch::channel(Drain::Running);
         let carrier = Arc::new(Carrier::long(info));
-        drain_of(self.0.serve(stream, carrier, told), drain, &said).await;
+        // Both boxed: a future has room for what it is given, and again for what it hands on. A connection lives for hours.
+        let served = Box::pin(self.0.serve(Box::new(stream), carrier, told));
+        drain_of(served, drain, &said).await;
     }
 }
 
 /// Serves a connection, and tells it by `said` what its listener's state means for it.
 async fn drain_of(
-    served: impl Future<Output = ()>,
+    mut served: impl Future<Output = ()> + Unpin,
     mut drain: watch::Receiver<DrainState>,
     said: &watch::Sender<Drain>,
 ) {
     said.send_replace(stage(*drain.borrow_and_update()));
-    let mut served = std::pin::pin!(served);
     loop {
         tokio::select! {
             biased;
@@ -86,5 +87,26 @@ fn stage(state: DrainState) -> Drain {
             let left = until.saturating_duration_since(Instant::now());
             Drain::Draining { spread: (left / 2).min(SPREAD) }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes of the future that a function gives.
+    fn size<A, B, C, D, F>(_: impl FnOnce(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn the_futures_of_a_connection_are_small() {
+        type Fronts = &'static AccessFront;
+        let outer = size(|front: Fronts, stream, info, drain| front.serve(stream, info, drain));
+        let inner = size(|front: Fronts, stream: Box<EdgeStream>, carrier, drain| {
+            front.0.serve(stream, carrier, drain)
+        });
+        println!("{outer} bytes around {inner}");
+        assert!(outer <= 1536 && inner <= 1536, "{outer} bytes around {inner}");
     }
 }

@@ -15,9 +15,9 @@ use tokio::{
     net::TcpStream,
 };
 
-const HOST: &str = "one.example";
+pub(super) const HOST: &str = "one.example";
 
-async fn running(pki: &Pki, upstream: &Recorder) -> Running {
+pub(super) async fn running(pki: &Pki, upstream: &Recorder) -> Running {
     let rest = "\
 apis:
   - { id: safe, operation: safe, upstream: main, early_data: true }

@@ -10,6 +10,7 @@ mod forms;
 mod limits;
 mod python;
 mod resume;
+mod sdk;
 mod short;
 mod typed;
 mod users;

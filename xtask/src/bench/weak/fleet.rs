@@ -90,7 +90,7 @@ pub(super) fn run(
     command.args(["--ramp", "1s", "--think", "200ms..800ms", "--timeout", "60s"]);
     command.args(["--duration", &format!("{seconds}s"), "--seed", &round.to_string()]);
     match case.protocol {
-        "mmtp" => command.args(["--call", "quotes.get"]),
+        "mmtp" => command.args(["--call", "quotes.get", "--idempotent"]),
         _ => command.args(["--path", "/v1/quotes"]),
     };
     command.args(["-H", "content-type: application/json"]);

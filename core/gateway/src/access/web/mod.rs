@@ -115,7 +115,7 @@ impl HttpDoors {
         let (stream, pieces) = pipe::pipe();
         let carrier = Arc::new(Carrier::within(incoming));
         let (said, told) = watch::channel(Drain::Running);
-        let served = self.access.serve_as(Form::WebSocket, stream, carrier, told);
+        let served = Box::pin(self.access.serve_as(Form::WebSocket, stream, carrier, told));
         let served = async {
             match drain {
                 Some(WatchDrain(drain)) => drain_of(served, drain, &said).await,

@@ -63,6 +63,9 @@ pub(super) struct CallArguments {
     /// The body; @FILE is what is in the file.
     #[arg(long, short = 'd', value_name = "TEXT|@FILE")]
     pub(super) data: Option<String>,
+    /// The call may be made twice: MMTP makes it again where its outcome is unknown, as its connection has ended.
+    #[arg(long)]
+    pub(super) idempotent: bool,
 }
 
 /// What the connections are.

@@ -25,6 +25,8 @@ pub(super) struct Plan {
     pub(super) request: Request<Bytes>,
     /// The operation that is called instead, over MMTP.
     pub(super) operation: Option<Arc<str>>,
+    /// Whether a call may be made twice.
+    pub(super) idempotent: bool,
     /// The host that calls are for.
     pub(super) authority: String,
     pub(super) reconnect_every: Option<Duration>,
@@ -61,6 +63,9 @@ impl Plan {
         if words.call.call.is_some() && words.protocol != Protocol::Mmtp {
             return Err(format!("--call: {} has no operations; name a --path", words.protocol));
         }
+        if words.call.idempotent && words.protocol != Protocol::Mmtp {
+            return Err(format!("--idempotent: clients of {} repeat nothing", words.protocol));
+        }
         let address = look_up(&authority, secure).await?;
         let sources = limits::sources(&line.source, words.clients, address);
         if sources.iter().any(|source| source.is_ipv4() != address.is_ipv4()) {
@@ -83,6 +88,7 @@ impl Plan {
             timeout: words.timeout.get(),
             request: request(&words.call, words.protocol, secure, &shown)?,
             operation: words.call.call.as_deref().map(Arc::from),
+            idempotent: words.call.idempotent,
             authority: shown.to_string(),
             reconnect_every: line.reconnect_every.map(|every| every.get()),
             calls_per_connection: line.calls_per_connection,

@@ -38,6 +38,7 @@ const APP: &str = "fleet";
 struct Mmtp {
     client: Client,
     operation: Option<Arc<str>>,
+    idempotent: bool,
     timeout: Duration,
 }
 
@@ -66,7 +67,12 @@ pub(super) fn open(
         .compression(false)
         .build(connect);
     let client = client.map_err(|error| told(&error))?;
-    Ok(Box::new(Mmtp { client, operation: plan.operation.clone(), timeout: plan.timeout }))
+    Ok(Box::new(Mmtp {
+        client,
+        operation: plan.operation.clone(),
+        idempotent: plan.idempotent,
+        timeout: plan.timeout,
+    }))
 }
 
 #[async_trait]
@@ -79,6 +85,9 @@ impl Session for Mmtp {
                 self.client.request(request.method().as_str(), path)
             }
         };
+        if self.idempotent {
+            call = call.idempotent(true);
+        }
         for (name, value) in request.headers() {
             call = call.field(name.as_str(), value.as_bytes());
         }
