@@ -220,7 +220,7 @@ impl super::Session {
     }
 
     /// Adds to a request, or to an answer. `trailers` are TLVs, FIELDs, and go with the end of an answer. True: the call is full, and
-    /// the driver waits for [`Event::Drained`] before it adds more. Nothing happens to a call that has ended. Trailers of more than
+    /// the driver waits for [`Event::Drained`](super::Event::Drained) before it adds more. Nothing happens to a call that has ended. Trailers of more than
     /// [`MAX_BLOCK`] bytes break it off.
     pub fn send(&mut self, key: Key, data: Bytes, end: bool, trailers: Bytes) -> bool {
         let full_bytes = self.config.full_bytes;
