@@ -1,24 +1,14 @@
 //! When something that keeps failing is left alone: `off`, or the rules.
 
-use std::borrow::Cow;
-use std::fmt;
-
 use paifang_pipeline::units::{HumanDuration, Percent};
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, Error, MapAccess, Visitor};
-use serde::{Deserialize, Serialize, Serializer};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
+use super::{Rules, Switch};
 use crate::yaml::Located;
 
-/// `off`, or rules with defaults.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Breaker {
-    /// Every call is tried.
-    Off,
-    /// Calls are refused while these say so.
-    On(BreakerRules),
-}
+/// When calls are refused; where it is off, every call is tried.
+pub type Breaker = Switch<BreakerRules>;
 
 /// When calls are refused, and how long.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -48,75 +38,6 @@ impl Default for BreakerRules {
     }
 }
 
-impl Breaker {
-    /// The rules, where it is on.
-    #[must_use]
-    pub const fn rules(&self) -> Option<&BreakerRules> {
-        match self {
-            Self::Off => None,
-            Self::On(rules) => Some(rules),
-        }
-    }
-}
-
-impl Default for Breaker {
-    fn default() -> Self {
-        Self::On(BreakerRules::default())
-    }
-}
-
-impl<'de> Deserialize<'de> for Breaker {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Breaker;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("`off` or a map with keys such as failures, calls, window")
-            }
-            fn visit_str<E: Error>(self, text: &str) -> Result<Breaker, E> {
-                match text {
-                    "off" => Ok(Breaker::Off),
-                    _ => Err(E::invalid_type(serde::de::Unexpected::Str(text), &self)),
-                }
-            }
-            /// Nothing is an empty map.
-            fn visit_unit<E: Error>(self) -> Result<Breaker, E> {
-                Ok(Breaker::default())
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Breaker, A::Error> {
-                BreakerRules::deserialize(MapAccessDeserializer::new(map)).map(Breaker::On)
-            }
-        }
-        from.deserialize_any(Reader)
-    }
-}
-
-impl Serialize for Breaker {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Off => to.serialize_str("off"),
-            Self::On(rules) => rules.serialize(to),
-        }
-    }
-}
-
-impl JsonSchema for Breaker {
-    fn inline_schema() -> bool {
-        true
-    }
-    fn schema_name() -> Cow<'static, str> {
-        "Breaker".into()
-    }
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        /// The word alone.
-        #[derive(JsonSchema)]
-        #[serde(rename_all = "snake_case")]
-        enum Off {
-            #[allow(dead_code)]
-            Off,
-        }
-        let (off, rules) =
-            (generator.subschema_for::<Off>(), generator.subschema_for::<BreakerRules>());
-        json_schema!({ "anyOf": [off, rules] })
-    }
+impl Rules for BreakerRules {
+    const KEYS: &'static str = "failures, calls, window";
 }

@@ -1,25 +1,16 @@
 //! Compressed messages of MMTP: `off`, or the rules, and the dictionaries.
 
-use std::borrow::Cow;
-use std::fmt;
 use std::path::PathBuf;
 
 use paifang_pipeline::units::ByteSize;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, Error, MapAccess, Visitor};
-use serde::{Deserialize, Serialize, Serializer};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
+use super::{Rules, Switch};
 use crate::yaml::Located;
 
-/// `off`, or rules with defaults.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Compression {
-    /// Nothing is compressed, and clients are told to compress nothing.
-    Off,
-    /// Messages are, where these say so.
-    On(CompressionRules),
-}
+/// Which messages are compressed; where it is off, clients are told to compress nothing.
+pub type Compression = Switch<CompressionRules>;
 
 /// Which messages to clients are compressed. Those of clients that take none never are.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -69,75 +60,6 @@ const fn yes() -> bool {
     true
 }
 
-impl Compression {
-    /// The rules, where it is on.
-    #[must_use]
-    pub const fn rules(&self) -> Option<&CompressionRules> {
-        match self {
-            Self::Off => None,
-            Self::On(rules) => Some(rules),
-        }
-    }
-}
-
-impl Default for Compression {
-    fn default() -> Self {
-        Self::On(CompressionRules::default())
-    }
-}
-
-impl<'de> Deserialize<'de> for Compression {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Compression;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("`off` or a map with keys such as min_size, max_size, level")
-            }
-            fn visit_str<E: Error>(self, text: &str) -> Result<Compression, E> {
-                match text {
-                    "off" => Ok(Compression::Off),
-                    _ => Err(E::invalid_type(serde::de::Unexpected::Str(text), &self)),
-                }
-            }
-            /// Nothing is an empty map.
-            fn visit_unit<E: Error>(self) -> Result<Compression, E> {
-                Ok(Compression::default())
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Compression, A::Error> {
-                CompressionRules::deserialize(MapAccessDeserializer::new(map)).map(Compression::On)
-            }
-        }
-        from.deserialize_any(Reader)
-    }
-}
-
-impl Serialize for Compression {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Off => to.serialize_str("off"),
-            Self::On(rules) => rules.serialize(to),
-        }
-    }
-}
-
-impl JsonSchema for Compression {
-    fn inline_schema() -> bool {
-        true
-    }
-    fn schema_name() -> Cow<'static, str> {
-        "Compression".into()
-    }
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        /// The word alone.
-        #[derive(JsonSchema)]
-        #[serde(rename_all = "snake_case")]
-        enum Off {
-            #[allow(dead_code)]
-            Off,
-        }
-        let (off, rules) =
-            (generator.subschema_for::<Off>(), generator.subschema_for::<CompressionRules>());
-        json_schema!({ "anyOf": [off, rules] })
-    }
+impl Rules for CompressionRules {
+    const KEYS: &'static str = "min_size, max_size, level";
 }

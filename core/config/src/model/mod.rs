@@ -24,6 +24,7 @@ mod retry;
 mod secret;
 mod step;
 mod store;
+mod switch;
 #[cfg(test)]
 mod tests;
 mod tracing;
@@ -58,6 +59,7 @@ pub use retry::{Retry, RetryBudget};
 pub use secret::SecretAt;
 pub use step::{OneStep, RESERVED, Step, StepBody, Steps};
 pub use store::{Redis, RedisTls, SharedStore};
+pub use switch::{Rules, Switch};
 pub use tracing::{CollectorUrl, Propagate, Tracing};
 pub use upstream::{
     Dns, Endpoint, Forward, GrpcCheck, HealthCheck, HostOf, Pool, Protocol, Upstream,
