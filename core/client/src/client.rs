@@ -170,37 +170,56 @@ impl Client {
     /// Sends a message that nobody acknowledges.
     ///
     /// # Errors
-    /// When there is no connection, or the channel carries no messages.
+    /// When there is no connection, the channel carries no messages, the message is larger than the server takes, or 4 MiB wait to be sent
+    /// ([`Error::Busy`]).
     pub fn message(&self, channel: u8, data: impl Into<Bytes>) -> Result<(), Error> {
-        let connection = self.for_messages(channel)?;
-        let message = NewMessage { data: data.into(), ..NewMessage::default() };
-        connection.tell(Command::Message { channel, message, taken: None });
+        let data = data.into();
+        let connection = self.for_messages(channel, data.len())?;
+        let room = self.shared().room_now(data.len()).ok_or(Error::Busy)?;
+        let message = NewMessage { data, held: Some(Arc::new(room)), ..NewMessage::default() };
+        connection.tell(Command::Message { channel, message: Box::new(message), taken: None });
         Ok(())
     }
 
     /// Sends a message and waits until the server has taken it over.
     ///
     /// # Errors
-    /// When there is no connection, the channel carries no messages, or the connection ended before: then the server may have it, and
-    /// sending it again is for the component whose message it is.
+    /// When there is no connection, the channel carries no messages, the message is larger than the server takes, 4 MiB wait to be sent all
+    /// the time ([`Error::Busy`]), or the connection ended, or the deadline of calls passed, before: then the server may have it, and sending
+    /// it again is for the component whose message it is.
     pub async fn deliver(&self, channel: u8, data: impl Into<Bytes>) -> Result<(), Error> {
-        let connection = self.for_messages(channel)?;
-        let message = NewMessage { data: data.into(), delivery: true, ..NewMessage::default() };
+        let (data, shared) = (data.into(), self.shared());
+        self.for_messages(channel, data.len())?;
+        let until = Instant::now() + shared.options.deadline;
+        let room = timeout_at(until, shared.room(data.len())).await;
+        let room = room.ok().flatten().ok_or(Error::Busy)?;
+        // Another one may be there now.
+        let connection = self.for_messages(channel, data.len())?;
+        let held = Some(Arc::new(room) as _);
+        let message = Box::new(NewMessage { data, delivery: true, held, ..NewMessage::default() });
         let (taken, acknowledged) = oneshot::channel();
         connection.tell(Command::Message { channel, message, taken: Some(taken) });
-        acknowledged.await.map_err(|_| Error::NotAcknowledged)
+        match timeout_at(until, acknowledged).await {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(Error::NotAcknowledged),
+        }
     }
 
-    fn for_messages(&self, channel: u8) -> Result<Connection, Error> {
+    /// The connection for a message of so many bytes.
+    fn for_messages(&self, channel: u8, bytes: usize) -> Result<Connection, Error> {
         if !is_message_channel(channel) {
             return Err(Error::Invalid(format!("channel {channel} carries no messages")));
         }
         let current = self.shared().current.borrow().clone();
-        let open = current.filter(|connection| connection.takes(false));
-        open.ok_or_else(|| {
+        let open = current.filter(Connection::takes_messages).ok_or_else(|| {
             let why = self.shared().why_not();
             Error::NotConnected(why.unwrap_or_else(|| "no connection".into()))
-        })
+        })?;
+        let most = open.max_message();
+        if bytes > most {
+            return Err(Error::Invalid(format!("a message of {bytes} bytes, of at most {most}")));
+        }
+        Ok(open)
     }
 
     /// Where a channel's component stands: HELLO of the next connections has it.

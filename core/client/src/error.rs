@@ -41,14 +41,14 @@ pub enum Error {
     /// Fields, parameters and names of the call are larger than a call's head may be, or not legal.
     #[error("the call cannot be sent: {0}")]
     Invalid(String),
-    /// As many calls wait or are in flight as the client was built for.
-    #[error("too many calls wait")]
+    /// As many calls wait or are in flight as the client was built for, or as many bytes of messages wait to be sent as may.
+    #[error("too much waits")]
     Busy,
     /// The answer is compressed and cannot be decompressed; the connection was ended for it.
     #[error("the answer cannot be decompressed")]
     Encoded,
-    /// The connection ended before a message was acknowledged: the server may have it or not.
-    #[error("the connection ended before the message was acknowledged")]
+    /// The connection ended, or the deadline passed, before a message was acknowledged: the server may have it or not.
+    #[error("the message was not acknowledged")]
     NotAcknowledged,
     /// The server refused a credential.
     #[error("the credential was refused with {status}: {detail}")]

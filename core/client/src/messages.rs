@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
@@ -12,12 +12,19 @@ use paifang_mmtp::{
 };
 use tokio::sync::{Notify, mpsc};
 
-use crate::{connection::Command, shared::Shared};
+use crate::{
+    connection::{Command, Owed},
+    shared::Shared,
+};
 
 type Commands = mpsc::WeakUnboundedSender<Command>;
 
-/// Plain messages that wait for an app that does not take them; the oldest goes first. Deliveries are bounded by the channel's credit.
-const WAITING: usize = 1024;
+/// Plain messages of one channel that wait for an app that does not take them; the oldest goes first.
+const MOST_PLAIN: usize = 1024;
+/// What waits of one channel, in messages of the largest size. Credit bounds it before, but for many small ones and such as were compressed.
+const MOST_LARGE: usize = 8;
+/// What a message that waits takes beside its bytes, about.
+const BESIDE: usize = 128;
 
 /// The messages of one channel. Two of them for the same channel share what comes.
 #[derive(Debug)]
@@ -38,7 +45,7 @@ pub struct Incoming {
     tlvs: Bytes,
     key: Key,
     serial: u64,
-    cost: u32,
+    owed: Option<Owed>,
     /// Nothing when the connection has ended.
     commands: Commands,
 }
@@ -47,21 +54,19 @@ impl Incoming {
     /// Says that this and every earlier delivery of its channel was taken over. Without a connection any more nothing happens: it will come
     /// again.
     pub fn acknowledge(&self) {
-        if self.delivery {
-            self.tell(Command::Acknowledge(self.key));
-        }
-    }
-
-    fn tell(&self, command: Command) {
-        if let Some(commands) = self.commands.upgrade() {
+        if let (true, Some(commands)) = (self.delivery, self.commands.upgrade()) {
             // A connection that has ended sends it again by itself.
-            let _ = commands.send(command);
+            let _ = commands.send(Command::Acknowledge(self.key));
         }
     }
 
     /// Fields that came with it.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &[u8])> {
         fields(Tlvs::trusted(&self.tlvs)).filter_map(Result::ok)
+    }
+
+    fn size(&self) -> usize {
+        self.data.len() + self.tlvs.len() + BESIDE
     }
 }
 
@@ -77,9 +82,8 @@ impl Messages {
             let arrived = self.inbox.arrived.notified();
             tokio::pin!(arrived);
             arrived.as_mut().enable();
-            if let Some(incoming) = self.inbox.pop() {
-                let (channel, cost) = (incoming.channel, incoming.cost);
-                incoming.tell(Command::Consumed { channel, cost });
+            if let Some(mut incoming) = self.inbox.lock().pop() {
+                incoming.owed = None;
                 return Some(incoming);
             }
             if self.shared.is_closed() {
@@ -93,24 +97,68 @@ impl Messages {
 /// What waits to be taken, of one channel.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
-    waiting: Mutex<VecDeque<Incoming>>,
+    waiting: Mutex<Waiting>,
     arrived: Notify,
 }
 
 impl Inbox {
-    fn pop(&self) -> Option<Incoming> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    queue: VecDeque<Incoming>,
+    /// How many of them are no deliveries.
+    plain: usize,
+    /// What they take, in bytes.
+    size: usize,
+    /// The newest connection that anything came from.
+    newest: u64,
+}
+
+impl Waiting {
+    fn pop(&mut self) -> Option<Incoming> {
+        self.queue.pop_front().inspect(|first| self.left(first))
     }
 
-    fn push(&self, incoming: Incoming) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        // A newer connection brings again what was delivered and not acknowledged.
-        waiting.retain(|own| !(own.delivery && own.serial < incoming.serial));
-        if waiting.len() >= WAITING {
-            waiting.pop_front();
+    /// One of them has left.
+    fn left(&mut self, one: &Incoming) {
+        self.plain -= usize::from(!one.delivery);
+        self.size -= one.size();
+    }
+
+    /// A newer connection brings again what was delivered and not acknowledged.
+    fn renew(&mut self, serial: u64) {
+        if serial > self.newest {
+            self.newest = serial;
+            let size = &mut self.size;
+            self.queue.retain(|own| {
+                let old = own.delivery && own.serial < serial;
+                *size -= if old { own.size() } else { 0 };
+                !old
+            });
         }
-        waiting.push_back(incoming);
-        self.arrived.notify_waiters();
+    }
+
+    /// Takes one in. False where so many deliveries wait that there is no room for another one: it cannot be left out, for an
+    /// acknowledgement of a later one would stand for it too.
+    fn push(&mut self, incoming: Incoming, most: usize) -> bool {
+        self.renew(incoming.serial);
+        let (size, plain) = (incoming.size(), usize::from(!incoming.delivery));
+        while self.plain > 0 && (self.size + size > most || self.plain + plain > MOST_PLAIN) {
+            let oldest = self.queue.iter().position(|own| !own.delivery);
+            let Some(gone) = oldest.and_then(|oldest| self.queue.remove(oldest)) else { break };
+            self.left(&gone);
+        }
+        let fits = self.queue.is_empty() || self.size + size <= most;
+        if fits {
+            self.plain += plain;
+            self.size += size;
+            self.queue.push_back(incoming);
+        }
+        fits || plain > 0
     }
 }
 
@@ -124,20 +172,23 @@ impl Inboxes {
         all.entry(channel).or_default().clone()
     }
 
-    /// Takes a message in.
-    pub(crate) fn push(&self, serial: u64, message: Message, commands: Commands) {
+    /// Takes a message in. False where more wait than are kept, and one of them would be lost.
+    pub(crate) fn push(
+        &self,
+        serial: u64,
+        message: Message,
+        commands: &Commands,
+        max_message: u32,
+    ) -> bool {
         let Message { key, delivery, tlvs, data, cost, .. } = message;
         let channel = key.channel;
-        self.get(channel).push(Incoming {
-            channel,
-            data,
-            delivery,
-            tlvs,
-            key,
-            serial,
-            cost,
-            commands,
-        });
+        let owed = Owed::new(channel, cost, commands);
+        let commands = commands.clone();
+        let incoming = Incoming { channel, data, delivery, tlvs, key, serial, owed, commands };
+        let inbox = self.get(channel);
+        let taken = inbox.lock().push(incoming, MOST_LARGE * max_message as usize);
+        inbox.arrived.notify_waiters();
+        taken
     }
 
     /// Wakes those who wait: nothing will come any more.

@@ -37,6 +37,19 @@ use crate::{
 /// Addresses that a server may name: more are not kept.
 const MAX_ALTERNATES: usize = 16;
 
+/// Bytes of messages that wait to be sent; one that is larger alone waits alone.
+const MOST_MESSAGES: u32 = 4 << 20;
+/// What a message takes beside its bytes, about.
+const BESIDE: u32 = 256;
+
+/// A message's place among those that wait to be sent.
+pub(crate) type Room = OwnedSemaphorePermit;
+
+fn room_of(bytes: usize) -> u32 {
+    let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+    bytes.saturating_add(BESIDE).min(MOST_MESSAGES)
+}
+
 /// What a client was built with. It does not change.
 #[derive(Debug)]
 pub(crate) struct Options {
@@ -80,6 +93,8 @@ pub(crate) struct Shared {
     heartbeats: Mutex<heartbeat::Table>,
     memory: Mutex<Memory>,
     calls: Arc<Semaphore>,
+    /// Room for messages that wait to be sent, in bytes.
+    messages: Arc<Semaphore>,
     /// Room for conversations of the short form.
     pub(crate) shorts: Arc<Semaphore>,
     serials: AtomicU64,
@@ -202,6 +217,7 @@ impl Shared {
             heartbeats: Mutex::new(heartbeats),
             memory: Mutex::new(memory),
             calls: Arc::new(Semaphore::new(options.calls)),
+            messages: Arc::new(Semaphore::new(MOST_MESSAGES as usize)),
             shorts: Arc::new(Semaphore::new(forms::AT_ONCE)),
             serials: AtomicU64::new(0),
             closed: AtomicBool::new(false),
@@ -232,6 +248,16 @@ impl Shared {
             return Err(Error::Closed);
         }
         self.calls.clone().try_acquire_owned().map_err(|_| Error::Busy)
+    }
+
+    /// Waits for room for a message of so many bytes. It is held until the message is sent.
+    pub(crate) async fn room(&self, bytes: usize) -> Option<Room> {
+        self.messages.clone().acquire_many_owned(room_of(bytes)).await.ok()
+    }
+
+    /// The same, where there is some now.
+    pub(crate) fn room_now(&self, bytes: usize) -> Option<Room> {
+        self.messages.clone().try_acquire_many_owned(room_of(bytes)).ok()
     }
 
     pub(crate) fn is_closed(&self) -> bool {

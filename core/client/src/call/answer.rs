@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::run::Live;
 use crate::{
-    connection::{Chunk, Head, Lost},
+    connection::{Chunk, Head, Lost, Owed},
     error::Error,
     shared::Admitted,
 };
@@ -125,8 +125,8 @@ impl Response {
 #[derive(Debug)]
 pub struct ResponseBody {
     live: Live,
-    /// Its beginning, which came with the head.
-    head: Option<Head>,
+    /// Its beginning, which came with the head, and what that costs.
+    first: (Bytes, Option<Owed>),
     rest: Option<tokio::sync::mpsc::UnboundedReceiver<Result<Chunk, Lost>>>,
     trailers: Bytes,
     deadline: Instant,
@@ -137,17 +137,17 @@ pub struct ResponseBody {
 impl ResponseBody {
     pub(super) fn new(
         mut live: Live,
-        mut head: Head,
+        head: Head,
         deadline: Instant,
         call_id: CallId,
         permit: Admitted,
     ) -> Self {
-        let rest = head.rest.take();
+        let Head { data, owed, rest, .. } = head;
         if rest.is_none() {
             live.done();
         }
         let trailers = Bytes::new();
-        Self { live, head: Some(head), rest, trailers, deadline, call_id, _permit: permit }
+        Self { live, first: (data, owed), rest, trailers, deadline, call_id, _permit: permit }
     }
 
     /// The next piece; `None` at the end.
@@ -155,11 +155,10 @@ impl ResponseBody {
     /// # Errors
     /// When the connection is lost, the server breaks off, or the deadline passes before the end.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
-        if let Some(head) = self.head.take() {
-            self.live.consumed(head.key.channel, head.cost);
-            if !head.data.is_empty() {
-                return Ok(Some(head.data));
-            }
+        let (first, owed) = std::mem::take(&mut self.first);
+        drop(owed);
+        if !first.is_empty() {
+            return Ok(Some(first));
         }
         loop {
             let Some(rest) = &mut self.rest else { return Ok(None) };
@@ -183,7 +182,7 @@ impl ResponseBody {
                 self.end();
                 self.trailers = chunk.trailers;
             }
-            self.live.consumed(self.live.channel(), chunk.cost);
+            drop(chunk.owed);
             if !chunk.data.is_empty() {
                 return Ok(Some(chunk.data));
             }

@@ -56,17 +56,12 @@ pub(super) struct Run {
 #[derive(Debug)]
 pub(super) struct Live {
     connection: Connection,
-    channel: u8,
     ticket: u64,
     reply: oneshot::Receiver<Result<Head, Lost>>,
     over: bool,
 }
 
 impl Live {
-    pub(super) fn channel(&self) -> u8 {
-        self.channel
-    }
-
     /// Nothing more is expected.
     pub(super) fn done(&mut self) {
         self.over = true;
@@ -75,13 +70,6 @@ impl Live {
     pub(super) fn cancel(&mut self, code: CancelCode) {
         if !std::mem::replace(&mut self.over, true) {
             self.connection.tell(Command::Cancel { ticket: self.ticket, code });
-        }
-    }
-
-    /// Data was taken, so more may come.
-    pub(super) fn consumed(&self, channel: u8, cost: u32) {
-        if cost > 0 {
-            self.connection.tell(Command::Consumed { channel, cost });
         }
     }
 }
@@ -251,9 +239,7 @@ impl Run {
         if let (Some(stream), Some(flow)) = (stream, flow) {
             tokio::spawn(body::pump(stream, connection.clone(), ticket, flow));
         }
-        let channel = self.call.channel;
-        let connection = connection.clone();
-        self.live.push(Live { connection, channel, ticket, reply, over: false });
+        self.live.push(Live { connection: connection.clone(), ticket, reply, over: false });
     }
 
     /// An attempt has no answer. Whether another may follow.

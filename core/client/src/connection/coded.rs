@@ -102,11 +102,11 @@ impl Driver {
             }
             Ok(data) => {
                 (response.zstd, response.data, response.end) = (false, data, trailers.is_empty());
-                let (head, rest) = Head::new(response);
+                let (head, rest) = Head::new(response, None);
                 if let Some(rest) = rest {
                     let data = Bytes::new();
                     // Who takes it is in `head`.
-                    let _ = rest.send(Ok(Chunk { data, end: true, trailers, cost: 0 }));
+                    let _ = rest.send(Ok(Chunk { data, end: true, trailers, owed: None }));
                 }
                 if let Some(reply) = self.end(key).and_then(|mut ongoing| ongoing.reply.take()) {
                     // Who has gone does not care.

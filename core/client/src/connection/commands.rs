@@ -21,7 +21,7 @@ impl Driver {
             Command::Cancel { ticket, code } => self.cancel(ticket, code),
             Command::Consumed { channel, cost } => self.session.consumed(channel, cost),
             Command::Message { channel, message, taken } => {
-                let message = self.encoded(channel, message);
+                let message = self.encoded(channel, *message);
                 let key = self.session.message(channel, message);
                 if let (Some(key), Some(taken)) = (key, taken) {
                     self.deliveries.push_back((key, taken));
@@ -89,16 +89,18 @@ impl Driver {
                 return true;
             }
         };
-        let Attempt { ticket, reply, flow, .. } = *attempt;
-        let ongoing = Ongoing {
+        let Attempt { ticket, body, reply, flow, .. } = *attempt;
+        let mut ongoing = Ongoing {
             ticket,
             reply: Some(reply),
             rest: None,
             flow,
             coded: None,
-            held: 0,
+            // What came of a body in pieces while it waited for its turn.
+            held: body.len(),
             before: self.emitted,
         };
+        ongoing.release();
         self.calls.insert(key, ongoing);
         self.tickets.insert(ticket, key);
         self.call_begun();

@@ -210,7 +210,8 @@ impl Driver {
             return self.end_answered();
         }
         let going = self.draining || self.standing.borrow().phase == Phase::Going;
-        let owes = !self.logins.is_empty() || !self.deliveries.is_empty();
+        let logins = self.logins.iter().any(|reply| !reply.is_closed());
+        let owes = logins || self.deliveries.iter().any(|(_, taken)| !taken.is_closed());
         if going && !owes && self.session.is_quiet() && self.calls.is_empty() {
             self.session.close(Closing::new(CloseCode::DONE));
         }

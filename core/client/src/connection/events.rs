@@ -3,12 +3,13 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use paifang_mmtp::{
-    code::CancelCode,
+    code::{CancelCode, CloseCode},
+    greeting::Closing,
     session::{Event, Key, Response},
 };
 
 use super::{
-    Chunk, Head, Lost, Phase,
+    Chunk, Head, Lost, Owed, Phase,
     driver::{Driver, Ongoing},
 };
 use crate::coding::Agreed;
@@ -43,11 +44,16 @@ impl Driver {
             }
             Event::Response(response) => self.on_response(*response),
             Event::Data { key, data, end, tlvs, cost } => {
-                self.on_data(key, Chunk { data, end, trailers: tlvs, cost });
+                let owed = Owed::new(key.channel, cost, &self.own_commands);
+                self.on_data(key, Chunk { data, end, trailers: tlvs, owed });
             }
             Event::Message(message) => {
                 let Some(message) = self.decoded(*message) else { return };
-                self.shared.inboxes.push(self.serial, message, self.own_commands.clone());
+                let most = self.shared.options.session.settings.max_message;
+                if !self.shared.inboxes.push(self.serial, message, &self.own_commands, most) {
+                    let why = "more deliveries than are kept wait to be taken";
+                    self.session.close(Closing::new(CloseCode::TOO_FAST).detail(why));
+                }
             }
             Event::Acked(key) => {
                 let is_taken = |(own, _): &(Key, _)| {
@@ -118,11 +124,14 @@ impl Driver {
             self.on_coded(response);
             return;
         }
-        if response.end {
+        let owed = if response.end {
             // A frame at most for each call in flight; no need to wake this task again for it.
             self.session.consumed(key.channel, response.cost);
-        }
-        let (head, rest) = Head::new(response);
+            None
+        } else {
+            Owed::new(key.channel, response.cost, &self.own_commands)
+        };
+        let (head, rest) = Head::new(response, owed);
         let end = rest.is_none();
         let Some(ongoing) = self.calls.get_mut(&key) else { return };
         ongoing.rest = rest;
@@ -136,15 +145,14 @@ impl Driver {
     }
 
     fn on_data(&mut self, key: Key, chunk: Chunk) {
-        let (end, cost) = (chunk.end, chunk.cost);
+        let end = chunk.end;
         if self.calls.get(&key).is_some_and(|ongoing| ongoing.coded.is_some()) {
-            self.session.consumed(key.channel, cost);
             self.on_coded_data(key, chunk);
             return;
         }
-        let rest = self.calls.get(&key).and_then(|ongoing| ongoing.rest.as_ref());
-        if rest.is_none_or(|rest| rest.send(Ok(chunk)).is_err()) {
-            self.session.consumed(key.channel, cost);
+        if let Some(rest) = self.calls.get(&key).and_then(|ongoing| ongoing.rest.as_ref()) {
+            // Who has gone cancels the call by himself.
+            let _ = rest.send(Ok(chunk));
         }
         if end {
             self.end(key);

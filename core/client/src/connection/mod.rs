@@ -33,7 +33,7 @@ use crate::{
     connect::{Dialed, EarlyData, Form, Timing},
     shared::Shared,
 };
-pub(crate) use answers::{Chunk, Head};
+pub(crate) use answers::{Chunk, Head, Owed};
 
 /// Where a connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +112,7 @@ pub(crate) enum Command {
     },
     Message {
         channel: u8,
-        message: NewMessage,
+        message: Box<NewMessage>,
         taken: Option<oneshot::Sender<()>>,
     },
     Acknowledge(Key),
@@ -234,6 +234,22 @@ impl Connection {
 
     pub(crate) fn phase(&self) -> Phase {
         self.0.standing.borrow().phase
+    }
+
+    /// Whether messages may be sent on it.
+    pub(crate) fn takes_messages(&self) -> bool {
+        match self.phase() {
+            Phase::Open | Phase::Suspect => true,
+            Phase::Greeting => self.0.sole,
+            Phase::Going | Phase::Closed => false,
+        }
+    }
+
+    /// The largest message that the server takes, in bytes.
+    pub(crate) fn max_message(&self) -> usize {
+        let standing = self.0.standing.borrow();
+        let said = standing.welcome.as_ref().map(|welcome| welcome.settings);
+        said.unwrap_or_default().max_message as usize
     }
 
     /// Whether a call may begin on it: one that does no harm when it is made again may do so before WELCOME has come, and any when

@@ -1,7 +1,10 @@
 //! Calls over one connection.
 
 use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
     sync::{Arc, Mutex},
+    task::Poll,
     time::Duration,
 };
 
@@ -228,4 +231,66 @@ async fn interceptors_see_each_call_and_its_outcome() {
             "a never the deadline has passed after the call was sent 100",
         ]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_nobody_reads_on_gives_its_credit_back() {
+    let (net, server) = network();
+    let client = connected(&net).await;
+    for dropped in 1..5 {
+        let (_, body) = client.call("large").body("3000000").open().await.unwrap();
+        // All that the channel's credit allows waits here.
+        tokio::time::sleep(ms(1000)).await;
+        drop(body);
+        until(|| server.cancelled().len() == dropped).await;
+        let answer = client.call("large").body("200000").deadline(ms(5000)).send().await;
+        assert_eq!(answer.map(|answer| answer.body().len()), Ok(200_000), "after {dropped}");
+    }
+    // One that its deadline ends, and one whose head has come and was not taken.
+    let call = client.call("large").body("3000000").deadline(ms(2000));
+    let (_, mut body) = call.open().await.unwrap();
+    tokio::time::sleep(ms(2500)).await;
+    while let Ok(Some(_)) = body.chunk().await {}
+    for _ in 0..20 {
+        let mut call = Box::pin(client.call("large").body("3000000").send());
+        assert!(polled_once(call.as_mut()).await.is_none());
+        tokio::time::sleep(ms(500)).await;
+    }
+    let answer = client.call("large").body("200000").deadline(ms(5000)).send().await;
+    assert_eq!(answer.map(|answer| answer.body().len()), Ok(200_000));
+}
+
+/// Polls a future once.
+async fn polled_once<F: Future>(future: Pin<&mut F>) -> Option<F::Output> {
+    let mut future = Some(future);
+    poll_fn(|cx| match future.take().map(|future| future.poll(cx)) {
+        Some(Poll::Ready(output)) => Poll::Ready(Some(output)),
+        _ => Poll::Ready(None),
+    })
+    .await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_in_pieces_that_waited_for_its_turn_goes_on() {
+    let (net, server) = network();
+    let client = connected(&net).await;
+    let mut stuck = tokio::task::JoinSet::new();
+    for _ in 0..64 {
+        stuck.spawn(client.call("never").send());
+    }
+    until(|| server.calls().len() == 64).await;
+    let (sender, stream) = body::channel();
+    let call = tokio::spawn(client.call("echo").body_stream(stream).send());
+    let sends = tokio::spawn(async move {
+        for _ in 0..100 {
+            sender.send(vec![b'p'; 10_000]).await.unwrap();
+        }
+        sender.finish().await.unwrap();
+    });
+    // Its budget is full before the server has room for it.
+    tokio::time::sleep(ms(1000)).await;
+    stuck.abort_all();
+    let answer = call.await.unwrap().unwrap();
+    assert_eq!(answer.body().len(), 1_000_000);
+    sends.await.unwrap();
 }

@@ -271,8 +271,9 @@ impl Session {
             // A message that was broken off in the middle; others are whole already.
             if let Some(channel) = self.channel_mut(key.channel)
                 && channel.received == key.sequence
+                && let Some(partial) = channel.partial.take()
             {
-                channel.partial = None;
+                self.consumed(key.channel, partial.cost);
             }
             return Ok(());
         }

@@ -141,6 +141,8 @@ pub(super) struct Partial {
     pub(super) data: BytesMut,
     /// A critical TLV is not known: it is read to its end and dropped.
     pub(super) dropped: bool,
+    /// What it costs and was not given back.
+    pub(super) cost: u32,
 }
 
 impl Channel {

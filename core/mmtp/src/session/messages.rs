@@ -1,6 +1,6 @@
 //! One-way messages: MESSAGE, DELIVERY and ACK (spec section 4).
 
-use std::collections::VecDeque;
+use std::{any::Any, collections::VecDeque, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 
@@ -36,6 +36,8 @@ pub struct NewMessage {
     pub droppable: bool,
     /// The bytes. They are not copied until they are written, so one message to many costs no memory for each.
     pub data: Bytes,
+    /// What is dropped when the message is sent whole, or will never be: for who counts what waits.
+    pub held: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Session {
@@ -57,6 +59,7 @@ impl Session {
         let mut out = Outgoing::new(key, first, message.tlvs, priority(channel));
         out.zstd = message.zstd;
         out.droppable = message.droppable && !message.delivery;
+        out.held = message.held;
         out.end = true;
         out.push(message.data);
         if message.delivery {
@@ -112,9 +115,9 @@ impl Session {
         if part.more {
             let tlvs = Bytes::copy_from_slice(part.tlvs.as_bytes());
             let data = BytesMut::from(part.data);
-            channel.partial = Some(Box::new(Partial { delivery, zstd, tlvs, data, dropped }));
-            // Its memory is bounded by `max_message`, so that a message larger than the window can come.
-            self.consumed(key.channel, cost);
+            let partial = Partial { delivery, zstd, tlvs, data, dropped, cost: 0 };
+            channel.partial = Some(Box::new(partial));
+            self.keep_some(key.channel, cost);
             return Ok(());
         }
         if dropped {
@@ -122,6 +125,20 @@ impl Session {
         }
         let (tlvs, data) = own(part);
         self.tell(Event::Message(Box::new(Message { key, delivery, tlvs, zstd, data, cost })))
+    }
+
+    /// A part of a message has come, and more will. Its credit is given back but for a part of the window, so that a message larger than that
+    /// can come, and those that nobody takes hold up their channel all the same. All channels together keep less than half of the
+    /// connection's: messages that wait for each other's credit would never end.
+    fn keep_some(&mut self, number: u8, cost: u32) {
+        let settings = self.config.settings;
+        let most = (settings.channel_window / 4).min(settings.connection_window / 64);
+        let partial = self.channel_mut(number).and_then(|own| own.partial.as_mut());
+        let Some(partial) = partial else { return };
+        let kept = (partial.cost + cost).min(most);
+        let back = partial.cost + cost - kept;
+        partial.cost = kept;
+        self.consumed(number, back);
     }
 
     /// DATA on a message channel.
@@ -146,11 +163,12 @@ impl Session {
             partial.data.extend_from_slice(part.data);
         }
         if part.more {
-            self.consumed(key.channel, cost);
+            self.keep_some(key.channel, cost);
             return Ok(());
         }
         let Some(whole) = channel.partial.take() else { return Ok(()) };
-        let Partial { delivery, zstd, tlvs, data, dropped } = *whole;
+        let Partial { delivery, zstd, tlvs, data, dropped, cost: kept } = *whole;
+        let cost = kept + cost;
         if dropped {
             return self.drop_message(key, delivery, cost);
         }

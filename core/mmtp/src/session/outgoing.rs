@@ -1,6 +1,6 @@
 //! What waits to be sent, and the choice of the next frame (spec section 7).
 
-use std::collections::VecDeque;
+use std::{any::Any, collections::VecDeque, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 
@@ -47,6 +47,8 @@ pub(super) struct Outgoing {
     pub(super) full: bool,
     /// Whether it may be dropped for others.
     pub(super) droppable: bool,
+    /// Dropped with it.
+    pub(super) held: Option<Arc<dyn Any + Send + Sync>>,
     /// Why it is not wanted any more; only its number is left to be used.
     pub(super) abandoned: Option<CancelCode>,
 }
@@ -65,6 +67,7 @@ impl Outgoing {
             end: false,
             full: false,
             droppable: false,
+            held: None,
             abandoned: None,
         }
     }
