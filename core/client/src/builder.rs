@@ -19,6 +19,7 @@ use crate::{
     forms::Forms,
     heartbeat::Table,
     keeper::{self, Backoff},
+    said,
     shared::{Memory, Options, Shared},
 };
 
@@ -150,7 +151,7 @@ impl ClientBuilder {
     /// The network that the device is in.
     #[must_use]
     pub fn network(mut self, network: Network) -> Self {
-        self.network = Some(network);
+        self.network = Some(said::network(network));
         self
     }
 
@@ -246,6 +247,7 @@ impl ClientBuilder {
         let coder = Coder;
         let Self { options, device_key, auth, network, foreground, heartbeats, .. } = self;
         check(&options)?;
+        auth.as_ref().map_or(Ok(()), said::check_auth)?;
         // The epoch of nobody is 0.
         let epoch = u32::from(auth.is_some());
         let memory = Memory::new(auth, epoch, network, foreground);
@@ -293,5 +295,6 @@ fn check(options: &Options) -> Result<(), Error> {
     if !path.starts_with('/') || !path.bytes().all(plain) {
         return invalid(format!("`{}` is no path", path.escape_debug()));
     }
-    options.fields.iter().try_for_each(|(name, value): &Field| check_field(name, value))
+    options.fields.iter().try_for_each(|(name, value): &Field| check_field(name, value))?;
+    said::check_hello(&options.hello())
 }

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use bytes::Bytes;
 use paifang_mmtp::{
     code::CloseCode,
-    greeting::{Auth, Heartbeat, Network, Resumed, Update, UserResult},
+    greeting::{Heartbeat, Network, Resumed, Update},
     session::NewMessage,
 };
 use tokio::{
@@ -16,12 +16,16 @@ use tokio::{
 use crate::{
     call::{Call, Called},
     connect::{EarlyData, Form, Timing},
-    connection::{Command, Connection, Phase},
+    connection::{Command, Connection},
     error::Error,
     forms::Found,
     messages::{Messages, is_message_channel},
+    said,
     shared::Shared,
 };
+
+/// The longest cursor, in bytes.
+const MAX_CURSOR: usize = 64;
 
 /// A client. Cheap to clone; when the last clone is dropped the connection is closed and everything that waits ends.
 #[derive(Clone, Debug)]
@@ -85,13 +89,6 @@ pub struct Connected {
     pub early_data: EarlyData,
     /// How long opening it took.
     pub timing: Timing,
-}
-
-/// Who a user is after a login.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct User {
-    /// Who the server takes the user for; `None` for nobody.
-    pub id: Option<String>,
 }
 
 impl Client {
@@ -222,9 +219,18 @@ impl Client {
         Ok(open)
     }
 
-    /// Where a channel's component stands: HELLO of the next connections has it.
-    pub fn set_cursor(&self, channel: u8, cursor: impl Into<Box<[u8]>>) {
-        self.shared().memory().cursors.insert(channel, cursor.into());
+    /// Where a channel's component stands: HELLO of the next connections has it. A change of the user ends all cursors.
+    ///
+    /// # Errors
+    /// When the channel carries no messages, or the cursor has more than 64 bytes.
+    pub fn set_cursor(&self, channel: u8, cursor: impl Into<Box<[u8]>>) -> Result<(), Error> {
+        let cursor = cursor.into();
+        if !is_message_channel(channel) || cursor.len() > MAX_CURSOR {
+            let why = format!("a cursor of {} bytes for channel {channel}", cursor.len());
+            return Err(Error::Invalid(why));
+        }
+        self.shared().memory().cursors.insert(channel, cursor);
+        Ok(())
     }
 
     /// Where a channel's component goes on: what the server has restored, or was set.
@@ -233,75 +239,10 @@ impl Client {
         self.shared().memory().cursors.get(&channel).cloned()
     }
 
-    /// Changes the user. Calls made from here on belong to the new one; those in flight to the old.
-    ///
-    /// # Errors
-    /// When the server refuses the credential, or does not decide within the deadline of calls. The credential is kept all the same, and
-    /// goes with the next connection.
-    pub async fn login(&self, auth: Auth) -> Result<User, Error> {
-        self.change_user(Some(auth)).await
-    }
-
-    /// Goes on without a user.
-    ///
-    /// # Errors
-    /// When the server does not say so within the deadline of calls.
-    pub async fn logout(&self) -> Result<User, Error> {
-        self.change_user(None).await
-    }
-
-    async fn change_user(&self, auth: Option<Auth>) -> Result<User, Error> {
-        let shared = self.shared();
-        let until = Instant::now() + shared.options.deadline;
-        let (epoch, open) = {
-            let mut memory = shared.memory();
-            memory.auth.clone_from(&auth);
-            if auth.is_none() {
-                // Nobody is at home anywhere.
-                memory.home.clear();
-            }
-            memory.epoch = memory.epoch.saturating_add(1);
-            let current = shared.current.borrow().clone();
-            let open = current.filter(|own| matches!(own.phase(), Phase::Open | Phase::Suspect));
-            (memory.epoch, open)
-        };
-        if let Some(connection) = open {
-            let (reply, result) = oneshot::channel();
-            connection.tell(Command::Login { auth, reply });
-            match timeout_at(until, result).await {
-                Ok(Ok(result)) => return user(result),
-                // The connection has ended; the next one begins with the credential.
-                Ok(Err(_)) => {}
-                Err(_) => return Err(Error::Deadline { call_id: None }),
-            }
-        }
-        shared.change(|changes| changes.others += 1);
-        self.user_of(epoch, until).await
-    }
-
-    /// Who the user is on the first connection that begins with `epoch`.
-    async fn user_of(&self, epoch: u32, until: Instant) -> Result<User, Error> {
-        let shared = self.shared();
-        let mut states = shared.state.subscribe();
-        loop {
-            if let State::Connected(connected) = &*states.borrow_and_update() {
-                let current = shared.current.borrow().clone();
-                if current.is_some_and(|connection| connection.epoch() >= epoch) {
-                    return Ok(User { id: connected.user.clone() });
-                }
-            }
-            match timeout_at(until, states.changed()).await {
-                Ok(Ok(())) if !shared.is_closed() => {}
-                Ok(_) => return Err(Error::Closed),
-                Err(_) => return Err(Error::Deadline { call_id: None }),
-            }
-        }
-    }
-
     /// The device is in another network: the server is told, another connection is opened beside the one that is there, and takes over.
     /// Without a connection one is tried at once.
     pub fn set_network(&self, network: Network) {
-        let shared = self.shared();
+        let (shared, network) = (self.shared(), said::network(network));
         let changed = {
             let mut memory = shared.memory();
             let changed = memory.network.replace(network.clone()).as_ref() != Some(&network);
@@ -356,12 +297,5 @@ impl Client {
     /// Closes it, for all its clones.
     pub fn close(&self) {
         self.shared().close();
-    }
-}
-
-fn user(result: UserResult) -> Result<User, Error> {
-    match result.status {
-        0 => Ok(User { id: result.user.map(String::from) }),
-        status => Err(Error::Login { status, detail: result.detail.into() }),
     }
 }

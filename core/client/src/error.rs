@@ -32,6 +32,9 @@ pub enum Error {
         /// The call's identity, which its upstream got as `Idempotency-Key`.
         call_id: CallId,
     },
+    /// The user has changed before the call was sent; nothing was. It is not made for another user than it was meant for.
+    #[error("the user has changed before the call was sent")]
+    UserChanged,
     /// The server broke the call off.
     #[error("the server broke the call off (code {})", .0.0)]
     Cancelled(CancelCode),

@@ -25,6 +25,7 @@ mod forms;
 pub mod heartbeat;
 mod keeper;
 mod messages;
+mod said;
 mod shared;
 #[cfg(feature = "simnet")]
 pub mod simnet;
@@ -32,10 +33,11 @@ pub mod simnet;
 mod tests;
 #[cfg(feature = "prost")]
 mod typed;
+mod users;
 
 pub use builder::ClientBuilder;
 pub use call::{BodySender, Call, CallHead, Intercept, Response, ResponseBody, ResponseHead, body};
-pub use client::{Client, Connected, State, User};
+pub use client::{Client, Connected, State};
 #[cfg(feature = "zstd")]
 pub use coding::{DictionaryDir, DictionaryStore};
 pub use connect::{Connect, Form};
@@ -45,6 +47,7 @@ pub use forms::Forms;
 pub use messages::{Incoming, Messages};
 #[cfg(feature = "prost")]
 pub use typed::{Typed, TypedError};
+pub use users::User;
 
 #[cfg(feature = "zstd")]
 pub use paifang_mmtp::compress::DictionaryId;

@@ -12,7 +12,7 @@ use std::{
 
 use paifang_mmtp::{
     code::CloseCode,
-    greeting::{Auth, Closing, Field, Network, Token, Update, UserResult, Welcome},
+    greeting::{Auth, Closing, Field, Hello, Network, Token, Update, UserResult, Welcome},
     session,
 };
 use tokio::{
@@ -31,7 +31,7 @@ use crate::{
     forms::{self, Forms, Found},
     heartbeat,
     keeper::Backoff,
-    messages::Inboxes,
+    messages::{Inboxes, is_message_channel},
 };
 
 /// Addresses that a server may name: more are not kept.
@@ -74,6 +74,21 @@ pub(crate) struct Options {
     pub(crate) forms: Forms,
     /// Of MMTP within HTTP.
     pub(crate) path: Arc<str>,
+}
+
+impl Options {
+    /// What they say of the client in each HELLO.
+    pub(crate) fn hello(&self) -> Hello {
+        Hello {
+            app: self.app.clone(),
+            app_version: self.app_version.clone(),
+            device: self.device.clone(),
+            platform: self.platform.clone(),
+            authority: self.authority.clone(),
+            fields: self.fields.clone(),
+            ..Hello::default()
+        }
+    }
 }
 
 /// A call's place among those that a client may have.
@@ -158,6 +173,18 @@ impl Memory {
         Self { auth, epoch, network, foreground, ..Self::default() }
     }
 
+    /// Another user: cursors and resume token were the old one's.
+    pub(crate) fn change_user(&mut self, auth: Option<Auth>) {
+        if auth.is_none() {
+            // Nobody is at home anywhere.
+            self.home.clear();
+        }
+        self.auth = auth;
+        self.epoch = self.epoch.saturating_add(1);
+        self.cursors.clear();
+        self.token = None;
+    }
+
     /// The resume token, where it still lives, for one more HELLO.
     pub(crate) fn show_token(&mut self) -> Option<Box<[u8]>> {
         let now = Instant::now();
@@ -182,6 +209,12 @@ impl Memory {
         if closing.code == CloseCode::MOVED && !self.moved.is_empty() {
             self.home.clone_from(&self.moved);
         }
+    }
+
+    /// Cursors that the server has restored.
+    fn restore(&mut self, cursors: &[(u8, Box<[u8]>)]) {
+        let usable = cursors.iter().filter(|(channel, _)| is_message_channel(*channel));
+        self.cursors.extend(usable.cloned());
     }
 
     fn name_alternates(&mut self, alternates: &[Box<str>]) {
@@ -296,23 +329,32 @@ impl Shared {
         self.memory().failed.clone()
     }
 
-    pub(crate) fn welcomed(&self, serial: u64, welcome: &Welcome) {
+    /// WELCOME has come, to the user of `epoch`.
+    pub(crate) fn welcomed(&self, serial: u64, epoch: u32, welcome: &Welcome) {
         let mut memory = self.memory();
         memory.failed = None;
-        memory.keep(serial, welcome.token.as_ref());
         memory.name_alternates(&welcome.alternates);
-        memory.cursors.extend(welcome.cursors.iter().cloned());
+        if memory.epoch == epoch {
+            memory.keep(serial, welcome.token.as_ref());
+            memory.restore(&welcome.cursors);
+        }
     }
 
     pub(crate) fn user(&self, serial: u64, result: &UserResult) {
-        self.memory().keep(serial, result.token.as_ref());
+        let mut memory = self.memory();
+        if memory.epoch == result.epoch {
+            memory.keep(serial, result.token.as_ref());
+        }
     }
 
-    pub(crate) fn updated(&self, serial: u64, update: &Update) {
+    /// UPDATE has come, to the user of `epoch`.
+    pub(crate) fn updated(&self, serial: u64, epoch: u32, update: &Update) {
         let mut memory = self.memory();
-        memory.keep(serial, update.token.as_ref());
         memory.name_alternates(&update.alternates);
-        memory.cursors.extend(update.cursors.iter().cloned());
+        if memory.epoch == epoch {
+            memory.keep(serial, update.token.as_ref());
+            memory.restore(&update.cursors);
+        }
     }
 
     /// The server's time against this machine's: `half` is half of the time between HELLO and WELCOME.

@@ -13,7 +13,7 @@ use paifang_mmtp::{
     session::CallId,
 };
 use tokio::{
-    sync::{Semaphore, oneshot, watch},
+    sync::{Semaphore, oneshot},
     time::{Instant, sleep_until},
 };
 
@@ -25,7 +25,7 @@ use super::{
 use crate::{
     client::State,
     connect::Form,
-    connection::{Attempt, Command, Connection, Head, Lost, Phase, Standing},
+    connection::{Attempt, Command, Connection, Head, Lost, Phase, changed},
     error::Error,
     shared::{Admitted, Shared},
 };
@@ -39,6 +39,8 @@ pub(super) struct Run {
     call: Arc<Prepared>,
     body: Body,
     deadline: Instant,
+    /// Of the user that it belongs to.
+    epoch: u32,
     /// It may be done twice.
     safe: bool,
     identity: Arc<OnceLock<CallId>>,
@@ -100,11 +102,13 @@ impl Run {
     ) -> Self {
         let identity = Arc::default();
         let (live, short) = (Vec::new(), ShortForm::new(&shared));
+        let epoch = shared.memory().epoch;
         Self {
             shared,
             call,
             body,
             deadline,
+            epoch,
             safe,
             identity,
             live,
@@ -232,6 +236,7 @@ impl Run {
             end: stream.is_none(),
             identity: self.identity.clone(),
             number: self.begun,
+            epoch: self.epoch,
             deadline: self.deadline,
             reply: sender,
             flow: flow.clone(),
@@ -251,6 +256,8 @@ impl Run {
             (Lost::Invalid(why), _) => return Err(Error::Invalid(why.clone())),
             (Lost::Encoded, _) => return Err(Error::Encoded),
             (Lost::NotSent | Lost::NotLookedAt, _) => true,
+            // Another attempt may still have its answer; no further one would be this user's.
+            (Lost::UserChanged, _) => !self.live.is_empty(),
             (Lost::Sent, _) => self.safe,
         };
         let possible = !matches!(self.body, Body::Gone);
@@ -261,6 +268,7 @@ impl Run {
             Some(call_id) if self.perhaps_done || !self.live.is_empty() => {
                 Err(Error::UnknownOutcome { call_id })
             }
+            _ if lost == Lost::UserChanged => Err(Error::UserChanged),
             _ => {
                 let why = self.shared.why_not();
                 let why =
@@ -320,16 +328,4 @@ async fn answered(live: &mut [Live]) -> (usize, Result<Head, Lost>) {
         Poll::Pending
     })
     .await
-}
-
-/// Waits until a connection stands otherwise; for ever without one.
-async fn changed(standing: &mut Option<watch::Receiver<Standing>>) {
-    let told = match standing {
-        Some(standing) => standing.changed().await.is_ok(),
-        None => false,
-    };
-    if !told {
-        // No connection, or one that has ended for good.
-        std::future::pending().await
-    }
 }

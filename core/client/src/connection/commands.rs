@@ -1,5 +1,7 @@
 //! What a driver is asked to do, done.
 
+use std::cmp::Ordering;
+
 use paifang_mmtp::{
     code::{CancelCode, CloseCode},
     greeting::{Closing, Update},
@@ -29,8 +31,13 @@ impl Driver {
             }
             Command::Acknowledge(key) => self.session.acknowledge(key),
             Command::Login { auth, reply } => {
-                if self.session.login(auth).is_some() {
+                if let Some(epoch) = self.session.login(auth) {
+                    self.epoch = epoch;
                     self.logins.push_back(reply);
+                }
+                for attempt in self.waiting.drain(..) {
+                    // Nobody may wait any more.
+                    let _ = attempt.reply.send(Err(Lost::UserChanged));
                 }
             }
             Command::Update(update) => {
@@ -72,7 +79,15 @@ impl Driver {
         if attempt.reply.is_closed() {
             return true;
         }
-        let made = self.request(&attempt);
+        let made = match attempt.epoch.cmp(&self.epoch) {
+            Ordering::Equal => self.request(&attempt),
+            other => {
+                let over = other == Ordering::Less;
+                let lost = if over { Lost::UserChanged } else { Lost::NotSent };
+                let _ = attempt.reply.send(Err(lost));
+                return true;
+            }
+        };
         let key = match made {
             Ok(key) => key,
             Err(Refusal::TooMany) => {

@@ -49,6 +49,8 @@ pub(super) struct Driver {
     /// A conversation of the short form.
     pub(super) short: Option<Short>,
     pub(super) nonce: [u8; 16],
+    /// Of the user that what is begun belongs to.
+    pub(super) epoch: u32,
     pub(super) session: Session,
     wire: Box<dyn Wire>,
     commands: mpsc::UnboundedReceiver<Command>,
@@ -122,6 +124,7 @@ impl Driver {
             serial,
             short,
             nonce: hello.nonce,
+            epoch: hello.epoch,
             session: Session::client(config, hello, Millis(0)),
             wire,
             commands: commands.1,

@@ -29,7 +29,7 @@ impl Driver {
         match event {
             Event::Welcome(welcome) => {
                 if self.short.is_none() {
-                    self.shared.welcomed(self.serial, &welcome);
+                    self.shared.welcomed(self.serial, self.decided(), &welcome);
                 }
                 self.agreed = Agreed::begin(&welcome, &self.shared);
                 // The connection's time begins with HELLO.
@@ -81,12 +81,15 @@ impl Driver {
             }
             Event::User(result) => {
                 self.shared.user(self.serial, &result);
+                self.standing.send_modify(|standing| {
+                    standing.user = Some(Arc::new(result.clone()));
+                });
                 if let Some(reply) = self.logins.pop_front() {
                     let _ = reply.send(result);
                 }
             }
             Event::Update(update) => {
-                self.shared.updated(self.serial, &update);
+                self.shared.updated(self.serial, self.decided(), &update);
                 if update.heartbeat.is_some() {
                     self.silence.bounds = update.heartbeat;
                     self.connected();
@@ -116,6 +119,12 @@ impl Driver {
             // A server's.
             Event::Hello(_) | Event::Request(_) | Event::Login(_) | Event::Refused { .. } => {}
         }
+    }
+
+    /// The epoch of the last user on which the server has decided: what it sends is that one's.
+    fn decided(&self) -> u32 {
+        // There is one for each that waits.
+        self.epoch.saturating_sub(self.logins.len() as u32)
     }
 
     fn on_response(&mut self, response: Response) {

@@ -13,7 +13,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
 };
 
@@ -58,6 +58,8 @@ pub(crate) struct Standing {
     /// What GOAWAY said.
     pub(crate) goaway: Option<Arc<Closing>>,
     pub(crate) closed: Option<Arc<Closed>>,
+    /// What the server has said of the last change of the user.
+    pub(crate) user: Option<Arc<UserResult>>,
     pub(crate) early_data: EarlyData,
 }
 
@@ -72,6 +74,8 @@ pub(crate) enum Lost {
     NotLookedAt,
     /// The server broke it off.
     Cancelled(CancelCode),
+    /// It belongs to another user than the connection does now.
+    UserChanged,
     /// It cannot be made at all.
     Invalid(String),
     /// Its answer cannot be decompressed.
@@ -88,6 +92,8 @@ pub(crate) struct Attempt {
     /// The identity of the first attempt; it is filled in when this is the first.
     pub(crate) identity: Arc<OnceLock<CallId>>,
     pub(crate) number: u32,
+    /// The user's, in which the call was made.
+    pub(crate) epoch: u32,
     pub(crate) deadline: Instant,
     pub(crate) reply: oneshot::Sender<Result<Head, Lost>>,
     /// Bytes of the body that may be on their way to the driver.
@@ -139,7 +145,9 @@ struct Inner {
     sole: bool,
     address: SocketAddr,
     form: Form,
-    epoch: u32,
+    /// The user epoch that HELLO had, and the one that it has been told.
+    began_with: u32,
+    epoch: AtomicU32,
     timing: Timing,
     nonce: [u8; 16],
     tickets: AtomicU64,
@@ -170,6 +178,7 @@ impl Connection {
             welcome: None,
             goaway: None,
             closed: None,
+            user: None,
             early_data: dialed.wire.early_data(),
         });
         let inner = Inner {
@@ -177,7 +186,8 @@ impl Connection {
             sole,
             address,
             form,
-            epoch: hello.epoch,
+            began_with: hello.epoch,
+            epoch: AtomicU32::new(hello.epoch),
             timing: dialed.timing,
             nonce: hello.nonce,
             tickets: AtomicU64::new(0),
@@ -205,8 +215,21 @@ impl Connection {
     }
 
     /// The user epoch that HELLO had.
+    pub(crate) fn began_with(&self) -> u32 {
+        self.0.began_with
+    }
+
+    /// The user epoch that it has been told.
     pub(crate) fn epoch(&self) -> u32 {
-        self.0.epoch
+        self.0.epoch.load(Ordering::Relaxed)
+    }
+
+    /// Tells it the next user; what the server says of it comes back. Who calls this holds the client's memory.
+    pub(crate) fn login(&self, auth: Option<Auth>) -> oneshot::Receiver<UserResult> {
+        let (reply, result) = oneshot::channel();
+        self.0.epoch.fetch_add(1, Ordering::Relaxed);
+        self.tell(Command::Login { auth, reply });
+        result
     }
 
     pub(crate) fn timing(&self) -> Timing {
@@ -260,6 +283,18 @@ impl Connection {
             Phase::Greeting => safe || self.0.sole,
             Phase::Going | Phase::Closed => false,
         }
+    }
+}
+
+/// Waits until a connection stands otherwise; for ever without one.
+pub(crate) async fn changed(standing: &mut Option<watch::Receiver<Standing>>) {
+    let told = match standing {
+        Some(standing) => standing.changed().await.is_ok(),
+        None => false,
+    };
+    if !told {
+        // No connection, or one that has ended for good.
+        std::future::pending().await
     }
 }
 

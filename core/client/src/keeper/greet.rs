@@ -44,19 +44,13 @@ fn hello_of(shared: &Arc<Shared>) -> Option<Hello> {
     let memory = shared.memory();
     Some(Hello {
         features: TAKES_PUSH | shared.coder.features(),
-        app: options.app.clone(),
-        app_version: options.app_version.clone(),
-        device: options.device.clone(),
-        platform: options.platform.clone(),
         nonce,
         network: memory.network.clone(),
         auth: memory.auth.clone(),
-        authority: options.authority.clone(),
         dictionaries: shared.coder.identities(),
         cursors: memory.cursors.iter().map(|(channel, own)| (*channel, own.clone())).collect(),
         foreground: memory.foreground,
-        fields: options.fields.clone(),
         epoch: memory.epoch,
-        ..Hello::default()
+        ..options.hello()
     })
 }

@@ -11,7 +11,7 @@ pub(crate) use race::short;
 use std::{sync::Arc, time::Duration};
 
 use paifang_mmtp::{
-    code::Advice,
+    code::{Advice, CloseCode},
     greeting::Closing,
     session::{Closed, ClosedBy},
 };
@@ -51,7 +51,7 @@ enum Next {
     /// Another try, so much later.
     After(Duration),
     /// None until something changes.
-    Never,
+    Never(CloseCode, String),
 }
 
 impl Keeper {
@@ -81,19 +81,23 @@ impl Keeper {
                 }
             };
             tracing::debug!(?next, why, "no connection");
-            let until = match next {
-                Next::After(wait) => Some(Instant::now() + wait),
-                Next::Never => None,
-            };
-            match until {
-                Some(until) => {
+            // What has changed meanwhile is a reason to try again at once: other credentials than those that were refused, say.
+            let changed = self.changes.has_changed().unwrap_or(true);
+            match next {
+                Next::After(wait) => {
+                    let until = Instant::now() + wait;
                     self.shared.state.send_replace(State::Waiting { until, why });
                     tokio::select! {
                         () = tokio::time::sleep_until(until) => {}
                         () = self.something_changed() => self.failures = 0,
                     }
                 }
-                None => self.something_changed().await,
+                Next::Never(code, detail) => {
+                    if !changed {
+                        self.shared.state.send_replace(State::Ended { code, detail });
+                    }
+                    self.something_changed().await;
+                }
             }
             if self.shared.is_closed() {
                 break;
@@ -153,11 +157,7 @@ impl Keeper {
                 }
                 Next::After(asked)
             }
-            Advice::Change | Advice::Stop => {
-                let (code, detail) = (closing.code, closing.detail.to_string());
-                self.shared.state.send_replace(State::Ended { code, detail });
-                Next::Never
-            }
+            Advice::Change | Advice::Stop => Next::Never(closing.code, closing.detail.to_string()),
         }
     }
 
@@ -169,18 +169,9 @@ impl Keeper {
     fn publish(&mut self, connection: &Connection, before: Option<&Connection>) {
         self.moves = 0;
         self.shared.memory().moved.clear();
-        self.shared.current.send_replace(Some(connection.clone()));
+        self.shared.offer(connection, false);
         if let Some(before) = before {
             before.tell(Command::Drain);
-        }
-        let (epoch, auth) = {
-            let memory = self.shared.memory();
-            (memory.epoch, memory.auth.clone())
-        };
-        if epoch > connection.epoch() {
-            // The user has changed since its HELLO. Nobody waits for this one.
-            let (reply, _) = tokio::sync::oneshot::channel();
-            connection.tell(Command::Login { auth, reply });
         }
         let standing = connection.standing();
         let standing = standing.borrow();

@@ -276,13 +276,7 @@ async fn try_one(
     let connection =
         Connection::start(Beginning { serial, sole, address, form, dialed, hello }, &shared);
     // Calls need not wait for the answer, where there is nothing better.
-    shared.current.send_if_modified(|current| {
-        let none = current.is_none();
-        if none {
-            *current = Some(connection.clone());
-        }
-        none
-    });
+    shared.offer(&connection, true);
     let mut standing = connection.standing();
     // The driver always says how it ended.
     let stands = standing.wait_for(|standing| standing.phase != Phase::Greeting).await;

@@ -198,7 +198,7 @@ async fn the_next_connection_shows_the_token_and_whose_it_is() {
     let (key, _) = DeviceIdentity::generate().unwrap();
     let client = builder().device_key(key).authority("api.example").build(net.clone()).unwrap();
     here(&client).await;
-    client.set_cursor(2, *b"p7");
+    client.set_cursor(2, *b"p7").unwrap();
     net.cut();
     until(|| server.hellos().len() == 2).await;
     let hellos = server.hellos();

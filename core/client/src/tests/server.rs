@@ -52,6 +52,15 @@ pub(super) struct Seen {
     pub(super) id: CallId,
     pub(super) attempt: u32,
     pub(super) deadline_ms: Option<u32>,
+    /// The credential of the user whose it is.
+    pub(super) user: Option<String>,
+}
+
+/// What a connection's client has said of itself.
+#[derive(Default)]
+struct Peer {
+    nonce: [u8; 16],
+    user: Option<String>,
 }
 
 impl Server {
@@ -123,10 +132,10 @@ impl Server {
         let now = || Millis(began.elapsed().as_millis() as u64);
         let mut session = Session::server(Config::default(), Millis(0));
         let mut bodies = HashMap::new();
-        let mut nonce = [0; 16];
+        let mut peer = Peer::default();
         loop {
             while let Some(event) = session.poll_event() {
-                self.on_event(number, &mut session, event, &mut bodies, &mut nonce);
+                self.on_event(number, &mut session, event, &mut bodies, &mut peer);
             }
             let mut out = BytesMut::new();
             while session.poll_transmit(&mut out, 16_384) {}
@@ -156,14 +165,15 @@ impl Server {
         session: &mut Session,
         event: Event,
         bodies: &mut HashMap<Key, (String, BytesMut)>,
-        nonce: &mut [u8; 16],
+        peer: &mut Peer,
     ) {
         let mut inner = self.lock();
         match event {
             Event::Hello(hello) => {
-                *nonce = hello.nonce;
+                peer.nonce = hello.nonce;
                 let epoch = hello.epoch;
                 let credential = hello.auth.as_ref().map(|auth| auth.credential.clone());
+                peer.user = credential.as_deref().map(|own| String::from_utf8_lossy(own).into());
                 inner.hellos.push(*hello);
                 if !inner.refusals.is_empty() {
                     let closing = inner.refusals.remove(0);
@@ -191,9 +201,10 @@ impl Server {
                 inner.calls.push(Seen {
                     connection: number,
                     name: name.clone(),
-                    id: request.call_id(nonce),
+                    id: request.call_id(&peer.nonce),
                     attempt: request.attempt,
                     deadline_ms: request.deadline_ms,
+                    user: peer.user.clone(),
                 });
                 session.consumed(request.key.channel, request.cost);
                 let mut body = BytesMut::from(&request.data[..]);
@@ -228,7 +239,8 @@ impl Server {
             Event::Login(change) => {
                 let credential = change.auth.map(|auth| auth.credential);
                 let bad = credential.as_deref() == Some(b"bad");
-                let user = credential.map(|own| String::from_utf8_lossy(&own).into());
+                peer.user = credential.as_deref().map(|own| String::from_utf8_lossy(own).into());
+                let user = peer.user.as_deref().map(Into::into);
                 let result = match bad {
                     false => UserResult { epoch: change.epoch, user, ..UserResult::default() },
                     true => {
