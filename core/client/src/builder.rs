@@ -8,7 +8,7 @@ use paifang_mmtp::{
 };
 
 #[cfg(feature = "zstd")]
-use crate::coding::DictionaryStore;
+use crate::coding::{CONTEXTS, Compression, DictionaryStore};
 use crate::{
     call::{Intercept, Interceptors, check_field},
     client::{Client, State},
@@ -38,6 +38,8 @@ pub struct ClientBuilder {
     compression: bool,
     #[cfg(feature = "zstd")]
     store: Option<Arc<dyn DictionaryStore>>,
+    #[cfg(feature = "zstd")]
+    common: Option<Compression>,
 }
 
 impl ClientBuilder {
@@ -79,6 +81,8 @@ impl ClientBuilder {
             compression: true,
             #[cfg(feature = "zstd")]
             store: None,
+            #[cfg(feature = "zstd")]
+            common: None,
         }
     }
 
@@ -96,6 +100,15 @@ impl ClientBuilder {
     #[must_use]
     pub fn dictionaries(mut self, store: impl DictionaryStore) -> Self {
         self.store = Some(Arc::new(store));
+        self
+    }
+
+    /// Compresses with what other clients of the process compress with too, in place of contexts and dictionaries of its own;
+    /// [`Self::dictionaries`] says nothing then.
+    #[cfg(feature = "zstd")]
+    #[must_use]
+    pub fn share_compression(mut self, common: &Compression) -> Self {
+        self.common = Some(common.clone());
         self
     }
 
@@ -241,10 +254,7 @@ impl ClientBuilder {
     /// # Errors
     /// When something that it was given is none: an address, a field, an app or device that is empty or too long.
     pub fn build(self, connect: impl Connect) -> Result<Client, Error> {
-        #[cfg(feature = "zstd")]
-        let coder = Coder::new(self.compression, self.store.clone());
-        #[cfg(not(feature = "zstd"))]
-        let coder = Coder;
+        let coder = self.coder();
         let Self { options, device_key, auth, network, foreground, heartbeats, .. } = self;
         check(&options)?;
         auth.as_ref().map_or(Ok(()), said::check_auth)?;
@@ -264,6 +274,24 @@ impl ClientBuilder {
             _ => keeper::start(shared.clone()),
         }
         Ok(Client::new(shared))
+    }
+}
+
+#[cfg(feature = "zstd")]
+impl ClientBuilder {
+    fn coder(&self) -> Arc<Coder> {
+        match &self.common {
+            _ if !self.compression => Arc::new(Coder::off()),
+            Some(common) => common.0.clone(),
+            None => Arc::new(Coder::new(CONTEXTS, self.store.clone())),
+        }
+    }
+}
+
+#[cfg(not(feature = "zstd"))]
+impl ClientBuilder {
+    fn coder(&self) -> Arc<Coder> {
+        Arc::new(Coder)
     }
 }
 

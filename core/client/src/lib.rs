@@ -39,7 +39,7 @@ pub use builder::ClientBuilder;
 pub use call::{BodySender, Call, CallHead, Intercept, Response, ResponseBody, ResponseHead, body};
 pub use client::{Client, Connected, State};
 #[cfg(feature = "zstd")]
-pub use coding::{DictionaryDir, DictionaryStore};
+pub use coding::{Compressed, Compression, DictionaryDir, DictionaryStore};
 pub use connect::{Connect, Form};
 pub use device::{DeviceIdentity, KeyRejected, Sign};
 pub use error::Error;

@@ -104,7 +104,7 @@ pub(crate) struct Shared {
     /// What the keeper must look at.
     pub(crate) changes: watch::Sender<Changes>,
     pub(crate) inboxes: Inboxes,
-    pub(crate) coder: Coder,
+    pub(crate) coder: Arc<Coder>,
     heartbeats: Mutex<heartbeat::Table>,
     memory: Mutex<Memory>,
     calls: Arc<Semaphore>,
@@ -236,7 +236,7 @@ impl Shared {
         device_key: Option<DeviceIdentity>,
         memory: Memory,
         mut heartbeats: heartbeat::Table,
-        coder: Coder,
+        coder: Arc<Coder>,
     ) -> Self {
         heartbeats.enter(memory.network.as_ref());
         Self {

@@ -14,7 +14,7 @@ use paifang_access::{
     Server, User,
 };
 use paifang_client::{
-    Auth, Client, ClientBuilder, DictionaryId, DictionaryStore,
+    Auth, Client, ClientBuilder, Compression, DictionaryId, DictionaryStore,
     simnet::{Profile, SimNet},
 };
 use paifang_mmtp::{
@@ -235,4 +235,49 @@ async fn dictionaries_are_fetched_once_and_used_from_then_on() {
     let message = NewMessage { data: body.clone().into(), ..NewMessage::default() };
     world.server.push(&to, 2, &message);
     assert_eq!(push.next().await.unwrap().data, body.as_bytes());
+}
+
+#[tokio::test(start_paused = true)]
+async fn clients_that_share_fetch_a_dictionary_once_and_all_use_it() {
+    let own = dictionary(0);
+    let world = world(std::slice::from_ref(&own));
+    let kept = Kept::default();
+    let common = Compression::with_dictionaries(2, kept.clone());
+    let device = |name: &str| {
+        ClientBuilder::new("wallet", name.as_bytes()).address(ADDRESS).share_compression(&common)
+    };
+    // Both learn of it before either has it: one fetches, the other hears of it.
+    let builders = ["one", "two"].map(|name| device(name).build(world.net.clone()).unwrap());
+    for client in &builders {
+        client.connected(Duration::from_secs(60)).await.unwrap();
+    }
+    for _ in 0..1000 {
+        if common.dictionaries() > 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // For what the waiting one is told to reach its connection.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let body = order(12_345);
+    for (number, client) in (1..).zip(&builders) {
+        let before = (common.sent(), common.received());
+        let answer = client.call("orders.create").body(body.clone()).send().await.unwrap();
+        assert_eq!(&answer.body()[..], body.as_bytes());
+        let (sent, received) = (common.sent(), common.received());
+        assert_eq!(
+            (sent.messages, received.messages),
+            (before.0.messages + 1, before.1.messages + 1)
+        );
+        assert_eq!(sent.bytes, number * body.len() as u64);
+        // Without the dictionary it would not become a third.
+        assert!((sent.wire_bytes - before.0.wire_bytes) * 3 < body.len() as u64, "{sent:?}");
+        assert!(
+            (received.wire_bytes - before.1.wire_bytes) * 3 < body.len() as u64,
+            "{received:?}"
+        );
+    }
+    assert_eq!(*kept.0.lock().unwrap(), [own.bytes().clone()], "it was fetched once");
+    world.client(device("three")).await;
+    assert_eq!(world.host.hellos.lock().unwrap()[2].dictionaries, [own.id().0]);
 }

@@ -1,18 +1,26 @@
 //! Compressed messages (spec section 9): what a client keeps for them, and what each of its connections has agreed on.
 
 #[cfg(feature = "zstd")]
+mod counts;
+#[cfg(feature = "zstd")]
 mod fetch;
 #[cfg(not(feature = "zstd"))]
 mod off;
 #[cfg(feature = "zstd")]
 mod on;
 #[cfg(feature = "zstd")]
+mod shared;
+#[cfg(feature = "zstd")]
 mod store;
 
+#[cfg(feature = "zstd")]
+pub use counts::Compressed;
 #[cfg(not(feature = "zstd"))]
 pub(crate) use off::{Agreed, Coder};
 #[cfg(feature = "zstd")]
-pub(crate) use on::{Agreed, Coder};
+pub(crate) use on::{Agreed, CONTEXTS, Coder};
+#[cfg(feature = "zstd")]
+pub use shared::Compression;
 #[cfg(feature = "zstd")]
 pub use store::{DictionaryDir, DictionaryStore};
 

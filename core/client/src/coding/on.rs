@@ -2,10 +2,7 @@
 
 use std::{
     fmt,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use bytes::Bytes;
@@ -18,7 +15,7 @@ use paifang_mmtp::{
     tlv::{self, Tlvs, kind},
 };
 
-use super::{DictionaryStore, Encoded, fetch};
+use super::{DictionaryStore, Encoded, counts::Counts, fetch};
 use crate::shared::Shared;
 
 /// The most dictionaries that a client holds.
@@ -26,16 +23,25 @@ const MOST_HELD: usize = 32;
 /// Longer messages go as they are.
 const MOST_BYTES: usize = 128 << 10;
 /// Contexts that are kept each way: a client has one connection, at times two.
-const CONTEXTS: usize = 1;
+pub(crate) const CONTEXTS: usize = 1;
 
-/// What a client keeps for compressed messages, over all its connections.
+/// What a client keeps for compressed messages, over all its connections; or several clients that share it.
 pub(crate) struct Coder {
     /// `None`: nothing is compressed.
     works: Option<Works>,
     store: Option<Arc<dyn DictionaryStore>>,
     held: Mutex<Vec<Held>>,
-    /// Missing ones are being fetched.
-    pub(super) fetching: AtomicBool,
+    fetching: Mutex<Fetching>,
+    pub(super) sent: Counts,
+    pub(super) received: Counts,
+}
+
+/// Whether missing dictionaries are being fetched.
+#[derive(Default)]
+struct Fetching {
+    busy: bool,
+    /// Clients that miss some too, and are told when it is done.
+    waiting: Vec<Weak<Shared>>,
 }
 
 struct Works {
@@ -52,17 +58,21 @@ struct Held {
     named: bool,
 }
 
-impl Default for Coder {
-    fn default() -> Self {
-        Self::new(true, None)
-    }
-}
-
 impl Coder {
-    pub(crate) fn new(works: bool, store: Option<Arc<dyn DictionaryStore>>) -> Self {
-        let compressor = Compressor::new(Settings::default(), CONTEXTS).ok().filter(|_| works);
+    /// One that compresses nothing.
+    pub(crate) fn off() -> Self {
+        Self::with(None, None)
+    }
+
+    /// One that keeps `contexts` each way.
+    pub(crate) fn new(contexts: usize, store: Option<Arc<dyn DictionaryStore>>) -> Self {
+        let compressor = Compressor::new(Settings::default(), contexts).ok();
         let works = compressor
-            .map(|compressor| Works { compressor, decompressor: Decompressor::new(CONTEXTS) });
+            .map(|compressor| Works { compressor, decompressor: Decompressor::new(contexts) });
+        Self::with(works, store)
+    }
+
+    fn with(works: Option<Works>, store: Option<Arc<dyn DictionaryStore>>) -> Self {
         let all = match &store {
             Some(store) if works.is_some() => store.all(),
             _ => Vec::new(),
@@ -74,7 +84,14 @@ impl Coder {
                 held.push(Held { id, bytes, ready: None, named: true });
             }
         }
-        Self { works, store, held: Mutex::new(held), fetching: AtomicBool::new(false) }
+        Self {
+            works,
+            store,
+            held: Mutex::new(held),
+            fetching: Mutex::default(),
+            sent: Counts::default(),
+            received: Counts::default(),
+        }
     }
 
     fn held(&self) -> MutexGuard<'_, Vec<Held>> {
@@ -147,8 +164,28 @@ impl Coder {
         own.ready.clone()
     }
 
-    pub(super) fn begin_fetching(&self) -> bool {
-        !self.fetching.swap(true, Ordering::AcqRel)
+    pub(super) fn holds(&self, id: DictionaryId) -> bool {
+        self.held().iter().any(|own| own.id == id)
+    }
+
+    fn fetching(&self) -> MutexGuard<'_, Fetching> {
+        self.fetching.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether this client is to fetch. Otherwise another one does so, and this one is among those that [`Self::end_fetching`] gives.
+    fn begin_fetching(&self, client: &Arc<Shared>) -> bool {
+        let mut fetching = self.fetching();
+        if fetching.busy {
+            fetching.waiting.push(Arc::downgrade(client));
+            return false;
+        }
+        fetching.busy = true;
+        true
+    }
+
+    /// The clients that have waited.
+    pub(super) fn end_fetching(&self) -> Vec<Weak<Shared>> {
+        std::mem::take(&mut *self.fetching()).waiting
     }
 }
 
@@ -175,7 +212,7 @@ impl Agreed {
             Self { shared: Some(shared.clone()), named, numbered: Numbered::default() };
         agreed.renew();
         let missing = shared.coder.missing(welcome);
-        if !missing.is_empty() && shared.coder.begin_fetching() {
+        if !missing.is_empty() && shared.coder.begin_fetching(shared) {
             tokio::spawn(fetch::fetch(shared.clone(), missing));
         }
         agreed
@@ -224,16 +261,22 @@ impl Agreed {
         let works = self.works().filter(|_| data.len() <= MOST_BYTES)?;
         let plain = Plain { channel, operation, data };
         let made = self.numbered.encode(&works.compressor, Known::ALL, plain)?;
+        if let Some(shared) = &self.shared {
+            shared.coder.sent.add(data.len(), made.data.len());
+        }
         Some(Encoded { data: made.data, dictionary: made.dictionary })
     }
 
     /// The message that came as `data` with these TLVs, of at most `limit` bytes.
     pub(crate) fn decode(&self, tlvs: &[u8], data: &[u8], limit: usize) -> Result<Bytes, String> {
-        let works = self.works().ok_or("it is compressed")?;
+        let shared = self.shared.as_ref().ok_or("it is compressed")?;
+        let works = shared.coder.works.as_ref().ok_or("it is compressed")?;
         let named = Tlvs::trusted(tlvs).get(kind::ENCODED_WITH);
         let number = named.map(|value| tlv::integer(value, "ENCODED_WITH")).transpose();
         let number = number.map_err(|malformed| malformed.to_string())?;
         let done = self.numbered.decode(&works.decompressor, number, data, limit);
-        done.map_err(|why| why.to_string())
+        let done = done.map_err(|why| why.to_string())?;
+        shared.coder.received.add(done.len(), data.len());
+        Ok(done)
     }
 }

@@ -1,7 +1,8 @@
 //! Where an app keeps dictionaries from one start to the next.
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -52,11 +53,13 @@ impl DictionaryDir {
     }
 }
 
-/// A file of a size that a dictionary can have.
+/// A plain file of a size that a dictionary can have: pipes and devices may never end.
 fn read(path: &Path) -> Option<Bytes> {
-    let length = fs::metadata(path).ok()?.len();
-    let fits = path.extension()?.eq(ENDING) && length <= MAX_DICTIONARY as u64;
-    fits.then(|| fs::read(path).ok()).flatten().map(Bytes::from)
+    let plain = path.extension()?.eq(ENDING) && fs::metadata(path).ok()?.is_file();
+    let mut bytes = Vec::new();
+    let from = plain.then(|| File::open(path).ok()).flatten()?;
+    from.take(MAX_DICTIONARY as u64 + 1).read_to_end(&mut bytes).ok()?;
+    (bytes.len() <= MAX_DICTIONARY).then(|| bytes.into())
 }
 
 impl DictionaryStore for DictionaryDir {
@@ -93,6 +96,8 @@ mod tests {
         store.keep(id, &one);
         fs::write(folder.join("in/readme.txt"), "no dictionary").unwrap();
         fs::write(folder.join("in/large.zdict"), vec![0; MAX_DICTIONARY + 1]).unwrap();
+        #[cfg(unix)]
+        std::os::unix::fs::symlink("/dev/zero", folder.join("in/endless.zdict")).unwrap();
         assert_eq!(DictionaryDir::new(folder.join("in")).unwrap().all(), [one]);
         store.forget(id);
         assert!(store.all().is_empty());
