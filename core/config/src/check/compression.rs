@@ -2,7 +2,8 @@
 
 use super::range::{number, size};
 use crate::diag::{Problem, Problems};
-use crate::model::{Compression, Config, MessageDictionary};
+use crate::model::{Compression, Config, Id, MessageDictionary};
+use crate::yaml::Located;
 
 /// The most dictionaries: as many as one connection may know.
 const MOST: usize = 64;
@@ -34,8 +35,9 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
             format!("{} dictionaries, more than {MOST}", all.len()),
         ));
     }
-    all.iter().for_each(|one| dictionary(one, problems));
-    for operation in config.apis.iter().filter_map(|api| api.operation.as_ref()) {
+    let operations: Vec<_> = config.apis.iter().filter_map(|api| api.operation.as_ref()).collect();
+    all.iter().for_each(|one| dictionary(one, &operations, problems));
+    for operation in operations {
         if operation.starts_with(RESERVED) {
             problems.push(
                 Problem::new(
@@ -48,7 +50,7 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
     }
 }
 
-fn dictionary(one: &MessageDictionary, problems: &mut Problems) {
+fn dictionary(one: &MessageDictionary, operations: &[&Located<Id>], problems: &mut Problems) {
     let channel = *one.channel;
     let calls = matches!(channel, 1 | 16..=31);
     if !calls && !matches!(channel, 2..=4 | 8..=15) {
@@ -75,5 +77,23 @@ fn dictionary(one: &MessageDictionary, problems: &mut Problems) {
             )
             .help("take `operation` away: a dictionary without it is for the whole channel"),
         );
+    } else if !operations.iter().any(|known| is_of(known, operation)) {
+        let what = if name.len() < operation.len() {
+            format!("no API has an operation that begins with `{name}.`")
+        } else {
+            format!("no API has the operation `{name}`")
+        };
+        problems.push(
+            Problem::new(operation.span(), what)
+                .help("give an API `operation: …` with such a name, or take the dictionary away"),
+        );
+    }
+}
+
+/// Whether an operation is the one that a pattern names, or among those.
+fn is_of(operation: &str, pattern: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(beginning) => operation.len() > beginning.len() && operation.starts_with(beginning),
+        None => operation == pattern,
     }
 }

@@ -26,6 +26,10 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
     let all = [&heartbeat.least, &heartbeat.initial, &heartbeat.most];
     for own in all {
         time(own, second, HOUR, problems);
+        if own.get().subsec_nanos() > 0 {
+            let what = format!("{} are no whole seconds, in which clients are told", own.value());
+            problems.push(Problem::new(own.span(), what));
+        }
     }
     for (pair, names) in all.windows(2).zip([("least", "initial"), ("initial", "most")]) {
         ordered(pair[0], pair[1], names, problems);
@@ -41,11 +45,7 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
         problems.push(unknown("store", store, store.span(), &config.names.stores));
     }
     limits(&mmtp.limits, problems);
-    if mmtp.alternates.len() > zones::ADDRESSES {
-        let what =
-            format!("{} addresses; there may be {}", mmtp.alternates.len(), zones::ADDRESSES);
-        problems.push(Problem::new(mmtp.alternates.span(), what));
-    }
+    zones::addresses(&mmtp.alternates, mmtp.alternates.span(), problems);
     if let Some(own) = &mmtp.zones {
         zones::check(config, own, problems);
     }

@@ -4,9 +4,10 @@ use std::collections::HashSet;
 
 use http::HeaderName;
 
+use super::unknown;
 use crate::diag::{Problem, Problems};
-use crate::model::{Config, Id, ZoneHome, Zones};
-use crate::yaml::Located;
+use crate::model::{Config, HostPort, Id, ZoneHome, Zones};
+use crate::yaml::{Located, Span};
 
 /// The most addresses that clients are told.
 pub(super) const ADDRESSES: usize = 8;
@@ -25,9 +26,9 @@ pub(super) fn check(config: &Config, zones: &Zones, problems: &mut Problems) {
             format!("`{}` is no name of a field", zones.header.value()),
         ));
     }
-    if zones.shards.len() > SHARDS {
+    if let Some(beyond) = zones.shards.get(SHARDS) {
         let what = format!("{} shards; there may be {SHARDS}", zones.shards.len());
-        problems.push(Problem::new(zones.here.span(), what));
+        problems.push(Problem::new(beyond.span(), what).help("a zone may have several of them"));
     }
     let known: HashSet<&Id> = zones.homes.keys().chain([zones.here.value()]).collect();
     for shard in zones.shards.iter().filter(|shard| !known.contains(shard.value())) {
@@ -50,16 +51,22 @@ fn check_home(config: &Config, name: &Id, home: &Located<ZoneHome>, problems: &m
         let what = format!("zone `{name}` needs either `moved_to` or `upstream`");
         problems.push(Problem::new(home.span(), what));
     }
-    if home.moved_to.len() > ADDRESSES {
-        let what = format!("{} addresses; there may be {ADDRESSES}", home.moved_to.len());
-        problems.push(Problem::new(home.span(), what));
-    }
+    addresses(&home.moved_to, home.span(), problems);
     if let Some(upstream) = &home.upstream
         && !config.names.upstreams.contains_key(&***upstream)
     {
-        problems.push(Problem::new(
-            upstream.span(),
-            format!("there is no upstream `{}`", upstream.value()),
-        ));
+        problems.push(unknown("upstream", upstream, upstream.span(), &config.names.upstreams));
+    }
+}
+
+/// Addresses that clients are told: not too many, each once.
+pub(super) fn addresses(all: &[HostPort], span: Span, problems: &mut Problems) {
+    if all.len() > ADDRESSES {
+        let what = format!("{} addresses; there may be {ADDRESSES}", all.len());
+        problems.push(Problem::new(span, what));
+    }
+    let mut seen = HashSet::new();
+    for twice in all.iter().filter(|address| !seen.insert(*address)) {
+        problems.push(Problem::new(span, format!("`{twice}` stands here twice")));
     }
 }

@@ -44,7 +44,7 @@ pub struct MessageDictionary {
     /// The channel whose messages it is for: 1 (calls) to 4, 8 to 31. Default 1.
     #[serde(default = "calls")]
     pub channel: Located<u8>,
-    /// The operation whose calls it is for: `orders.create`, or `orders.*` for all whose names begin so. Default: everything on the channel.
+    /// The operation whose calls it is for: `orders.create`, or `orders.*` for all whose names begin so; an API must have such a one. Default: everything on the channel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<Located<String>>,
     /// Whether clients that have not got it may fetch it. Otherwise those alone use it that came with it. Default true.

@@ -32,7 +32,7 @@ pub struct Mmtp {
     pub path: Located<String>,
     /// Where components of a device that comes back go on.
     pub resume: Resume,
-    /// Other gateways that clients may try when this one does not answer, or drains; the best first, at most 8.
+    /// Other gateways that clients may try when this one does not answer, or drains; the best first, each once, at most 8.
     pub alternates: Located<Vec<HostPort>>,
     /// Where users are at home. All of them here without it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -102,7 +102,7 @@ pub struct Components {
     pub app: Option<Located<Id>>,
 }
 
-/// How often clients show that they are there. They may learn what their network bears, between `least` and `most`.
+/// How often clients show that they are there, in whole seconds. They may learn what their network bears, between `least` and `most`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Heartbeat {

@@ -71,12 +71,15 @@ impl FileSource for Placeholders<'_> {
     }
 }
 
-/// What is told of secrets that are not here.
+/// What is told of secrets, and of files that the config names, that are not here.
 pub(super) fn note(absent: &BTreeSet<String>) -> String {
-    let (count, plural) = (absent.len(), if absent.len() == 1 { "" } else { "s" });
+    let what = match absent.len() {
+        1 => "1 secret or file".to_owned(),
+        count => format!("{count} secrets or files"),
+    };
     let names: Vec<&str> = absent.iter().map(String::as_str).collect();
     format!(
-        "note: {count} secret{plural} not on this machine, with placeholders in their place: {}\n      (`--secrets require` makes this an error; `paifang run` always does)",
+        "note: {what} not on this machine, with placeholders in their place: {}\n      (`--secrets require` makes this an error; `paifang run` always does)",
         names.join(", ")
     )
 }
@@ -99,7 +102,11 @@ mod tests {
         assert!(one.len() >= 32 && other.len() >= 32 && one != other.as_bytes());
         assert_eq!(other, secrets.variable("B", None), "the same name has the same value");
         let absent = secrets.into_absent();
-        assert!(note(&absent).contains("2 secrets not on this machine"), "{}", note(&absent));
+        assert!(
+            note(&absent).contains("2 secrets or files not on this machine"),
+            "{}",
+            note(&absent)
+        );
         assert!(note(&absent).contains("env B, file keys/b"), "{}", note(&absent));
     }
 }
