@@ -1,6 +1,6 @@
 //! `paifang fleet` against a gateway: what it counts is what the gateway saw, and its exit code says how it went.
 
-use std::path::Path;
+use std::{path::Path, process::Stdio};
 
 use paifang_tests::{
     binaries,
@@ -44,20 +44,30 @@ impl Scene {
 
     /// Runs a fleet with these words beside its target.
     async fn fleet(&self, words: &[&str]) -> Told {
-        let paifang = spawn_blocking(|| binaries::built(&[]).join("paifang")).await.unwrap();
-        let (target, json) =
-            (format!("https://{}", self.running.address()), self.file("report.json"));
-        let mut command = Command::new(paifang);
-        command.args(["fleet", "--target", &target, "--ca", &self.file("ca.pem")]);
-        command.args(["--host", "api.example", "--report", &json, "--ramp", "100ms"]).args(words);
-        let output = command.output().await.unwrap();
+        let output = self.command(words).await.output().await.unwrap();
         let text = [output.stdout, output.stderr].concat();
-        let report = std::fs::read(Path::new(&json)).ok();
+        let report = std::fs::read(self.file("report.json")).ok().filter(|all| !all.is_empty());
         Told {
             code: output.status.code().unwrap(),
             text: String::from_utf8_lossy(&text).into_owned(),
             report: report.map_or(Value::Null, |bytes| serde_json::from_slice(&bytes).unwrap()),
         }
+    }
+
+    /// The command with these words beside its target, which they may name themselves.
+    async fn command(&self, words: &[&str]) -> Command {
+        let paifang = spawn_blocking(|| binaries::built(&[]).join("paifang")).await.unwrap();
+        let mut command = Command::new(paifang);
+        command.args(["fleet", "--report", &self.file("report.json"), "--ramp", "100ms"]);
+        if !words.contains(&"--target") {
+            let target = format!("https://{}", self.running.address());
+            command.args(["--target", &target, "--ca", &self.file("ca.pem")]);
+        }
+        if !words.contains(&"--host") {
+            command.args(["--host", "api.example"]);
+        }
+        command.args(words).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
     }
 }
 
@@ -133,6 +143,89 @@ async fn clients_of_mmtp_keep_their_connection_and_come_back_with_a_call() {
 }
 
 #[tokio::test]
+async fn clients_of_mmtp_compress_what_they_send() {
+    let scene = Scene::start("[]").await;
+    let body = scene.file("body.json");
+    let sent = "{\"what\":\"the same\"},".repeat(50);
+    std::fs::write(&body, &sent).unwrap();
+    let (data, dict) = (format!("@{body}"), scene.file("dict"));
+    let words = [
+        "--protocol",
+        "mmtp",
+        "--clients",
+        "5",
+        "--duration",
+        "2s",
+        "--think",
+        "100ms",
+        "-d",
+        &data,
+    ];
+    let plain = scene.fleet(&words).await;
+    assert_eq!((plain.code, plain.report.get("zstd")), (0, None), "{}", plain.text);
+    for more in [&["--zstd"][..], &["--dict", &dict]] {
+        let told = scene.fleet(&[&words[..], more].concat()).await;
+        assert_eq!(told.code, 0, "{}", told.text);
+        assert_eq!(scene.upstream.last().text(), sent, "it comes as it was");
+        let messages = count(&told.report, "/zstd/sent/messages");
+        assert!(messages > 0 && told.text.contains("compressed   "), "{}", told.text);
+        assert_eq!(count(&told.report, "/zstd/sent/bytes"), messages * sent.len() as u64);
+        assert!(count(&told.report, "/zstd/sent/wire_bytes") < messages * 200, "{}", told.text);
+        let up = |told: &Told| told.report["bytes"]["up_per_call"].as_f64().unwrap();
+        assert!(up(&told) * 3.0 < up(&plain), "{}", told.text);
+    }
+    assert!(Path::new(&dict).is_dir());
+}
+
+#[tokio::test]
+async fn a_target_that_cannot_be_reached_is_told_with_its_reason() {
+    let scene = Scene::start("[]").await;
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let gone = format!("http://{gone}");
+    for (protocol, words, told) in [
+        ("h2", &["--target", &gone][..], "refused"),
+        ("mmtp", &["--target", &gone], "refused"),
+        ("h2", &["--host", "other.example"], "other.example"),
+        ("mmtp", &["--host", "other.example"], "other.example"),
+    ] {
+        let words = [&["--protocol", protocol, "--clients", "2", "--duration", "2s"][..], words];
+        let done = scene
+            .fleet(&[&words.concat()[..], &["--think", "500ms", "--timeout", "1s"]].concat())
+            .await;
+        assert_eq!(done.code, 3, "{protocol}: {}", done.text);
+        assert!(
+            done.text.contains("no client could connect") && done.text.contains(told),
+            "{}",
+            done.text
+        );
+        assert_eq!(count(&done.report, "/connections/dropped"), 0, "{}", done.text);
+    }
+    let done = scene.fleet(&["--target", "http://nowhere.invalid:1"]).await;
+    assert_eq!(done.code, 3, "{}", done.text);
+}
+
+#[tokio::test]
+async fn a_fleet_that_is_stopped_reports() {
+    for signal in ["INT", "TERM"] {
+        let scene = Scene::start("[]").await;
+        let report = scene.file("report.json");
+        let mut child =
+            scene.command(&["--clients", "2", "--duration", "10m", "--think", "50ms"]).await;
+        let mut child = child.spawn().unwrap();
+        let number = child.id().unwrap().to_string();
+        while scene.upstream.count() == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        let sent = Command::new("kill").args(["-s", signal, &number]).status().await.unwrap();
+        assert!(sent.success());
+        assert_eq!(child.wait().await.unwrap().code(), Some(0), "{signal}");
+        let report: Value = serde_json::from_slice(&std::fs::read(report).unwrap()).unwrap();
+        assert_eq!(report["interrupted"], true, "{signal}");
+        assert!(count(&report, "/calls/ok") > 0);
+    }
+}
+
+#[tokio::test]
 async fn a_simulated_network_is_between() {
     let scene = Scene::start("[]").await;
     let words = ["--clients", "5", "--duration", "6s", "--think", "200ms", "--network", "3g"];
@@ -167,6 +260,10 @@ async fn wrong_words_are_told_before_anything_is_done() {
         (["--data", "@/nowhere/at/all"], "/nowhere/at/all"),
         (["--call", "orders.create"], "has no operations"),
         (["--idempotent", "--cold"], "repeat nothing"),
+        (["--zstd", "--cold"], "no compressed messages"),
+        (["--timeout", "0s"], "in no time"),
+        (["--data", "@/dev/zero"], "more than 64MiB"),
+        (["--report", "/nowhere/at/all.json"], "/nowhere/at/all.json"),
     ] {
         let done = scene.fleet(&words).await;
         assert_eq!(done.code, 2, "{}", done.text);

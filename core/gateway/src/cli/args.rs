@@ -200,8 +200,11 @@ Rates and times are those of the last 10 s; the gateway takes them every 2 s."
       --path '/v1/orders/7' -d '{\"item\":1}' -H 'content-type: application/json' --report fleet.html
   paifang fleet --target https://127.0.0.1:8443 --ca ca.pem --host api.example.com --network 3g \\
       --calls-per-connection 1   clients that return, with the sessions of TLS that they remember
+  paifang fleet --target https://127.0.0.1:8443 --ca ca.pem --host api.example.com --protocol mmtp \\
+      --call orders.create -d @order.json --dict dict/   compressed, with dictionaries; --zstd does without
 
-Exit codes: 0 every call was answered with a status below 400, 1 some were not, 2 wrong use. docs/fleet.md says more.")]
+Exit codes: 0 every call was answered with a status below 400, 1 some were not or none was made, 2 wrong use or limits of this machine,
+3 no client could connect. docs/fleet.md says more.")]
     Fleet(Box<FleetArguments>),
     /// Print what a shell completes.
     Completions(CompletionsArguments),

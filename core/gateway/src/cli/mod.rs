@@ -10,7 +10,10 @@ mod cache;
 mod call;
 mod connections;
 mod dict;
+#[cfg(test)]
+mod examples;
 mod fleet;
+mod given;
 mod handler;
 mod import;
 mod lock;
@@ -23,6 +26,7 @@ mod run;
 mod secrets;
 mod service;
 mod terminal;
+mod tls;
 mod top;
 
 use crate::Builder;

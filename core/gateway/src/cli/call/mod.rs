@@ -11,7 +11,7 @@ pub(super) use args::{CallArguments, EXAMPLES};
 
 use super::Failed;
 use run::Told;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 
 /// Makes the call; its answer's body goes to standard output.
 pub(super) fn call(arguments: &CallArguments) -> Result<(), Failed> {
@@ -22,8 +22,11 @@ pub(super) fn call(arguments: &CallArguments) -> Result<(), Failed> {
         Told::Body(bytes) => {
             let mut out = std::io::stdout().lock();
             let written = out.write_all(bytes).and_then(|()| out.flush());
-            // A reader that has closed the pipe (`| head`) wants no more.
-            written.map_err(|_| Failed::Coded(0, String::new()))
+            written.map_err(|why| match why.kind() {
+                // A reader that has closed the pipe (`| head`) wants no more.
+                ErrorKind::BrokenPipe => Failed::Coded(0, String::new()),
+                _ => Failed::Said(format!("the answer cannot be written: {why}")),
+            })
         }
         Told::Line(line) => {
             super::terminal::complain(line);

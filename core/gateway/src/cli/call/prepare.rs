@@ -1,12 +1,12 @@
 //! From words of the command line to a client and a call; nothing is sent here.
 
 use super::{CallArguments, args::Form, traced::Trace};
-use crate::cli::Failed;
+use crate::cli::{Failed, given};
 use paifang_client::{
     Auth, ClientBuilder, DictionaryDir,
     connect::{Tls, TlsBuilder},
 };
-use std::{fs, io::Read, time::Duration};
+use std::{path::Path, time::Duration};
 use tokio_rustls::rustls::{
     RootCertStore,
     pki_types::{CertificateDer, pem::PemObject},
@@ -58,13 +58,6 @@ pub(super) fn prepare(
         },
         (None, None) => return Err(wrong("an operation or --target")),
     };
-    let pairs = |given: &[String], name: &str, separator: char| {
-        let pair = |text: &String| match text.split_once(separator) {
-            Some((name, value)) => Ok((name.trim().to_owned(), value.trim().to_owned())),
-            None => Err(wrong(format!("{name} {text}: `{separator}` is missing"))),
-        };
-        given.iter().map(pair).collect::<Result<Vec<_>, _>>()
-    };
     let mut builder = ClientBuilder::new(&arguments.app, arguments.device.as_bytes())
         .address(&arguments.mmtp)
         .forms(arguments.form.forms())
@@ -91,7 +84,10 @@ pub(super) fn prepare(
         called,
         params: pairs(&arguments.param, "--param", '=')?,
         query: arguments.query.clone(),
-        fields: pairs(&arguments.header, "--header", ':')?,
+        fields: pairs(&arguments.header, "--header", ':')?
+            .into_iter()
+            .map(|(name, value)| (name, value.trim().to_owned()))
+            .collect(),
         body: body(arguments.data.as_deref())?,
         deadline: arguments.deadline.get(),
         idempotent: arguments.idempotent,
@@ -100,19 +96,35 @@ pub(super) fn prepare(
     })
 }
 
+/// Names and what stands behind them, as it stands there.
+fn pairs(given: &[String], word: &str, separator: char) -> Result<Vec<(String, String)>, Failed> {
+    let pair = |text: &String| match text.split_once(separator) {
+        Some((name, value)) => Ok((name.trim().to_owned(), value.to_owned())),
+        None => Err(wrong(format!("{word} {text}: `{separator}` is missing"))),
+    };
+    given.iter().map(pair).collect()
+}
+
 /// A credential. What it is stands in no message.
 fn auth(given: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Auth, Failed> {
     let Some((scheme, credential)) = given.split_once(':') else {
         return Err(wrong("--auth: SCHEME:CREDENTIAL, such as bearer:TOKEN, or env:NAME"));
     };
-    if scheme != "env" {
-        let scheme = if scheme.eq_ignore_ascii_case("bearer") { "Bearer" } else { scheme };
-        return Ok(Auth { scheme: scheme.into(), credential: credential.as_bytes().into() });
-    }
-    let Some(value) = variable(credential) else {
-        return Err(wrong(format!("--auth: there is no variable {credential}")));
+    let held;
+    let (scheme, credential) = if scheme == "env" {
+        let Some(value) = variable(credential) else {
+            return Err(wrong(format!("--auth: there is no variable {credential}")));
+        };
+        held = value;
+        held.trim().split_once(' ').unwrap_or(("Bearer", held.trim()))
+    } else if scheme.eq_ignore_ascii_case("bearer") {
+        ("Bearer", credential)
+    } else {
+        (scheme, credential)
     };
-    let (scheme, credential) = value.trim().split_once(' ').unwrap_or(("Bearer", value.trim()));
+    if scheme.is_empty() || credential.is_empty() {
+        return Err(wrong("--auth: the credential is empty"));
+    }
     Ok(Auth { scheme: scheme.into(), credential: credential.as_bytes().into() })
 }
 
@@ -121,11 +133,11 @@ fn body(data: Option<&str>) -> Result<Vec<u8>, Failed> {
     match data.strip_prefix('@') {
         None => Ok(data.into()),
         Some("-") => {
-            let mut all = Vec::new();
-            let read = std::io::stdin().lock().read_to_end(&mut all);
-            read.map(|_| all).map_err(|error| wrong(format!("--data @-: {error}")))
+            let all = given::read_all(std::io::stdin().lock(), given::MAX_BODY);
+            all.map_err(|error| wrong(format!("--data @-: {error}")))
         }
-        Some(path) => fs::read(path).map_err(|error| wrong(format!("--data @{path}: {error}"))),
+        Some(path) => given::read(Path::new(path), given::MAX_BODY)
+            .map_err(|error| wrong(format!("--data: {error}"))),
     }
 }
 
@@ -134,10 +146,14 @@ fn tls(arguments: &CallArguments) -> Result<Tls, Failed> {
     if arguments.insecure {
         builder = builder.dangerous_any_certificate();
     } else if let Some(path) = &arguments.ca {
-        let at = |why: String| wrong(format!("--ca {}: {why}", path.display()));
-        let pem = fs::read(path).map_err(|error| at(error.to_string()))?;
+        let pem = given::certificates(path).map_err(|why| wrong(format!("--ca: {why}")))?;
         let roots: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-        builder = builder.with_roots(roots.map_err(|error| at(error.to_string()))?);
+        let roots = roots.map_err(|why| wrong(format!("--ca: {}: {why}", path.display())))?;
+        if roots.is_empty() {
+            let path = path.display();
+            return Err(wrong(format!("--ca: {path}: there is no certificate in it (PEM)")));
+        }
+        builder = builder.with_roots(roots);
     } else {
         let roots = rustls_native_certs::load_native_certs();
         let roots = roots.map_err(|error| wrong(format!("the system's certificates: {error}")))?;

@@ -4,7 +4,7 @@ use super::{
     prepare::{Called, Prepared, Transport},
     traced::{Trace, Traced},
 };
-use crate::cli::Failed;
+use crate::cli::{Failed, tls::advised};
 use paifang_client::{
     Client, Connected, Error, Form, ResponseHead, State,
     connect::{EarlyData, Plain},
@@ -38,7 +38,7 @@ pub(super) async fn run(prepared: Prepared, tell: Tell<'_>) -> Result<(), Failed
     };
     let client = client.map_err(|error| Failed::Coded(2, error.to_string()))?;
     let mut call = match &prepared.called {
-        Called::Operation(name) => client.call(name).idempotent(prepared.idempotent),
+        Called::Operation(name) => client.call(name),
         Called::Target(method, path) => client.request(method, path),
     };
     if prepared.idempotent {
@@ -57,7 +57,7 @@ pub(super) async fn run(prepared: Prepared, tell: Tell<'_>) -> Result<(), Failed
     let opened = tokio::select! {
         biased;
         opened = call.open() => opened.map_err(failed),
-        why = unreachable(&client, prepared.tries) => Err(Failed::Unreachable(why)),
+        why = unreachable(&client, prepared.tries) => Err(Failed::Unreachable(advised(&why))),
     };
     let (head, mut body) = match opened {
         Ok(opened) => opened,
@@ -68,9 +68,18 @@ pub(super) async fn run(prepared: Prepared, tell: Tell<'_>) -> Result<(), Failed
     };
     let first_byte = begun.elapsed();
     let mut bytes = 0;
-    while let Some(chunk) = body.chunk().await.map_err(failed)? {
-        bytes += chunk.len();
-        tell(Told::Body(&chunk))?;
+    loop {
+        match body.chunk().await {
+            Ok(Some(chunk)) => {
+                bytes += chunk.len();
+                tell(Told::Body(&chunk))?;
+            }
+            Ok(None) => break,
+            Err(error) => {
+                frames(trace.as_ref(), tell)?;
+                return Err(failed(error));
+            }
+        }
     }
     if let Some(trace) = &trace {
         frames(Some(trace), tell)?;
@@ -105,7 +114,9 @@ async fn leave(client: &Client) {
 fn failed(error: Error) -> Failed {
     match &error {
         Error::Invalid(_) => Failed::Coded(2, error.to_string()),
-        Error::NotConnected(_) | Error::Ended { .. } => Failed::Unreachable(error.to_string()),
+        Error::NotConnected(_) | Error::Ended { .. } => {
+            Failed::Unreachable(advised(&error.to_string()))
+        }
         _ => Failed::Said(error.to_string()),
     }
 }

@@ -140,10 +140,10 @@ fn answer(session: &mut Session, event: Event) {
 #[tokio::test]
 async fn a_call_with_all_that_it_may_have() {
     let at = server().await.to_string();
-    let words = ["orders.create", "--mmtp", &at, "--plain", "-d", "{}", "--param", "shop=7"];
+    let words = ["orders.create", "--mmtp", &at, "--plain", "-d", "{}", "--param", "shop= 7"];
     let more = ["--header", "X-One: 1", "--query", "a=b", "--auth", "env:TOKEN", "-v"];
     let (out, lines, done) = called(&[&words[..], &more[..]].concat()).await;
-    assert_eq!(out, "orders.create|shop=7|a=b|x-one: 1|{}");
+    assert_eq!(out, "orders.create|shop= 7|a=b|x-one: 1|{}");
     assert_eq!(code(&done), 0, "{done:?}");
     let told = lines.join("\n");
     for part in ["  HELLO  ", "  WELCOME  ", "REQUEST 1:1, operation 1", "RESPONSE 1:1, status 200"]
@@ -201,7 +201,11 @@ async fn wrong_uses_are_told_before_anything_is_sent() {
         (&["a", "--mmtp", "h", "--plain"], "address"),
         (&["a", "--mmtp", "h:1", "--plain", "--auth", "env:NONE"], "NONE"),
         (&["a", "--mmtp", "h:1", "--plain", "--auth", "tok"], "--auth"),
+        (&["a", "--mmtp", "h:1", "--plain", "--auth", "bearer:"], "empty"),
         (&["a", "--mmtp", "h:1", "--plain", "-d", "@/no/such/file"], "/no/such/file"),
+        (&["a", "--mmtp", "h:1", "--plain", "-d", "@/dev/zero"], "more than 64MiB"),
+        (&["a", "--mmtp", "h:1", "--ca", "/dev/zero"], "more than 4MiB"),
+        (&["a", "--mmtp", "h:1", "--ca", "/dev/null"], "no certificate"),
         (&["a", "--mmtp", "h:1", "--insecure", "--pin", "12"], "--pin"),
         (&["a", "--mmtp", "h:1", "--ca", "/no/such/file"], "--ca"),
     ] {

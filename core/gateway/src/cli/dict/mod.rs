@@ -8,13 +8,13 @@ mod train;
 
 pub(super) use args::{DictCommand, EXAMPLES};
 
-use super::{Failed, terminal::say};
+use super::{Failed, given, terminal::say};
 use args::{InfoArguments, TryArguments};
 use evaluate::Evaluation;
-use paifang_mmtp::compress::Dictionary;
+use paifang_mmtp::compress::{Dictionary, MAX_DICTIONARY};
 use samples::Samples;
 use serde_json::json;
-use std::{fmt::Display, fs, path::Path};
+use std::{fmt::Display, path::Path};
 
 pub(super) fn dict(command: &DictCommand) -> Result<(), Failed> {
     match command {
@@ -63,7 +63,7 @@ fn attempt(wanted: &TryArguments) -> Result<(), Failed> {
 
 /// A dictionary's file, ready to compress at this level.
 fn load(file: &Path, level: i32) -> Result<Dictionary, Failed> {
-    let bytes = fs::read(file).map_err(|why| wrong(file, why))?;
+    let bytes = given::read(file, MAX_DICTIONARY).map_err(Failed::Said)?;
     Dictionary::load(bytes, level).map_err(|why| wrong(file, why))
 }
 

@@ -1,15 +1,19 @@
 //! Samples of messages: files, or lines of files.
 
 use super::{Failed, wrong};
-use crate::cli::terminal::complain;
+use crate::cli::{given, terminal::complain};
+use paifang_pipeline::units::ByteSize;
 use std::{
-    fs,
+    fs::{self, File},
+    io::ErrorKind,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
 /// The most that is read, in bytes: training with more takes minutes, and gains nothing.
-const MAX_TOTAL: u64 = 512 << 20;
+const MAX_TOTAL: usize = 512 << 20;
+/// The most messages, and the most files: so many have more in common than a dictionary can hold.
+const MAX_COUNT: usize = 4 << 20;
 /// How often a long reading says how far it is.
 const SAYS: Duration = Duration::from_secs(2);
 
@@ -42,24 +46,29 @@ pub(super) struct Sample<'a> {
 impl Samples {
     /// Reads these files, and all files in these folders, in the order of their names. Empty messages are passed over.
     pub(super) fn read(from: &[PathBuf], lines: bool) -> Result<Self, Failed> {
+        Self::read_up_to(MAX_TOTAL, from, lines)
+    }
+
+    /// The same with `most` bytes in all.
+    pub(super) fn read_up_to(most: usize, from: &[PathBuf], lines: bool) -> Result<Self, Failed> {
         let mut files = Vec::new();
         for path in from {
             collect(path, &mut files)?;
         }
         let mut samples = Self::default();
-        let (mut total, mut said) = (0, Instant::now());
+        let (mut left, mut said) = (most, Instant::now());
         let count = files.len();
         for (index, file) in files.into_iter().enumerate() {
-            let bytes = fs::read(&file).map_err(|why| wrong(&file, why))?;
-            total += bytes.len() as u64;
-            if total > MAX_TOTAL {
-                let most = MAX_TOTAL >> 20;
-                return Err(wrong(
-                    &file,
-                    format!("the samples up to this one are more than {most} MiB"),
-                ));
-            }
-            samples.add(file, &bytes, lines);
+            let read = File::open(&file).and_then(|from| given::read_all(from, left));
+            let bytes = read.map_err(|why| match why.kind() {
+                ErrorKind::FileTooLarge => {
+                    let most = ByteSize::new(most as u64);
+                    wrong(&file, format!("the samples up to this one are more than {most}"))
+                }
+                _ => wrong(&file, why),
+            })?;
+            left -= bytes.len();
+            samples.add(file, &bytes, lines)?;
             if said.elapsed() > SAYS {
                 said = Instant::now();
                 complain(&format!("reading: {} of {count} files", index + 1));
@@ -71,24 +80,28 @@ impl Samples {
         }
     }
 
-    fn add(&mut self, file: PathBuf, bytes: &[u8], lines: bool) {
+    fn add(&mut self, file: PathBuf, bytes: &[u8], lines: bool) -> Result<(), Failed> {
         let number = self.files.len();
         self.files.push(file);
         if !lines {
-            self.push(bytes, number, 0);
-            return;
+            return self.push(bytes, number, 0);
         }
         for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
-            self.push(line.strip_suffix(b"\r").unwrap_or(line), number, index + 1);
+            self.push(line.strip_suffix(b"\r").unwrap_or(line), number, index + 1)?;
         }
+        Ok(())
     }
 
-    fn push(&mut self, bytes: &[u8], file: usize, line: usize) {
+    fn push(&mut self, bytes: &[u8], file: usize, line: usize) -> Result<(), Failed> {
         if bytes.is_empty() {
-            return;
+            return Ok(());
+        }
+        if self.messages.len() == MAX_COUNT {
+            return Err(wrong(&self.files[file], too_many("messages")));
         }
         self.messages.push(Found { from: self.bytes.len(), length: bytes.len(), file, line });
         self.bytes.extend_from_slice(bytes);
+        Ok(())
     }
 
     /// Every message.
@@ -116,8 +129,15 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failed> {
         if kind.is_dir() && !hidden {
             collect(&entry.path(), files)?;
         } else if kind.is_file() && !hidden {
+            if files.len() >= MAX_COUNT {
+                return Err(wrong(path, too_many("files")));
+            }
             files.push(entry.path());
         }
     }
     Ok(())
+}
+
+fn too_many(what: &str) -> String {
+    format!("the samples up to here are more than {MAX_COUNT} {what}: take a part of them")
 }

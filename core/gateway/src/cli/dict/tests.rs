@@ -1,8 +1,17 @@
-//! What is taken for a secret and what is not, and which messages are samples.
+//! What is taken for a secret and what is not, which messages are samples, and what is written.
 
 use super::samples::Samples;
 use super::secrets::{Suspicion, suspect};
-use std::fs;
+use super::{args::TrainArguments, load, train::train};
+use crate::cli::Failed;
+use clap::Parser;
+use std::{fs, path::Path};
+
+#[derive(Debug, Parser)]
+struct Line {
+    #[command(flatten)]
+    train: TrainArguments,
+}
 
 #[test]
 fn secrets_are_suspected() {
@@ -77,4 +86,59 @@ fn samples_are_files_or_lines_in_the_order_of_their_names() {
     );
     assert!(Samples::read(&[at("c")], false).is_err());
     assert!(Samples::read(&[at("d")], false).is_err());
+}
+
+#[test]
+fn samples_are_read_up_to_a_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("a"), "one").unwrap();
+    fs::write(at("b"), "two2").unwrap();
+    assert!(Samples::read_up_to(7, &[at("a"), at("b")], false).is_ok());
+    let why = Samples::read_up_to(6, &[at("a"), at("b")], false).unwrap_err();
+    assert!(
+        matches!(&why, Failed::Said(why) if why.contains("/b: the samples up to this one are more than 6B")),
+        "{why:?}"
+    );
+    let why = Samples::read_up_to(1 << 10, &[at("a"), "/dev/zero".into()], false).unwrap_err();
+    assert!(matches!(&why, Failed::Said(why) if why.starts_with("/dev/zero: ")), "{why:?}");
+}
+
+#[test]
+fn a_dictionary_is_written_over_what_is_the_same_or_by_force() {
+    let folder = tempfile::tempdir().unwrap();
+    let (samples, out) = (folder.path().join("lines"), folder.path().join("out"));
+    let lines: Vec<_> = (0..400)
+        .map(|n| format!("{{\"order\":{n},\"state\":\"delivered\",\"shop\":{}}}", n * 7919 % 1000))
+        .collect();
+    fs::write(&samples, lines.join("\n")).unwrap();
+    let train = |out: &Path, more: &[&str]| {
+        let words = ["train", "--lines", "--size", "1KiB", "-o", out.to_str().unwrap()];
+        let samples = [samples.to_str().unwrap()];
+        train(&Line::parse_from(words.iter().chain(more).chain(&samples)).train)
+    };
+    train(&out, &[]).unwrap();
+    let written = fs::read(&out).unwrap();
+    assert_eq!(load(&out, 3).unwrap().bytes(), &written[..]);
+    train(&out, &[]).unwrap();
+    fs::write(&out, "something else").unwrap();
+    let there = "there is such a file; --force writes over it";
+    // The second one has no end that reading would come to.
+    for out in [&out, Path::new("/dev/full")] {
+        let why = train(out, &[]).unwrap_err();
+        assert!(matches!(&why, Failed::Said(why) if why.ends_with(there)), "{why:?}");
+    }
+    train(&out, &["--force"]).unwrap();
+    assert_eq!(fs::read(&out).unwrap(), written);
+    let why = train(Path::new("/dev/full"), &["--force"]).unwrap_err();
+    assert!(matches!(&why, Failed::Said(why) if why.contains("No space left")), "{why:?}");
+}
+
+#[test]
+fn what_is_too_long_for_a_dictionary_is_not_read() {
+    let why = load(Path::new("/dev/zero"), 3).unwrap_err();
+    assert!(
+        matches!(&why, Failed::Said(why) if why == "/dev/zero: it has more than 128KiB"),
+        "{why:?}"
+    );
 }

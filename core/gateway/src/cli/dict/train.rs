@@ -4,7 +4,10 @@ use super::args::TrainArguments;
 use super::evaluate::Evaluation;
 use super::samples::{Sample, Samples};
 use super::{Failed, secrets::suspect, wrong};
-use crate::cli::terminal::{complain, say};
+use crate::cli::{
+    given,
+    terminal::{complain, say},
+};
 use paifang_mmtp::compress::{Dictionary, DictionaryId, MAX_DICTIONARY};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -154,13 +157,27 @@ fn write(dictionary: &Dictionary, out: Option<&Path>, force: bool) -> Result<Pat
         true => options.create(true).truncate(true),
         false => options.create_new(true),
     };
-    let done = options.open(&file).and_then(|mut to| to.write_all(dictionary.bytes()));
-    match done {
-        Ok(()) => Ok(file),
-        Err(why) if why.kind() == ErrorKind::AlreadyExists => match fs::read(&file) {
-            Ok(there) if there == *dictionary.bytes() => Ok(file),
-            _ => Err(wrong(&file, "there is such a file; --force writes over it")),
-        },
-        Err(why) => Err(wrong(&file, why)),
+    match options.open(&file) {
+        Ok(mut to) => to.write_all(dictionary.bytes()).map_err(|why| {
+            if !force {
+                // Half of what was made here is of no use, and would be in the way of the next try.
+                let _ = fs::remove_file(&file);
+            }
+            wrong(&file, why)
+        })?,
+        Err(why) if why.kind() == ErrorKind::AlreadyExists => {
+            if !is_in(&file, dictionary.bytes()) {
+                return Err(wrong(&file, "there is such a file; --force writes over it"));
+            }
+        }
+        Err(why) => return Err(wrong(&file, why)),
     }
+    Ok(file)
+}
+
+/// Whether a plain file holds just these bytes.
+fn is_in(file: &Path, bytes: &[u8]) -> bool {
+    let length = fs::metadata(file).ok().filter(fs::Metadata::is_file).map(|meta| meta.len());
+    length == Some(bytes.len() as u64)
+        && given::read(file, bytes.len()).is_ok_and(|there| there == bytes)
 }

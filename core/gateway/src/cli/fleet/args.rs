@@ -37,6 +37,8 @@ pub(in crate::cli) struct FleetArguments {
     pub(super) call: CallArguments,
     #[command(flatten)]
     pub(super) line: LineArguments,
+    #[command(flatten)]
+    pub(super) zstd: ZstdArguments,
     /// Seed of think times and of the network.
     #[arg(long, default_value_t = 1)]
     pub(super) seed: u64,
@@ -66,6 +68,17 @@ pub(super) struct CallArguments {
     /// The call may be made twice: MMTP makes it again where its outcome is unknown, as its connection has ended.
     #[arg(long)]
     pub(super) idempotent: bool,
+}
+
+/// Compressed messages.
+#[derive(Debug, Args)]
+pub(super) struct ZstdArguments {
+    /// Send and take compressed messages, where the gateway does so too; for MMTP.
+    #[arg(long)]
+    pub(super) zstd: bool,
+    /// The same, with the dictionaries in this folder; what the gateway has besides is fetched into it, once for all clients.
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) dict: Option<PathBuf>,
 }
 
 /// What the connections are.

@@ -42,7 +42,7 @@ impl Client {
         let deadline = Instant::now() + self.whose.plan.timeout;
         let arrived = match timeout_at(deadline, self.arrive()).await {
             Ok(arrived) => arrived,
-            Err(_) => Err(late("connecting")),
+            Err(_) => Err(self.late("connecting")),
         };
         if let Err(trouble) = arrived {
             self.open = None;
@@ -55,6 +55,10 @@ impl Client {
                 return;
             }
             self.idle(due).await;
+            // A heartbeat without an answer may have taken longer.
+            if Instant::now() >= end {
+                return;
+            }
             self.call().await;
         }
     }
@@ -91,7 +95,7 @@ impl Client {
         let deadline = start + self.whose.plan.timeout;
         let outcome = match timeout_at(deadline, self.attempts(&mut sent, &mut bytes)).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(late("an answer")),
+            Err(_) => Err(self.late("an answer")),
         };
         if outcome.is_err() {
             self.open = None;
@@ -120,7 +124,7 @@ impl Client {
             bytes.add(open.opened.wire.now().since(before));
             open.calls += 1;
             match outcome {
-                Err(trouble) if trouble.unsent && again => {
+                Err(trouble) if trouble.unsent && again && !open.opened.session.keeps_itself() => {
                     (again, *sent) = (false, false);
                     self.whose.tally.dropped(self.whose.number, None);
                     self.open = None;
@@ -144,6 +148,12 @@ impl Client {
         let opened = driver::open(&self.whose, &self.dialer).await?;
         self.open = Some(Open { opened, since, calls: 0 });
         Ok(())
+    }
+
+    /// What a deadline's end is told as: by what has kept it, where that is known.
+    fn late(&self, what: &str) -> Trouble {
+        let why = self.open.as_ref().and_then(|open| open.opened.session.why());
+        why.unwrap_or_else(|| late(what))
     }
 
     fn leave_if_due(&mut self) {

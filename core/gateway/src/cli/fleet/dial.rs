@@ -24,6 +24,7 @@ use super::{
     trouble::{Kind, Trouble},
     wire::{Counted, Stream, Wire},
 };
+use crate::cli::tls::advised;
 
 /// TLS sessions that a client keeps: one server's newest tickets.
 const SESSIONS: usize = 8;
@@ -121,7 +122,7 @@ impl OwnDialer {
                 io::ErrorKind::UnexpectedEof => Kind::Closed,
                 _ => Kind::Tls,
             };
-            Trouble::new(kind, error.to_string()).unsent()
+            Trouble::new(kind, advised(&error.to_string())).unsent()
         })?;
         let session = stream.get_ref().1;
         let handshake = match session.handshake_kind() {

@@ -18,13 +18,14 @@ mod trouble;
 mod wire;
 
 use std::{
-    io::{IsTerminal, stderr},
+    io::{self, IsTerminal, stderr},
     sync::Arc,
     time::Duration,
 };
 
 pub(super) use args::FleetArguments;
 use tokio::{
+    signal::unix::{SignalKind, signal},
     task::JoinSet,
     time::{Instant, sleep_until, timeout_at},
 };
@@ -35,24 +36,22 @@ use plan::Plan;
 use report::{Report, Second};
 use tally::Tally;
 
-/// Exit code of wrong words, as clap has it.
-const USAGE: u8 = 2;
-
 /// What a stopped fleet has beside its calls' deadline.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Runs a fleet and tells what it met.
 pub(super) fn fleet(words: &FleetArguments) -> Result<(), Failed> {
-    let usage = |why: String| Failed::Coded(USAGE, why);
+    let usage = |why: String| Failed::Coded(2, why);
     for path in &words.report {
-        report::format(path).map_err(usage)?;
+        report::prepare(path).map_err(usage)?;
     }
     limits::files(words.clients).map_err(usage)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failed::Said(error.to_string()))?;
     let report = runtime.block_on(async {
-        let plan = Plan::make(words).await.map_err(usage)?;
-        Ok(run(Arc::new(plan), words).await)
+        let stopped = stopped().map_err(|error| Failed::Said(error.to_string()))?;
+        let plan = Plan::make(words).await?;
+        Ok(run(Arc::new(plan), words, stopped).await)
     })?;
     // Whatever still waits for a peer need not be waited for.
     runtime.shutdown_background();
@@ -60,13 +59,22 @@ pub(super) fn fleet(words: &FleetArguments) -> Result<(), Failed> {
     for path in &words.report {
         report.write(path).map_err(Failed::Said)?;
     }
-    match report.trouble() {
-        None => Ok(()),
-        Some(what) => Err(Failed::Said(what)),
-    }
+    report.verdict()
 }
 
-async fn run(plan: Arc<Plan>, words: &FleetArguments) -> Report {
+/// Waits for Ctrl-C, or for what `timeout` and supervisors send; the report is wanted all the same. They are listened to from now on.
+fn stopped() -> io::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+async fn run(plan: Arc<Plan>, words: &FleetArguments, stopped: impl Future<Output = ()>) -> Report {
     let tally = Arc::new(Tally::new());
     let start = Instant::now();
     let mut clients = JoinSet::new();
@@ -74,7 +82,7 @@ async fn run(plan: Arc<Plan>, words: &FleetArguments) -> Report {
     let interrupted = tokio::select! {
         () = all(&plan, &tally, start, &mut clients) => false,
         () = progress::watch(tally.clone(), plan.clients, &mut seconds) => false,
-        _ = tokio::signal::ctrl_c() => true,
+        () = stopped => true,
     };
     if stderr().is_terminal() {
         terminal::over("");

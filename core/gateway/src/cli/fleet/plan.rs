@@ -1,17 +1,19 @@
 //! What a fleet will do, checked before anything is done.
 
-use std::{fs, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::Path, sync::Arc, thread::available_parallelism, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Uri, Version, header::HOST, uri::Authority};
+use paifang_client::{Compression, DictionaryDir};
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::{
-    args::{CallArguments, FleetArguments, LineArguments, Protocol, Think},
+    args::{CallArguments, FleetArguments, LineArguments, Protocol, Think, ZstdArguments},
     dial::{Dialer, Tls},
     driver, limits,
     wire::Wire,
 };
+use crate::cli::{Failed, given};
 use crate::upstream::{SystemRoots, TlsSpec};
 
 /// A checked fleet.
@@ -27,6 +29,8 @@ pub(super) struct Plan {
     pub(super) operation: Option<Arc<str>>,
     /// Whether a call may be made twice.
     pub(super) idempotent: bool,
+    /// What all clients of MMTP compress with; nothing is compressed without.
+    pub(super) compression: Option<Compression>,
     /// The host that calls are for.
     pub(super) authority: String,
     pub(super) reconnect_every: Option<Duration>,
@@ -41,10 +45,21 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// What is wrong, for the one who wrote them.
-    pub(super) async fn make(words: &FleetArguments) -> Result<Self, String> {
+    /// What is wrong, for the one who wrote them, or that the target's name leads nowhere.
+    pub(super) async fn make(words: &FleetArguments) -> Result<Self, Failed> {
+        check(words).map_err(usage)?;
+        let (secure, authority) = target(&words.target).map_err(usage)?;
+        let address = look_up(&authority, secure).await.map_err(Failed::Unreachable)?;
+        Self::towards(words, secure, &authority, address).map_err(usage)
+    }
+
+    fn towards(
+        words: &FleetArguments,
+        secure: bool,
+        authority: &Authority,
+        address: SocketAddr,
+    ) -> Result<Self, String> {
         let line = &words.line;
-        let (secure, authority) = target(&words.target)?;
         let host = match &line.host {
             Some(name) => name.clone(),
             None => authority.host().trim_matches(['[', ']']).to_owned(),
@@ -54,19 +69,6 @@ impl Plan {
                 .map_err(|_| format!("--host: `{name}` is no name of a server"))?,
             None => authority.clone(),
         };
-        if line.heartbeat.is_some() && !driver::has_heartbeat(words.protocol) {
-            return Err(format!("--heartbeat: {} has none", words.protocol));
-        }
-        if line.heartbeat.is_some_and(|every| every.get().is_zero()) {
-            return Err("--heartbeat: it cannot be all the time".to_owned());
-        }
-        if words.call.call.is_some() && words.protocol != Protocol::Mmtp {
-            return Err(format!("--call: {} has no operations; name a --path", words.protocol));
-        }
-        if words.call.idempotent && words.protocol != Protocol::Mmtp {
-            return Err(format!("--idempotent: clients of {} repeat nothing", words.protocol));
-        }
-        let address = look_up(&authority, secure).await?;
         let sources = limits::sources(&line.source, words.clients, address);
         if sources.iter().any(|source| source.is_ipv4() != address.is_ipv4()) {
             return Err(format!("--source: {address} is of the other family"));
@@ -89,6 +91,7 @@ impl Plan {
             request: request(&words.call, words.protocol, secure, &shown)?,
             operation: words.call.call.as_deref().map(Arc::from),
             idempotent: words.call.idempotent,
+            compression: compression(&words.zstd)?,
             authority: shown.to_string(),
             reconnect_every: line.reconnect_every.map(|every| every.get()),
             calls_per_connection: line.calls_per_connection,
@@ -102,6 +105,49 @@ impl Plan {
     pub(super) fn wire(&self) -> &Wire {
         &self.dialer.wire
     }
+}
+
+/// Exit code of wrong words, as clap has it.
+fn usage(why: String) -> Failed {
+    Failed::Coded(2, why)
+}
+
+/// Words that say nothing together.
+fn check(words: &FleetArguments) -> Result<(), String> {
+    let (line, zstd, protocol) = (&words.line, &words.zstd, words.protocol);
+    if line.heartbeat.is_some() && !driver::has_heartbeat(protocol) {
+        return Err(format!("--heartbeat: {protocol} has none"));
+    }
+    if line.heartbeat.is_some_and(|every| every.get().is_zero()) {
+        return Err("--heartbeat: it cannot be all the time".to_owned());
+    }
+    if words.timeout.get().is_zero() {
+        return Err("--timeout: nothing is answered in no time".to_owned());
+    }
+    if protocol == Protocol::Mmtp {
+        return Ok(());
+    }
+    if words.call.call.is_some() {
+        return Err(format!("--call: {protocol} has no operations; name a --path"));
+    }
+    if words.call.idempotent {
+        return Err(format!("--idempotent: clients of {protocol} repeat nothing"));
+    }
+    if zstd.zstd || zstd.dict.is_some() {
+        return Err(format!("--zstd, --dict: {protocol} has no compressed messages"));
+    }
+    Ok(())
+}
+
+/// What clients compress with: as many contexts as threads that drive them.
+fn compression(words: &ZstdArguments) -> Result<Option<Compression>, String> {
+    let threads = available_parallelism().map_or(1, usize::from);
+    let Some(folder) = &words.dict else {
+        return Ok(words.zstd.then(|| Compression::new(threads)));
+    };
+    let store = DictionaryDir::new(folder);
+    let store = store.map_err(|why| format!("--dict: {}: {why}", folder.display()))?;
+    Ok(Some(Compression::with_dictionaries(threads, store)))
 }
 
 /// Whether it is TLS, and who.
@@ -130,7 +176,8 @@ async fn look_up(authority: &Authority, secure: bool) -> Result<SocketAddr, Stri
 }
 
 fn tls(line: &LineArguments, protocol: Protocol, host: &str) -> Result<Tls, String> {
-    let ca = line.ca.as_deref().map(|path| read(path, "--ca")).transpose()?;
+    let ca = line.ca.as_deref().map(given::certificates).transpose();
+    let ca = ca.map_err(|why| format!("--ca: {why}"))?;
     let spec = TlsSpec { ca, verify: !line.insecure, ..TlsSpec::default() };
     let config = spec.client_config(&SystemRoots::default()).map_err(|error| error.to_string());
     let mut config = config?;
@@ -150,7 +197,9 @@ fn request(
     let body = match call.data.as_deref() {
         None => Bytes::new(),
         Some(data) => match data.strip_prefix('@') {
-            Some(path) => read(path.as_ref(), "--data")?.into(),
+            Some(path) => given::read(Path::new(path), given::MAX_BODY)
+                .map_err(|why| format!("--data: {why}"))?
+                .into(),
             None => data.to_owned().into(),
         },
     };
@@ -187,8 +236,4 @@ fn request(
 fn header(line: &str) -> Option<(HeaderName, HeaderValue)> {
     let (name, value) = line.split_once(':')?;
     Some((name.trim().parse().ok()?, value.trim().parse().ok()?))
-}
-
-fn read(path: &Path, word: &str) -> Result<Vec<u8>, String> {
-    fs::read(path).map_err(|error| format!("{word}: {}: {error}", path.display()))
 }

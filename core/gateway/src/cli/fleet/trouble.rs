@@ -39,7 +39,7 @@ impl fmt::Display for Kind {
 }
 
 /// One trouble, with what was said of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Trouble {
     pub(super) kind: Kind,
     pub(super) said: String,

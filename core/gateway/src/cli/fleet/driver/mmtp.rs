@@ -6,7 +6,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering::Relaxed},
+        atomic::{AtomicBool, Ordering::Relaxed},
     },
     task::{Context, Poll},
     time::Duration,
@@ -19,6 +19,7 @@ use paifang_client::{
     Client, ClientBuilder, Error, Forms,
     connect::{BoxFuture, Connect, Dialed, EarlyData, Encrypted, Plain, Target, Timing},
 };
+use parking_lot::Mutex;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::Instant,
@@ -40,6 +41,15 @@ struct Mmtp {
     operation: Option<Arc<str>>,
     idempotent: bool,
     timeout: Duration,
+    dialled: Arc<Dialled>,
+}
+
+/// How the last try to dial went.
+#[derive(Default)]
+struct Dialled {
+    /// There was a connection, and no other has been tried since.
+    connected: AtomicBool,
+    trouble: Mutex<Option<Trouble>>,
 }
 
 /// A session whose first call may go with its first bytes.
@@ -49,29 +59,32 @@ pub(super) fn open(
     wire: &Arc<Wire>,
 ) -> Result<Box<dyn Session>, Trouble> {
     let Whose { plan, number, .. } = whose;
+    let dialled = Arc::new(Dialled::default());
     let connect = Dial {
         dialer: dialer.clone(),
         wire: wire.clone(),
         whose: whose.clone(),
-        dials: AtomicU32::new(0),
+        dialled: dialled.clone(),
     };
     // The same device at each return; two fleets of one seed have the same devices.
     let device = [plan.seed.to_be_bytes().as_slice(), &number.to_be_bytes()].concat();
-    let client = ClientBuilder::new(APP, device)
+    let builder = ClientBuilder::new(APP, device)
         .address(&plan.dialer.target.to_string())
         .authority(&plan.authority)
         .deadline(plan.timeout)
         .dial_timeout(plan.timeout)
-        .forms(Forms::Long)
-        // Each client would keep contexts of its own, a megabyte and a half.
-        .compression(false)
-        .build(connect);
-    let client = client.map_err(|error| told(&error))?;
+        .forms(Forms::Long);
+    let builder = match &plan.compression {
+        Some(common) => builder.share_compression(common),
+        None => builder.compression(false),
+    };
+    let client = builder.build(connect).map_err(|error| told(&error))?;
     Ok(Box::new(Mmtp {
         client,
         operation: plan.operation.clone(),
         idempotent: plan.idempotent,
         timeout: plan.timeout,
+        dialled,
     }))
 }
 
@@ -94,20 +107,36 @@ impl Session for Mmtp {
         if !request.body().is_empty() {
             call = call.body(request.body().clone());
         }
-        call.send().await.map(|answer| answer.status()).map_err(|error| told(&error))
+        call.send().await.map(|answer| answer.status()).map_err(|error| self.told(&error))
     }
 
     async fn ready(&mut self) -> Result<(), Trouble> {
-        self.client.connected(self.timeout).await.map(drop).map_err(|error| told(&error))
+        self.client.connected(self.timeout).await.map(drop).map_err(|error| self.told(&error))
     }
 
     async fn heartbeat(&mut self) -> Result<(), Trouble> {
         Ok(())
     }
 
-    /// It comes back by itself.
+    /// There is always another connection to come.
     fn alive(&self) -> bool {
         true
+    }
+
+    fn keeps_itself(&self) -> bool {
+        true
+    }
+
+    fn why(&self) -> Option<Trouble> {
+        self.dialled.trouble.lock().clone()
+    }
+}
+
+impl Mmtp {
+    /// What went wrong with a call; dialling, where it was never sent for that.
+    fn told(&self, error: &Error) -> Trouble {
+        let trouble = told(error);
+        if trouble.unsent { self.why().unwrap_or(trouble) } else { trouble }
     }
 }
 
@@ -128,7 +157,7 @@ struct Dial {
     dialer: Arc<OwnDialer>,
     wire: Arc<Wire>,
     whose: Whose,
-    dials: AtomicU32,
+    dialled: Arc<Dialled>,
 }
 
 impl Connect for Dial {
@@ -139,12 +168,20 @@ impl Connect for Dial {
     fn dial<'a>(&'a self, _: &'a Target) -> BoxFuture<'a, io::Result<Dialed>> {
         Box::pin(async {
             let Whose { tally, number, .. } = &self.whose;
-            if self.dials.fetch_add(1, Relaxed) > 0 {
+            if self.dialled.connected.swap(false, Relaxed) {
                 tally.dropped(*number, None);
             }
             let (begun, before) = (Instant::now(), self.wire.now());
-            let line = self.dialer.dial(&self.wire).await;
-            let line = line.map_err(|trouble| io::Error::other(trouble.said))?;
+            let line = match self.dialer.dial(&self.wire).await {
+                Ok(line) => line,
+                Err(trouble) => {
+                    let why = io::Error::other(trouble.said.clone());
+                    *self.dialled.trouble.lock() = Some(trouble);
+                    return Err(why);
+                }
+            };
+            *self.dialled.trouble.lock() = None;
+            self.dialled.connected.store(true, Relaxed);
             let present = Present::new(tally.clone());
             let (inner, kind): (Box<dyn paifang_client::connect::Wire>, _) = match line {
                 Line::Plain(stream) => (Plain::over(stream), Handshake::Plain),

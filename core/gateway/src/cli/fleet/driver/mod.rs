@@ -36,6 +36,16 @@ pub(super) trait Session: Send {
 
     /// Whether calls may still be made over it.
     fn alive(&self) -> bool;
+
+    /// Whether it connects again by itself, so that a call that was not sent need not be made over another one.
+    fn keeps_itself(&self) -> bool {
+        false
+    }
+
+    /// Why there is no connection, where it is made beneath a call and could not be.
+    fn why(&self) -> Option<Trouble> {
+        None
+    }
 }
 
 /// Whose session it is.

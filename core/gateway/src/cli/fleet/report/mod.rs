@@ -6,6 +6,7 @@ mod text;
 
 use std::{fs, path::Path, time::Duration};
 
+use paifang_client::{Compressed, Compression};
 use serde::Serialize;
 
 use super::{
@@ -13,6 +14,7 @@ use super::{
     plan::Plan,
     tally::{Counts, Tally, Times, Turn},
 };
+use crate::cli::Failed;
 
 /// The whole report. Times are milliseconds.
 #[derive(Debug, Serialize)]
@@ -28,6 +30,9 @@ pub(super) struct Report {
     pub(super) connections: Connections,
     pub(super) connect_ms: Spread,
     pub(super) bytes: Traffic,
+    /// Where messages may be compressed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) zstd: Option<Zstd>,
     pub(super) troubles: Vec<TroubleCount>,
     /// Shares of calls, in percent, and the latency that they do not exceed.
     pub(super) percentiles: Vec<(f64, f64)>,
@@ -83,6 +88,39 @@ pub(super) struct Traffic {
     pub(super) down_per_call: f64,
     pub(super) up_per_connection: f64,
     pub(super) down_per_connection: f64,
+}
+
+/// Compressed messages.
+#[derive(Debug, Serialize)]
+pub(super) struct Zstd {
+    /// How many dictionaries the clients have.
+    pub(super) dictionaries: usize,
+    pub(super) sent: Messages,
+    pub(super) received: Messages,
+}
+
+/// Messages that went compressed, one way: how many, their bytes, and what passed for them.
+#[derive(Debug, Serialize)]
+pub(super) struct Messages {
+    pub(super) messages: u64,
+    pub(super) bytes: u64,
+    pub(super) wire_bytes: u64,
+}
+
+impl From<Compressed> for Messages {
+    fn from(Compressed { messages, bytes, wire_bytes }: Compressed) -> Self {
+        Self { messages, bytes, wire_bytes }
+    }
+}
+
+impl From<&Compression> for Zstd {
+    fn from(compression: &Compression) -> Self {
+        Self {
+            dictionaries: compression.dictionaries(),
+            sent: compression.sent().into(),
+            received: compression.received().into(),
+        }
+    }
 }
 
 /// One kind of trouble.
@@ -187,6 +225,7 @@ impl Report {
                 up_per_connection: share(counts.connect_bytes.up, opened as f64),
                 down_per_connection: share(counts.connect_bytes.down, opened as f64),
             },
+            zstd: plan.compression.as_ref().map(Zstd::from),
             percentiles: SHARES
                 .map(|share| (share, millis(counts.latency.value_at_percentile(share))))
                 .to_vec(),
@@ -196,16 +235,29 @@ impl Report {
         }
     }
 
-    /// What a caller should be told by the exit code, if anything.
-    pub(super) fn trouble(&self) -> Option<String> {
+    /// What the caller is told by the exit code.
+    ///
+    /// # Errors
+    /// When not every call was answered well, or none was made, or nothing could be reached.
+    pub(super) fn verdict(&self) -> Result<(), Failed> {
         let Calls { ok, failed, lost, .. } = self.calls;
-        let Connections { failed: unconnected, .. } = self.connections;
+        let Connections { failed: unconnected, peak, .. } = self.connections;
         match (failed, lost, unconnected, ok) {
-            (0, 0, 0, 1..) => None,
-            (0, 0, 0, 0) => Some("no call was made".to_owned()),
-            _ => Some(format!(
-                "{failed} calls failed, {lost} lost, {unconnected} connections failed"
+            (0, 0, 0, 1..) => Ok(()),
+            _ if peak == 0 && (failed > 0 || unconnected > 0) => {
+                let why = self.troubles.iter().max_by_key(|trouble| trouble.count);
+                let why = why.map_or("", |trouble| &*trouble.said);
+                Err(Failed::Unreachable(format!(
+                    "no client could connect to {}: {why}",
+                    self.target
+                )))
+            }
+            (0, 0, 0, 0) => Err(Failed::Said(
+                "no call was made: --duration must be longer than clients --think first".to_owned(),
             )),
+            _ => Err(Failed::Said(format!(
+                "{failed} calls failed, {lost} lost, {unconnected} connections failed"
+            ))),
         }
     }
 
@@ -232,7 +284,7 @@ impl Report {
 }
 
 /// How a report is written.
-pub(super) enum Format {
+enum Format {
     Html,
     Json,
 }
@@ -242,12 +294,22 @@ pub(super) enum Format {
 /// # Errors
 ///
 /// When it says none.
-pub(super) fn format(path: &Path) -> Result<Format, String> {
+fn format(path: &Path) -> Result<Format, String> {
     match path.extension().and_then(|ending| ending.to_str()) {
         Some("html" | "htm") => Ok(Format::Html),
         Some("json") => Ok(Format::Json),
         _ => Err(format!("--report: {} ends neither in .html nor in .json", path.display())),
     }
+}
+
+/// Sees to it that a report can be written there, before there is one.
+///
+/// # Errors
+/// When it cannot, or when the name says no format.
+pub(super) fn prepare(path: &Path) -> Result<(), String> {
+    format(path)?;
+    let opened = fs::OpenOptions::new().append(true).create(true).open(path);
+    opened.map(drop).map_err(|why| format!("--report: {}: {why}", path.display()))
 }
 
 fn troubles(counts: &Counts) -> Vec<TroubleCount> {

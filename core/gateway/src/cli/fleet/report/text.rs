@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Report, Second, Spread};
+use super::{Report, Second, Spread, Zstd};
 
 /// Columns of a plot.
 const WIDTH: usize = 60;
@@ -55,6 +55,18 @@ fn write(report: &Report, out: &mut String) -> std::fmt::Result {
         bytes.up,
         bytes.down
     )?;
+    if let Some(Zstd { dictionaries, sent, received }) = &report.zstd {
+        writeln!(
+            out,
+            "compressed   {} sent, {} bytes as {}; {} received, {} bytes as {}; {dictionaries} dictionaries",
+            sent.messages,
+            sent.bytes,
+            sent.wire_bytes,
+            received.messages,
+            received.bytes,
+            received.wire_bytes
+        )?;
+    }
     for trouble in &report.troubles {
         let said =
             if trouble.said.is_empty() { String::new() } else { format!(": {}", trouble.said) };
