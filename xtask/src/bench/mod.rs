@@ -9,6 +9,7 @@ mod compile;
 mod conf;
 mod content;
 mod cpu;
+mod figure;
 mod handlers;
 mod handshakes;
 mod http;
@@ -37,7 +38,8 @@ use report::Report;
 
 /// Measures the gateway against its peers, and against itself.
 ///
-/// The report goes to standard output and to target/bench/report.md. Needs two cores and Linux.
+/// The report goes to standard output and to target/bench/report.md; what a run writes meanwhile, with the logs of what it starts,
+/// is in a folder of its own beside it. Needs two cores and Linux.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
     cargo xtask bench                             all but `hold` and `weak`, about an hour after the build\n  \

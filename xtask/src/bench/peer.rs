@@ -9,6 +9,7 @@ use std::{
 use super::{
     build, conf, cpu,
     load::{LOAD_CORE, Load, PROXY_CORE, Seen},
+    report,
 };
 use crate::{
     failure::{Failure, Result},
@@ -137,7 +138,7 @@ impl Peer {
     }
 
     fn start(name: &str, core: &str, program: &Path, args: &[&str], port: u16) -> Result<Self> {
-        let log = tree::target().join("bench").join(format!("{}.log", name.replace(' ', "-")));
+        let log = report::folder().join(format!("{}.log", name.replace(' ', "-")));
         let mut command = Command::new("taskset");
         command.args(["-c", core]).arg(program).args(args);
         command.envs(conf::SECRETS.iter().copied());

@@ -1,13 +1,40 @@
-//! The report: Markdown, on standard output and in target/bench/report.md.
+//! The report: Markdown, on standard output and in target/bench/report.md; and the folder of a run.
 
 use std::{
     fmt::{Display, Write},
     fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{self, Command},
 };
 
 use crate::{failure::Result, run, say, tree};
+
+/// Where all runs have their folders, and the newest report is.
+fn common() -> PathBuf {
+    tree::target().join("bench")
+}
+
+/// This run's folder: two at a time have nothing in common.
+pub(crate) fn folder() -> PathBuf {
+    common().join(process::id().to_string())
+}
+
+/// Takes the folders of runs that are over away, and tells of one that is not: its load is on the same cores.
+fn clear() {
+    for entry in fs::read_dir(common()).into_iter().flatten().flatten() {
+        let Some(number) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok())
+        else {
+            continue;
+        };
+        let name = fs::read_to_string(format!("/proc/{number}/comm")).unwrap_or_default();
+        if name.trim() != "xtask" {
+            // What cannot be removed is in nobody's way.
+            let _ = fs::remove_dir_all(entry.path());
+        } else if number != process::id() {
+            say::note(&format!("process {number} measures too: both find less than there is"));
+        }
+    }
+}
 
 /// What has been measured so far.
 pub(crate) struct Report {
@@ -19,9 +46,10 @@ impl Report {
     /// A report that begins with the machine and the commit.
     ///
     /// # Errors
-    /// When target/bench cannot be made.
+    /// When its folder cannot be made.
     pub(crate) fn new() -> Result<Self> {
-        let dir = tree::scratch("bench")?;
+        clear();
+        let dir = tree::scratch(&format!("bench/{}", process::id()))?;
         let mut text = String::from("# Measures\n\n");
         for (what, fact) in machine() {
             let _ = writeln!(text, "- {what}: {fact}");
@@ -64,10 +92,8 @@ impl Report {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub(crate) fn save(&self) -> Result<PathBuf> {
-        let file = self.dir.join("report.md");
-        tree::write(&file, &self.text)?;
-        Ok(file)
+    pub(crate) fn save(&self) -> Result<()> {
+        tree::write(&self.dir.join("report.md"), &self.text)
     }
 
     /// Prints the report and writes its file.
@@ -75,7 +101,9 @@ impl Report {
     /// # Errors
     /// When the file cannot be written.
     pub(crate) fn write(self) -> Result<()> {
-        let file = self.save()?;
+        self.save()?;
+        let file = common().join("report.md");
+        tree::write(&file, &self.text)?;
         println!("{}", self.text);
         say::note(&format!("written to {}", file.display()));
         Ok(())

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::{
     Args, build, certificate,
     conf::Ports,
+    figure::figure,
     load::{LOAD_CORE, PROXY_CORE},
     peer::Peer,
     report::Report,
@@ -185,22 +186,22 @@ fn storm(case: &Case, gateway: &Peer, dir: &Path) -> Result<Seen> {
     let failed =
         |why: &str| Failure::Failed(format!("{}: {why}:\n{}", run::line(&command), output.text));
     let seen: Value = serde_json::from_str(output.text.trim()).map_err(|_| failed("no figures"))?;
-    let number = |pointer: &str| seen.pointer(pointer).and_then(Value::as_f64).unwrap_or(f64::NAN);
-    if number("/admitted") < f64::from(CLIENTS) || number("/lost") > 0.0 {
+    let number = |pointer: &str| figure(&seen, pointer);
+    if number("/admitted")? < f64::from(CLIENTS) || number("/lost")? > 0.0 {
         return Err(failed("not all came in, or some were lost that were connected"));
     }
     // All but a few without a word, or with one.
-    let words = number("/words") / number("/refused_ms/count");
+    let words = number("/words")? / number("/refused_ms/count")?.max(1.0);
     if (words > 0.5) != case.words {
         return Err(failed("clients were not sent away in the way that is measured"));
     }
     Ok(Seen {
-        rate: number("/rate"),
-        seconds: number("/seconds"),
-        refused: number("/refused_ms/count"),
-        away_p50: number("/refused_ms/p50"),
-        away_p99: number("/refused_ms/p99"),
-        pong_p99: number("/pong_ms/p99"),
-        pong_max: number("/pong_ms/max"),
+        rate: number("/rate")?,
+        seconds: number("/seconds")?,
+        refused: number("/refused_ms/count")?,
+        away_p50: number("/refused_ms/p50")?,
+        away_p99: number("/refused_ms/p99")?,
+        pong_p99: number("/pong_ms/p99")?,
+        pong_max: number("/pong_ms/max")?,
     })
 }

@@ -1,7 +1,7 @@
 //! A small call over MMTP and over HTTP/2, through the same gateway and API.
 
 use super::{
-    super::{Args, report::Report, stats::Spread},
+    super::{Args, figure::figure, report::Report, stats::Spread},
     gateway::Kit,
 };
 use crate::failure::{Failure, Result};
@@ -33,10 +33,7 @@ pub(super) fn measure(args: &Args, kit: &Kit, report: &mut Report) -> Result<()>
             words.extend(*what);
             let told = kit.fleet(&gateway, &format!("calls-{protocol}"), &words)?.end()?;
             let cpu = gateway.cpu_seconds()? - before;
-            let number = |pointer: &str| {
-                let found = told.pointer(pointer).and_then(serde_json::Value::as_f64);
-                found.ok_or_else(|| Failure::Failed(format!("the fleet's report has no {pointer}")))
-            };
+            let number = |pointer: &str| figure(&told, pointer);
             let (ok, bad) =
                 (number("/calls/ok")?, number("/calls/failed")? + number("/calls/lost")?);
             if ok < 1.0 || bad > 0.0 {
@@ -68,7 +65,7 @@ pub(super) fn measure(args: &Args, kit: &Kit, report: &mut Report) -> Result<()>
         "Small calls on connections that are there: MMTP beside HTTP/2",
         &format!(
             "`paifang fleet`, {clients} clients, each with a connection and one call in flight; TLS 1.3, a body of {} bytes and an answer \
-             of 62; CPU of the gateway's process on a core of its own, bytes within TCP, both ways; {} rounds of {duration}.",
+             of 62; CPU of the gateway's process on a core of its own, bytes within TCP, both ways, with what connecting takes; {} rounds of {duration}.",
             body.len(),
             args.rounds
         ),

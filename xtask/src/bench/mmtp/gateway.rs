@@ -35,6 +35,7 @@ pub(super) struct Kit {
 pub(super) struct Fleet {
     child: Child,
     report: PathBuf,
+    log: PathBuf,
 }
 
 impl Kit {
@@ -86,7 +87,7 @@ impl Kit {
         command.stdin(Stdio::null()).stdout(out).stderr(err);
         let child = command.spawn();
         let child = child.map_err(|e| Failure::Failed(format!("{}: {e}", run::line(&command))))?;
-        Ok(Fleet { child, report })
+        Ok(Fleet { child, report, log })
     }
 }
 
@@ -95,8 +96,10 @@ impl Fleet {
     pub(super) fn end(mut self) -> Result<Value> {
         self.child.wait().map_err(|e| Failure::Failed(format!("the fleet: {e}")))?;
         let text = tree::read(&self.report)?;
-        serde_json::from_str(&text)
-            .map_err(|e| Failure::Failed(format!("{}: {e}", self.report.display())))
+        serde_json::from_str(&text).map_err(|_| {
+            let said = tree::read(&self.log).unwrap_or_default();
+            Failure::Failed(format!("the fleet made no report: {}", said.trim()))
+        })
     }
 }
 

@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::{
-    super::{Args, peer::Peer, report::Report},
+    super::{Args, figure::figure, peer::Peer, report::Report},
     gateway::{Fleet, Kit},
 };
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 
 /// Gateways, each with a fleet: a process may have 20,000 files on many machines.
 const GATEWAYS: u32 = 2;
@@ -49,9 +49,7 @@ pub(crate) fn measure(_: &Args, report: &mut Report) -> Result<()> {
     for (index, told) in told.iter().enumerate() {
         let mut row = vec![format!("{}", index + 1)];
         for (what, pointer) in FIGURES {
-            let figure = told.pointer(pointer).and_then(Value::as_f64);
-            let missing = || Failure::Failed(format!("the fleet's report has no {pointer}"));
-            let figure = figure.ok_or_else(missing)?;
+            let figure = figure(told, pointer)?;
             if ["failed", "lost", "connections dropped", "not connected"].contains(&what) {
                 bad += figure;
             }

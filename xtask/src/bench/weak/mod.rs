@@ -65,10 +65,21 @@ fn of(seen: &[Seen], figure: fn(&Seen) -> f64) -> Vec<f64> {
     seen.iter().map(figure).collect()
 }
 
-/// The means of those who speak `protocol` and come like this.
-fn means(seen: &[(Case, Vec<Seen>)], protocol: &str, coming: Coming) -> Vec<f64> {
+/// The rounds of those who speak `protocol` and come like this.
+fn rounds<'a>(seen: &'a [(Case, Vec<Seen>)], protocol: &str, coming: Coming) -> &'a [Seen] {
     let found = seen.iter().find(|(case, _)| case.protocol == protocol && case.coming == coming);
-    found.map(|(_, rounds)| of(rounds, |seen| seen.mean)).unwrap_or_default()
+    found.map_or(&[], |(_, rounds)| rounds)
+}
+
+fn means(seen: &[(Case, Vec<Seen>)], protocol: &str, coming: Coming) -> Vec<f64> {
+    of(rounds(seen, protocol, coming), |seen| seen.mean)
+}
+
+/// The share of calls that were not answered: a mean is one of those that were.
+fn unanswered(rounds: &[Seen]) -> f64 {
+    let total = |figure| of(rounds, figure).iter().sum::<f64>();
+    let bad = total(|seen| seen.bad);
+    bad / (total(|seen| seen.ok) + bad)
 }
 
 fn tell(profile: &str, seen: &[(Case, Vec<Seen>)], seconds: u32, report: &mut Report) {
@@ -108,9 +119,14 @@ fn goals(profile: &str, seen: &[(Case, Vec<Seen>)], report: &mut Report) {
         let (own, label) = (means(seen, "mmtp", coming), coming.label());
         for protocol in ["h1", "h2"] {
             let times = Spread::of_ratios(&means(seen, protocol, coming), &own);
-            let what =
-                format!("{profile}: the mean of MMTP, {label}, is no worse than {protocol}'s");
-            report.goal(&what, format!("{times:.2} x better"), times.median >= 1.0);
+            let [lost, theirs] =
+                ["mmtp", protocol].map(|protocol| unanswered(rounds(seen, protocol, coming)));
+            let what = format!(
+                "{profile}: the mean of MMTP, {label}, is no worse than {protocol}'s, and no more calls go without an answer"
+            );
+            let found =
+                format!("{times:.2} x better, {:.1} % and {:.1} %", lost * 100.0, theirs * 100.0);
+            report.goal(&what, found, times.median >= 1.0 && lost <= theirs);
         }
     }
     if Some(&profile) != PROFILES.last() {
