@@ -253,6 +253,7 @@ impl Client {
         };
         if changed {
             shared.heartbeats().enter(Some(&network));
+            shared.kept.clear();
             self.update(Update { network: Some(network), ..Update::default() });
             shared.change(|changes| changes.network += 1);
         }

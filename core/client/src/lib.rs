@@ -24,6 +24,7 @@ mod error;
 mod forms;
 pub mod heartbeat;
 mod keeper;
+mod kept;
 mod messages;
 mod said;
 mod shared;

@@ -31,6 +31,7 @@ use crate::{
     forms::{self, Forms, Found},
     heartbeat,
     keeper::Backoff,
+    kept::Kept,
     messages::{Inboxes, is_message_channel},
 };
 
@@ -112,6 +113,8 @@ pub(crate) struct Shared {
     messages: Arc<Semaphore>,
     /// Room for conversations of the short form.
     pub(crate) shorts: Arc<Semaphore>,
+    /// Connections for further conversations.
+    pub(crate) kept: Kept,
     serials: AtomicU64,
     closed: AtomicBool,
 }
@@ -141,7 +144,7 @@ pub(crate) struct Memory {
     pub(crate) found: Found,
     /// Addresses where the user is at home, as the last server that was not has said (`moved`): every later connection begins there.
     pub(crate) home: Vec<Arc<str>>,
-    token: Option<Kept>,
+    token: Option<KeptToken>,
     /// Why the last try to connect failed.
     failed: Option<String>,
     /// What is to be added to this machine's time to have the server's, in milliseconds.
@@ -150,7 +153,7 @@ pub(crate) struct Memory {
 
 /// A resume token, of the newest connection that gave one.
 #[derive(Debug)]
-struct Kept {
+struct KeptToken {
     serial: u64,
     token: Token,
     until: Instant,
@@ -200,7 +203,7 @@ impl Memory {
         }
         let lifetime = Duration::from_secs(u64::from(token.lifetime));
         let until = Instant::now() + lifetime;
-        self.token = Some(Kept { serial, token: token.clone(), until, shown: 0 });
+        self.token = Some(KeptToken { serial, token: token.clone(), until, shown: 0 });
     }
 
     /// A server has said why it ends a connection, and where to go.
@@ -252,6 +255,7 @@ impl Shared {
             calls: Arc::new(Semaphore::new(options.calls)),
             messages: Arc::new(Semaphore::new(MOST_MESSAGES as usize)),
             shorts: Arc::new(Semaphore::new(forms::AT_ONCE)),
+            kept: Kept::default(),
             serials: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             options,
@@ -314,6 +318,7 @@ impl Shared {
         self.closed.store(true, Ordering::Release);
         self.changes.send_modify(|changes| changes.closed = true);
         self.inboxes.close();
+        self.kept.clear();
         if self.options.forms == Forms::Post {
             // There is no keeper to say it.
             self.state.send_replace(State::Closed);

@@ -86,8 +86,12 @@ struct World {
 }
 
 fn world() -> World {
+    world_of(Echo::default())
+}
+
+fn world_of(echo: Echo) -> World {
     let net = SimNet::new(Profile::latency(Duration::from_millis(30)), 3);
-    let (server, drain) = (Arc::new(Server::new(Arc::new(Echo))), watch::Sender::default());
+    let (server, drain) = (Arc::new(Server::new(Arc::new(echo))), watch::Sender::default());
     for (form, address) in PORTS {
         let (server, drain) = (server.clone(), drain.subscribe());
         net.serve(address.parse::<SocketAddr>().unwrap(), move |end| {
@@ -269,6 +273,20 @@ async fn what_a_server_says_in_a_short_conversation_is_heard() {
     let refused = client.call("echo").body("x").send().await;
     let Err(Error::Ended { code, .. }) = refused else { panic!("{refused:?}") };
     assert_eq!(code, CloseCode::AUTH_FAILED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_short_conversation_that_is_refused_for_now_waits_as_it_is_told() {
+    // More of them than a call has attempts, for nobody has looked at it.
+    let world = world_of(Echo(4.into()));
+    let client = world.builder().forms(Forms::Post).build(world.network.clone()).unwrap();
+    let began = Instant::now();
+    let call = client.call("echo").deadline(Duration::from_secs(60)).body("x");
+    assert_eq!(call.send().await.unwrap().body(), "x!");
+    let took = began.elapsed();
+    // Seven seconds four times, and half a second, doubled each time.
+    assert!((35..37).contains(&took.as_secs()), "{took:?}");
+    assert_eq!(world.network.dials(Form::Post), 5);
 }
 
 #[tokio::test(start_paused = true)]

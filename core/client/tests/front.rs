@@ -24,7 +24,8 @@ struct World {
 
 fn world() -> World {
     let net = SimNet::new(Profile::latency(Duration::from_millis(30)), 3);
-    let (server, drain) = (Arc::new(Server::new(Arc::new(Echo))), watch::Sender::default());
+    let (server, drain) =
+        (Arc::new(Server::new(Arc::new(Echo::default()))), watch::Sender::default());
     let world = World { net, server, drain };
     world.serve();
     world

@@ -8,10 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use paifang_mmtp::{
-    code::{Advice, CancelCode},
-    session::CallId,
-};
+use paifang_mmtp::{code::CancelCode, session::CallId};
 use tokio::{
     sync::{Semaphore, oneshot},
     time::{Instant, sleep_until},
@@ -45,8 +42,9 @@ pub(super) struct Run {
     safe: bool,
     identity: Arc<OnceLock<CallId>>,
     live: Vec<Live>,
-    /// Attempts that were begun.
+    /// Attempts that were begun; those among them that the server may have looked at.
     begun: u32,
+    tries: u32,
     /// The newest connection that it was begun on; another attempt goes to a newer one.
     newest: u64,
     short: ShortForm,
@@ -101,7 +99,7 @@ impl Run {
         safe: bool,
     ) -> Self {
         let identity = Arc::default();
-        let (live, short) = (Vec::new(), ShortForm::new(&shared));
+        let (live, short) = (Vec::new(), ShortForm::new(&shared, safe));
         let epoch = shared.memory().epoch;
         Self {
             shared,
@@ -113,6 +111,7 @@ impl Run {
             identity,
             live,
             begun: 0,
+            tries: 0,
             newest: 0,
             short,
             perhaps_done: false,
@@ -138,9 +137,10 @@ impl Run {
             if self.live.is_empty() {
                 match &*state.borrow_and_update() {
                     State::Ended { code, detail } => {
-                        return Err(Error::Ended { code: *code, detail: detail.clone() });
+                        let ended = Error::Ended { code: *code, detail: detail.clone() };
+                        return Err(self.ended_with(ended));
                     }
-                    State::Closed => return Err(Error::Closed),
+                    State::Closed => return Err(self.ended_with(Error::Closed)),
                     _ => {}
                 }
             }
@@ -169,8 +169,11 @@ impl Run {
                         Ok(head) => return Ok(self.answered(live, head, permit)),
                         Err(lost) => {
                             live.done();
-                            if lost == Lost::NotLookedAt {
-                                refusal(&live.connection)?;
+                            let of_connection =
+                                matches!(lost, Lost::NotSent | Lost::Sent | Lost::NotLookedAt);
+                            if of_connection && live.connection.form() == Form::Post {
+                                let said = self.short.lost(&live.connection, &lost);
+                                said.map_err(|error| self.ended_with(error))?;
                             }
                             self.lost(lost)?;
                         }
@@ -188,18 +191,21 @@ impl Run {
             // Its first connection is half-dead or was given up, and the call does no harm twice.
             Some(last) => self.safe && last.connection.phase() != Phase::Open,
         };
-        let enough = self.live.len() >= AT_ONCE || self.begun >= self.shared.options.attempts;
-        if due && fresh && !enough && connection.takes(self.safe) {
+        if due && fresh && !self.has_enough() && connection.takes(self.safe) {
             self.begin(connection);
         }
+    }
+
+    /// Whether no further attempt may begin.
+    fn has_enough(&self) -> bool {
+        self.live.len() >= AT_ONCE || self.tries >= self.shared.options.attempts
     }
 
     /// When the call goes by the short form, if it does: at once where no connection is to be expected, or where that of an attempt is
     /// half-dead and the call does no harm twice; a little later where one is being made.
     fn short_due(&self) -> Option<Instant> {
         let shared = &self.shared;
-        let enough = self.live.len() >= AT_ONCE || self.begun >= shared.options.attempts;
-        if enough || matches!(self.body, Body::Gone) {
+        if self.has_enough() || matches!(self.body, Body::Gone) {
             return None;
         }
         let due = match self.live.last() {
@@ -225,6 +231,7 @@ impl Run {
         let ticket = connection.ticket();
         let (sender, reply) = oneshot::channel();
         self.begun += 1;
+        self.tries += 1;
         if connection.form() != Form::Post {
             self.newest = connection.serial();
         }
@@ -249,7 +256,12 @@ impl Run {
 
     /// An attempt has no answer. Whether another may follow.
     fn lost(&mut self, lost: Lost) -> Result<(), Error> {
-        self.perhaps_done |= lost == Lost::Sent;
+        match lost {
+            Lost::Sent => self.perhaps_done = true,
+            // Nobody has looked at it, and how often is tried again is for who opens connections.
+            Lost::NotSent | Lost::NotLookedAt => self.tries -= 1,
+            _ => {}
+        }
         let known = self.identity.get().copied();
         let again = match (&lost, known) {
             (Lost::Cancelled(code), _) => return Err(Error::Cancelled(*code)),
@@ -261,7 +273,7 @@ impl Run {
             (Lost::Sent, _) => self.safe,
         };
         let possible = !matches!(self.body, Body::Gone);
-        let more = self.begun < self.shared.options.attempts || !self.live.is_empty();
+        let more = self.tries < self.shared.options.attempts || !self.live.is_empty();
         match known {
             _ if again && possible && more => Ok(()),
             // What was begun before may still be done, where it was sent.
@@ -275,6 +287,14 @@ impl Run {
                     why.unwrap_or_else(|| "the connection ended before the call was sent".into());
                 Err(Error::NotConnected(why))
             }
+        }
+    }
+
+    /// No attempt will follow, and why. What was sent before may be done all the same.
+    fn ended_with(&self, why: Error) -> Error {
+        match self.identity.get().filter(|_| self.perhaps_done) {
+            Some(call_id) => Error::UnknownOutcome { call_id: *call_id },
+            None => why,
         }
     }
 
@@ -297,22 +317,6 @@ impl Run {
         let identity = *self.identity.get_or_init(of_this);
         let response = ResponseHead::new(&head, identity, self.begun);
         (response, ResponseBody::new(live, head, self.deadline, identity, permit))
-    }
-}
-
-/// What a server says in a short conversation that it shall not be asked again, nobody else will hear.
-fn refusal(connection: &Connection) -> Result<(), Error> {
-    if connection.form() != Form::Post {
-        return Ok(());
-    }
-    let standing = connection.standing();
-    let standing = standing.borrow();
-    let closed = standing.closed.as_ref().filter(|closed| closed.is_by_peer());
-    match closed.map(|closed| &closed.closing) {
-        Some(closing) if matches!(closing.code.advice(), Advice::Change | Advice::Stop) => {
-            Err(Error::Ended { code: closing.code, detail: closing.detail.to_string() })
-        }
-        _ => Ok(()),
     }
 }
 

@@ -1,14 +1,16 @@
 //! The short form as a way for one call: when it is taken, and what opens it.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
+use paifang_mmtp::{code::Advice, greeting::Closing};
 use tokio::time::{Instant, sleep_until};
 
 use crate::{
     client::State,
-    connection::Connection,
+    connection::{Connection, Lost},
+    error::Error,
     forms::{Forms, SHORT_AFTER},
-    keeper,
+    keeper::{self, asked_wait},
     shared::Shared,
 };
 
@@ -17,6 +19,7 @@ type Opening = Pin<Box<dyn Future<Output = Result<Connection, String>> + Send>>;
 /// See the module.
 pub(super) struct ShortForm {
     shared: Arc<Shared>,
+    safe: bool,
     began: Instant,
     opening: Option<Opening>,
     /// Conversations in a row that could not be opened, and until when another waits for that.
@@ -25,9 +28,10 @@ pub(super) struct ShortForm {
 }
 
 impl ShortForm {
-    pub(super) fn new(shared: &Arc<Shared>) -> Self {
+    /// `safe`: the call may be made again.
+    pub(super) fn new(shared: &Arc<Shared>, safe: bool) -> Self {
         let began = Instant::now();
-        Self { shared: shared.clone(), began, opening: None, failures: 0, hold: began }
+        Self { shared: shared.clone(), safe, began, opening: None, failures: 0, hold: began }
     }
 
     /// Whether calls may go this way at all.
@@ -83,12 +87,20 @@ impl ShortForm {
         if self.opening.is_none() {
             sleep_until(due).await;
         }
-        let shared = &self.shared;
-        let opening = self.opening.get_or_insert_with(|| {
-            let shared = shared.clone();
-            Box::pin(async move { open(&shared).await })
-        });
-        let opened = opening.as_mut().await;
+        let kept = match self.opening {
+            None => keeper::short_again(&self.shared, self.safe),
+            Some(_) => None,
+        };
+        let opened = match kept {
+            Some(connection) => Ok(connection),
+            None => {
+                let opening = self.opening.get_or_insert_with(|| {
+                    let shared = self.shared.clone();
+                    Box::pin(async move { keeper::short(&shared).await })
+                });
+                opening.as_mut().await
+            }
+        };
         self.opening = None;
         match opened {
             Ok(connection) => {
@@ -96,23 +108,45 @@ impl ShortForm {
                 Some(connection)
             }
             Err(why) => {
-                tracing::debug!(why, "no conversation of the short form");
-                self.hold = Instant::now() + self.shared.options.backoff.bound(self.failures);
-                self.failures += 1;
-                if self.shared.options.forms == Forms::Post {
-                    self.shared.failed(why.clone());
-                }
-                self.tell(State::Waiting { until: self.hold, why });
+                self.wait(Duration::ZERO, why);
                 None
             }
         }
     }
-}
 
-async fn open(shared: &Arc<Shared>) -> Result<Connection, String> {
-    // It is for opening alone, the dearest part, so that a crowd of calls does not come with as many handshakes at once.
-    let room = shared.shorts.acquire().await.map_err(|_| "closed".to_owned())?;
-    let opened = keeper::short(shared).await;
-    drop(room);
-    opened
+    /// A conversation has ended without the answer. What a server says in it that it shall not be asked again nobody else will hear.
+    pub(super) fn lost(&mut self, connection: &Connection, lost: &Lost) -> Result<(), Error> {
+        let standing = connection.standing();
+        let standing = standing.borrow();
+        let said = standing.closed.as_ref().filter(|closed| closed.is_by_peer());
+        let Some(Closing { code, detail, .. }) = said.map(|closed| &closed.closing) else {
+            if !connection.is_kept() {
+                self.wait(Duration::ZERO, "the conversation broke off".into());
+            }
+            // Else the connection was stale: another is opened at once.
+            return Ok(());
+        };
+        match code.advice() {
+            Advice::Change | Advice::Stop if *lost == Lost::NotLookedAt => {
+                Err(Error::Ended { code: *code, detail: detail.to_string() })
+            }
+            _ => {
+                let asked = said.map_or(Duration::ZERO, |closed| asked_wait(&closed.closing));
+                self.wait(asked, format!("the server refuses: {code}"));
+                Ok(())
+            }
+        }
+    }
+
+    /// Another is opened after what the server has asked for and the own wait.
+    fn wait(&mut self, asked: Duration, why: String) {
+        tracing::debug!(why, "no conversation of the short form");
+        let own = self.shared.options.backoff.bound(self.failures);
+        self.hold = Instant::now() + asked + own;
+        self.failures = self.failures.saturating_add(1);
+        if self.shared.options.forms == Forms::Post {
+            self.shared.failed(why.clone());
+        }
+        self.tell(State::Waiting { until: self.hold, why });
+    }
 }

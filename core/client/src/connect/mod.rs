@@ -127,6 +127,12 @@ pub trait Wire: AsyncRead + AsyncWrite + Send + Unpin + 'static {
     fn early_data(&self) -> EarlyData {
         EarlyData::None
     }
+
+    /// For another conversation of the short form, when the last one has come to its end and the server keeps the connection: [`http::Post`] does
+    /// so. `None` where the connection ends with its conversation.
+    fn again(self: Box<Self>) -> Option<Box<dyn Wire>> {
+        None
+    }
 }
 
 /// What became of the bytes that were sent before the handshake's end (RFC 8446 section 2.3).

@@ -177,6 +177,7 @@ impl Driver {
     }
 
     fn cancel(&mut self, ticket: u64, code: CancelCode) {
+        self.spoil();
         if let Some(key) = self.tickets.remove(&ticket) {
             self.calls.remove(&key);
             self.session.cancel(key, code);

@@ -29,11 +29,7 @@ use super::{
     short::{self, Short},
     silence::Silence,
 };
-use crate::{
-    coding::Agreed,
-    connect::{Form, Wire},
-    shared::Shared,
-};
+use crate::{coding::Agreed, connect::Wire, shared::Shared};
 
 /// The most bytes that are given to the socket at once: what is urgent never waits behind more.
 const WRITE: usize = 16 * 1024;
@@ -42,7 +38,7 @@ const READ: usize = 16 * 1024;
 /// Commands that are taken before bytes have their turn.
 const BATCH: usize = 64;
 /// How long the last bytes may take.
-const PARTING: Duration = Duration::from_secs(2);
+pub(super) const PARTING: Duration = Duration::from_secs(2);
 
 pub(super) struct Driver {
     pub(super) serial: u64,
@@ -52,7 +48,7 @@ pub(super) struct Driver {
     /// Of the user that what is begun belongs to.
     pub(super) epoch: u32,
     pub(super) session: Session,
-    wire: Box<dyn Wire>,
+    pub(super) wire: Box<dyn Wire>,
     commands: mpsc::UnboundedReceiver<Command>,
     /// For messages, which may be acknowledged as long as somebody holds the connection.
     pub(super) own_commands: mpsc::WeakUnboundedSender<Command>,
@@ -107,7 +103,7 @@ enum Turn {
 
 impl Driver {
     pub(super) fn new(
-        (serial, form): (u64, Form),
+        (serial, short): (u64, Option<Short>),
         wire: Box<dyn Wire>,
         hello: &Hello,
         commands: (mpsc::WeakUnboundedSender<Command>, mpsc::UnboundedReceiver<Command>),
@@ -115,8 +111,7 @@ impl Driver {
         shared: &Arc<Shared>,
     ) -> Self {
         let began = Instant::now();
-        let short = (form == Form::Post).then(Short::default);
-        let config = match short {
+        let config = match &short {
             Some(_) => short::config(shared.options.session),
             None => shared.options.session,
         };
@@ -181,6 +176,9 @@ impl Driver {
         }
         self.take_events();
         self.fail_all();
+        if self.short.is_some() {
+            return self.part().await;
+        }
         // The last bytes: CLOSE.
         let parted = tokio::time::timeout(PARTING, poll_fn(|cx| self.poll_parting(cx)));
         if let Ok(Err(cause)) = parted.await {
@@ -267,7 +265,7 @@ impl Driver {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.short.is_some_and(|short| !short.begun) {
+        if self.short.as_ref().is_some_and(|short| !short.begun) {
             // HELLO goes with the first call.
             return Poll::Pending;
         }

@@ -190,9 +190,12 @@ impl Driver {
         let unheard = {
             let standing = self.standing.borrow();
             let by_peer = standing.closed.as_ref().is_some_and(|closed| closed.is_by_peer());
-            let refused = self.short.is_some_and(|short| short.refused);
+            let refused = self.short.as_ref().is_some_and(|short| short.refused);
             refused || standing.welcome.is_none() && by_peer
         };
+        if !self.calls.is_empty() || !self.waiting.is_empty() {
+            self.spoil();
+        }
         let all: Vec<(Key, u64)> =
             self.calls.iter().map(|(key, ongoing)| (*key, ongoing.before)).collect();
         for (key, before) in all {

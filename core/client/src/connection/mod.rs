@@ -34,6 +34,8 @@ use crate::{
     shared::Shared,
 };
 pub(crate) use answers::{Chunk, Head, Owed};
+use short::Short;
+pub(crate) use short::Way;
 
 /// Where a connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,6 +147,8 @@ struct Inner {
     sole: bool,
     address: SocketAddr,
     form: Form,
+    /// There was another conversation on it before.
+    kept: bool,
     /// The user epoch that HELLO had, and the one that it has been told.
     began_with: u32,
     epoch: AtomicU32,
@@ -165,12 +169,14 @@ pub(crate) struct Beginning {
     pub(crate) form: Form,
     pub(crate) dialed: Dialed,
     pub(crate) hello: Hello,
+    /// Of the short form.
+    pub(crate) way: Option<Way>,
 }
 
 impl Connection {
     /// Starts the task.
     pub(crate) fn start(beginning: Beginning, shared: &Arc<Shared>) -> Self {
-        let Beginning { serial, sole, address, form, dialed, hello } = beginning;
+        let Beginning { serial, sole, address, form, dialed, hello, way } = beginning;
         // Bounded by the number of calls that a client may have, and by the credit of what they carry.
         let (commands, taken) = mpsc::unbounded_channel();
         let (standing, seen) = watch::channel(Standing {
@@ -186,6 +192,7 @@ impl Connection {
             sole,
             address,
             form,
+            kept: way.as_ref().is_some_and(|way| way.kept),
             began_with: hello.epoch,
             epoch: AtomicU32::new(hello.epoch),
             timing: dialed.timing,
@@ -195,8 +202,9 @@ impl Connection {
             standing: seen,
         };
         let commands = (inner.commands.downgrade(), taken);
-        let named = (serial, form);
-        let driver = driver::Driver::new(named, dialed.wire, &hello, commands, standing, shared);
+        let short = way.map(Short::new);
+        let driver =
+            driver::Driver::new((serial, short), dialed.wire, &hello, commands, standing, shared);
         tokio::spawn(driver.run());
         Self(Arc::new(inner))
     }
@@ -212,6 +220,11 @@ impl Connection {
 
     pub(crate) fn form(&self) -> Form {
         self.0.form
+    }
+
+    /// Whether there was another conversation on it before.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.0.kept
     }
 
     /// The user epoch that HELLO had.

@@ -1,24 +1,49 @@
 //! What is another way in a conversation of the short form: its request ends when all is sent, and it ends when all is answered.
 
-use std::io;
+use std::{io, pin::Pin};
 
 use paifang_mmtp::session;
+use tokio::{io::AsyncReadExt, time::timeout};
 
-use super::driver::Driver;
-use crate::{connect::http::NotMmtp, forms::SHORT_WINDOW};
+use super::driver::{Driver, PARTING};
+use crate::{
+    connect::{Wire, http::NotMmtp},
+    forms::SHORT_WINDOW,
+    kept::Origin,
+};
 
 /// Longer than any deadline of a call, which is what bounds such a conversation: a year, in milliseconds.
 const NEVER_MS: u64 = 365 * 24 * 3600 * 1000;
 
+/// The most bytes behind the last answer: CLOSE, and what a server likes to say before.
+const BEHIND: usize = 16 * 1024;
+
+/// How a conversation came to its connection.
+#[derive(Debug)]
+pub(crate) struct Way {
+    pub(crate) origin: Origin,
+    /// There was another conversation on it before.
+    pub(crate) kept: bool,
+}
+
 /// How far a conversation is.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Short {
+    way: Way,
     /// It has got its first call.
     pub(super) begun: bool,
     /// The request has ended.
     ended: bool,
     /// The server has said by HTTP's status that it looked at nothing.
     pub(super) refused: bool,
+    /// It has not come to its end: something was given up, or lost.
+    spoiled: bool,
+}
+
+impl Short {
+    pub(super) fn new(way: Way) -> Self {
+        Self { way, begun: false, ended: false, refused: false, spoiled: false }
+    }
 }
 
 /// The session's times and windows: no heartbeat, and no silence says anything, for whoever stands between may keep an answer back until
@@ -37,10 +62,23 @@ pub(super) fn config(config: session::Config) -> session::Config {
     config
 }
 
+/// Reads the answer to its end; nothing in it is for anybody.
+async fn read_behind(wire: &mut dyn Wire) -> io::Result<()> {
+    let mut left = [0; BEHIND];
+    let mut read = 0;
+    while read < BEHIND {
+        match Pin::new(&mut *wire).read(&mut left[read..]).await? {
+            0 => return Ok(()),
+            more => read += more,
+        }
+    }
+    Err(io::ErrorKind::InvalidData.into())
+}
+
 impl Driver {
     /// Whether the request's end is due.
     pub(super) fn ends_request(&self) -> bool {
-        let open = self.short.is_some_and(|short| short.begun && !short.ended);
+        let open = self.short.as_ref().is_some_and(|short| short.begun && !short.ended);
         open && self.out.is_empty() && self.waiting.is_empty() && !self.session.has_unsent()
     }
 
@@ -60,9 +98,32 @@ impl Driver {
 
     /// Ends what nobody waits for any more. There is no CLOSE to be said: the request has ended, or is given up.
     pub(super) fn end_answered(&mut self) {
-        let begun = self.short.is_some_and(|short| short.begun);
+        let begun = self.short.as_ref().is_some_and(|short| short.begun);
         if begun && self.calls.is_empty() && self.waiting.is_empty() {
             self.session.lost();
+        }
+    }
+
+    /// A call was given up: what ends the connection is what tells the server.
+    pub(super) fn spoil(&mut self) {
+        if let Some(short) = &mut self.short {
+            short.spoiled = true;
+        }
+    }
+
+    /// All is answered, or lost. The connection is kept for another conversation when this one has come to its end on it.
+    pub(super) async fn part(self) {
+        let Self { short, mut wire, shared, .. } = self;
+        let Some(Short { way, ended, spoiled, .. }) = short else { return };
+        let whole = ended && !spoiled && {
+            let end = timeout(PARTING, read_behind(&mut *wire));
+            end.await.is_ok_and(|read| read.is_ok())
+        };
+        match wire.again().filter(|_| whole) {
+            Some(wire) => shared.keep(way.origin, wire),
+            // Those that are as old may be as stale.
+            None if way.kept => shared.kept.clear(),
+            None => {}
         }
     }
 

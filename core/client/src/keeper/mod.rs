@@ -6,7 +6,7 @@ mod race;
 mod watch;
 
 pub(crate) use backoff::Backoff;
-pub(crate) use race::short;
+pub(crate) use race::{short, short_again};
 
 use std::{sync::Arc, time::Duration};
 
@@ -202,7 +202,7 @@ impl Keeper {
 }
 
 /// AFTER, and a random part of JITTER.
-fn asked_wait(closing: &Closing) -> Duration {
+pub(crate) fn asked_wait(closing: &Closing) -> Duration {
     let jitter = match closing.jitter {
         0 => 0,
         most => fastrand::u64(0..=u64::from(most)),

@@ -12,9 +12,10 @@ use tokio::{
 
 use super::greet;
 use crate::{
-    connect::{Form, Target, split_address},
-    connection::{Beginning, Connection, Phase},
+    connect::{Dialed, Form, Target, Timing, split_address},
+    connection::{Beginning, Connection, Phase, Way},
     forms::{Forms, PATIENCE},
+    kept::Origin,
     shared::Shared,
 };
 
@@ -98,8 +99,25 @@ pub(super) async fn race_long(shared: &Arc<Shared>) -> Result<Connection, Failed
     found(shared, race_in(shared, Form::Long, false).await)
 }
 
+/// A conversation of the short form on a connection that was kept, where there is one. `safe`: its call may be made again.
+pub(crate) fn short_again(shared: &Arc<Shared>, safe: bool) -> Option<Connection> {
+    let (origin, wire) = shared.kept.take(&names(shared), safe)?;
+    let dialed = Dialed { wire, server_name: None, timing: Timing::default() };
+    converse(shared, Way { origin, kept: true }, dialed).ok()
+}
+
+fn converse(shared: &Arc<Shared>, way: Way, dialed: Dialed) -> Result<Connection, String> {
+    let hello = greet::short_hello(shared).ok_or("the system has no randomness")?;
+    let (serial, form, address) = (shared.serial(), Form::Post, way.origin.address);
+    let way = Some(way);
+    let beginning = Beginning { serial, sole: true, address, form, dialed, hello, way };
+    Ok(Connection::start(beginning, shared))
+}
+
 /// Opens a conversation of the short form for calls: the first address whose stream is there gets them.
 pub(crate) async fn short(shared: &Arc<Shared>) -> Result<Connection, String> {
+    // It is for opening alone, the dearest part, so that a crowd of calls does not come with as many handshakes at once.
+    let _room = shared.shorts.acquire().await.map_err(|_| "closed".to_owned())?;
     let targets = targets(shared).await.map_err(|failed| failed.to_string())?;
     let mut waiting = targets.into_iter();
     let mut dialling = JoinSet::new();
@@ -112,7 +130,10 @@ pub(crate) async fn short(shared: &Arc<Shared>) -> Result<Connection, String> {
                 let dialed =
                     timeout(shared.options.dial, shared.connect.dial_as(&target, Form::Post));
                 let why = match dialed.await {
-                    Ok(Ok(dialed)) => return Ok((target.address, dialed)),
+                    Ok(Ok(dialed)) => {
+                        let (host, address) = (target.host, target.address);
+                        return Ok((Origin { host, address }, dialed));
+                    }
                     Ok(Err(cause)) => {
                         if cause.kind() == ErrorKind::Unsupported {
                             // What connects here knows no other form.
@@ -134,11 +155,8 @@ pub(crate) async fn short(shared: &Arc<Shared>) -> Result<Connection, String> {
             }
         };
         match dialed {
-            Some(Ok(Ok((address, dialed)))) => {
-                let hello = greet::short_hello(shared).ok_or("the system has no randomness")?;
-                let (serial, form) = (shared.serial(), Form::Post);
-                let beginning = Beginning { serial, sole: true, address, form, dialed, hello };
-                return Ok(Connection::start(beginning, shared));
+            Some(Ok(Ok((origin, dialed)))) => {
+                return converse(shared, Way { origin, kept: false }, dialed);
             }
             Some(Ok(Err(why))) => {
                 last = why;
@@ -196,19 +214,21 @@ async fn race_in(shared: &Arc<Shared>, form: Form, sole: bool) -> Result<Connect
     }
 }
 
-/// The addresses of a race in their order: those that the server has named last, those of the user's home, the client's own, those that the server has named for
-/// when they fail; of each the families in turn.
-async fn targets(shared: &Arc<Shared>) -> Result<Vec<Target>, Failed> {
-    let names: Vec<Arc<str>> = {
-        let memory = shared.memory();
-        let own = &shared.options.addresses;
-        let first = memory.moved.iter().chain(&memory.home);
-        first.chain(own).chain(&memory.alternates).cloned().collect()
-    };
+/// Names of addresses in their order: those that the server has named last, those of the user's home, the client's own, those that the server has
+/// named for when they fail.
+fn names(shared: &Shared) -> Vec<Arc<str>> {
+    let memory = shared.memory();
+    let own = &shared.options.addresses;
+    let first = memory.moved.iter().chain(&memory.home);
+    let all = first.chain(own).chain(&memory.alternates);
     let mut seen = HashSet::new();
-    let names = names.into_iter().filter(|name| seen.insert(name.clone()));
+    all.filter(|name| seen.insert(Arc::clone(name))).cloned().collect()
+}
+
+/// The addresses of a race in the order of their names; of each the families in turn.
+async fn targets(shared: &Arc<Shared>) -> Result<Vec<Target>, Failed> {
     let mut resolved = JoinSet::new();
-    for (place, name) in names.enumerate() {
+    for (place, name) in names(shared).into_iter().enumerate() {
         let connect = shared.connect.clone();
         resolved.spawn(async move {
             let found = timeout(RESOLVE, connect.resolve(&name)).await;
@@ -273,8 +293,8 @@ async fn try_one(
     };
     let serial = shared.serial();
     let address = target.address;
-    let connection =
-        Connection::start(Beginning { serial, sole, address, form, dialed, hello }, &shared);
+    let beginning = Beginning { serial, sole, address, form, dialed, hello, way: None };
+    let connection = Connection::start(beginning, &shared);
     // Calls need not wait for the answer, where there is nothing better.
     shared.offer(&connection, true);
     let mut standing = connection.standing();

@@ -1,17 +1,27 @@
 //! What the real front serves in tests.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
 use http::{HeaderValue, Response};
 use paifang_access::{
     Admission, Call, Client as Connected, Delivery, Denied, Host, Limits, Target, User,
 };
 use paifang_client::Auth;
-use paifang_mmtp::greeting::{Closing, Hello};
+use paifang_mmtp::{
+    code::CloseCode,
+    greeting::{Closing, Hello},
+};
 use paifang_pipeline::{BodySize, Frame, Front, Inbound};
 
-/// Answers each call with its body; `slow` after a second.
-pub(crate) struct Echo;
+/// Answers each call with its body; `slow` after a second. As many HELLOs as it says are refused first, with seven seconds to wait.
+#[derive(Default)]
+pub(crate) struct Echo(pub(crate) AtomicU32);
 
 impl Host for Echo {
     type Transport = ();
@@ -21,7 +31,10 @@ impl Host for Echo {
     }
 
     async fn admit(&self, (): &(), _: &Hello) -> Result<Admission, Box<Closing>> {
-        Ok(Admission::default())
+        match self.0.try_update(SeqCst, SeqCst, |left| left.checked_sub(1)) {
+            Ok(_) => Err(Box::new(Closing { after: 7000, ..Closing::new(CloseCode::TOO_FAST) })),
+            Err(_) => Ok(Admission::default()),
+        }
     }
 
     async fn authenticate(

@@ -9,7 +9,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
     time::Duration,
 };
@@ -147,5 +147,115 @@ async fn a_gateway_without_mmtp_has_looked_at_nothing() {
         let made = soon(call.send()).await;
         assert!(matches!(made, Err(Error::NotConnected(_))), "{forms:?}: {made:?}");
     }
+    running.stop().await;
+}
+
+/// Counts connections on their way to `to`. Those with numbers below `doomed` end at the next byte of the client, which nobody gets.
+#[derive(Clone, Default)]
+struct Counted {
+    all: Arc<AtomicUsize>,
+    doomed: Arc<AtomicUsize>,
+}
+
+impl Counted {
+    async fn forward(&self, to: SocketAddr) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let counted = self.clone();
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let number = counted.all.fetch_add(1, SeqCst);
+                tokio::spawn(counted.clone().pass(number, client, to));
+            }
+        });
+        address
+    }
+
+    async fn pass(self, number: usize, mut client: TcpStream, to: SocketAddr) {
+        let Ok(mut server) = TcpStream::connect(to).await else { return };
+        let (mut up, mut down) = ([0; 4096], [0; 4096]);
+        loop {
+            let passed = tokio::select! {
+                read = client.read(&mut up) => match read {
+                    Ok(length) if length > 0 && number >= self.doomed.load(SeqCst) => {
+                        server.write_all(&up[..length]).await
+                    }
+                    _ => return,
+                },
+                read = server.read(&mut down) => match read {
+                    Ok(length) if length > 0 => client.write_all(&down[..length]).await,
+                    _ => return,
+                },
+            };
+            if passed.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn count(&self) -> usize {
+        self.all.load(SeqCst)
+    }
+}
+
+#[tokio::test]
+async fn calls_by_post_go_over_connections_that_are_kept() {
+    let pki = Pki::default();
+    let (_upstream, running) = start(&pki, ", mmtp: {}").await;
+    let counted = Counted::default();
+    let client = client(&pki, counted.forward(running.address()).await, Forms::Post);
+    let (mut calls, mut again) = (0, 0);
+    // A connection is there again when the answer has been read to its end, which is a moment after the call has it.
+    while again < 10 {
+        let before = counted.count();
+        let answer = soon(client.call("echo").body(vec![b'x'; 50_000]).send()).await.unwrap();
+        assert_eq!((answer.body().len(), answer.head().attempts()), (50_000, 1));
+        (calls, again) = (calls + 1, again + usize::from(counted.count() == before));
+        assert!(calls < 1000, "{again} of {calls} calls went over a connection that was there");
+    }
+    // A call that is given up ends its connection, and the others go on.
+    let given_up = client.call("echo").body(vec![b'x'; 2_000_000]).open();
+    drop(soon(given_up).await.unwrap());
+    let many = (0..20).map(|_| tokio::spawn(client.call("echo").body("x").send()));
+    for call in many.collect::<Vec<_>>() {
+        assert_eq!(soon(call).await.unwrap().unwrap().body(), "x");
+    }
+    client.close();
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_call_on_a_kept_connection_that_was_closed_is_made_again_where_that_does_no_harm() {
+    let pki = Pki::default();
+    let (upstream, running) = start(&pki, ", mmtp: {}").await;
+    let counted = Counted::default();
+    let client = client(&pki, counted.forward(running.address()).await, Forms::Post);
+    for safe in [true, false] {
+        let mut stale = false;
+        for _ in 0..1000 {
+            soon(client.call("echo").body("x").send()).await.unwrap();
+            counted.doomed.store(counted.count(), SeqCst);
+            let before = upstream.count();
+            let call = client.call("echo").body("y").idempotent(safe);
+            // It is on a new connection where the last one is not there again.
+            match soon(call.send()).await {
+                Ok(answer) => {
+                    assert_eq!((answer.body(), upstream.count()), (&"y".into(), before + 1));
+                    stale = answer.head().attempts() == 2;
+                    assert!(!stale || safe);
+                }
+                Err(Error::UnknownOutcome { .. }) if !safe => {
+                    assert_eq!(upstream.count(), before);
+                    stale = true;
+                }
+                Err(other) => panic!("{other}"),
+            }
+            if stale {
+                break;
+            }
+        }
+        assert!(stale, "no call went over a connection that was kept");
+    }
+    client.close();
     running.stop().await;
 }

@@ -18,6 +18,8 @@ pub(super) struct Head {
     pub(super) status: u16,
     pub(super) is_mmtp: bool,
     pub(super) framing: Framing,
+    /// The connection stays for another request (RFC 9112 section 9.3).
+    pub(super) keeps: bool,
     /// `Sec-WebSocket-Accept`, and whether the subprotocol is MMTP's.
     pub(super) accept: Option<Box<[u8]>>,
     pub(super) subprotocol: bool,
@@ -55,6 +57,7 @@ pub(super) fn take(input: &mut BytesMut) -> io::Result<Option<Head>> {
 fn read(response: &Response<'_, '_>) -> io::Result<Head> {
     let mut head = Head { status: response.code.unwrap_or_default(), ..Head::default() };
     let mut chunked = false;
+    head.keeps = response.version == Some(1);
     let mut length = None;
     for field in response.headers.iter() {
         let value = field.value.trim_ascii();
@@ -67,6 +70,9 @@ fn read(response: &Response<'_, '_>) -> io::Result<Head> {
             if !chunked {
                 return Err(malformed("a transfer coding other than chunked"));
             }
+        } else if is("connection") {
+            let mut tokens = value.split(|&byte| byte == b',');
+            head.keeps &= !tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"));
         } else if is("content-length") {
             let digits = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
             let told = digits.ok_or(malformed("a Content-Length that is none"))?;

@@ -6,35 +6,46 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::{Buf, BufMut, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use paifang_mmtp::web;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{NotMmtp, chunks::Body, head, malformed};
 use crate::connect::{EarlyData, Wire};
 
-/// Bytes that are held before they must be written.
+/// A request that is whole before it has so many bytes says its length, so that the server knows its end when it begins to answer, and can keep
+/// the connection: HELLO, and all that may be sent without credit.
+const WHOLE: usize = 96 * 1024;
+/// Bytes that are held of others before they must be written.
 const OUT: usize = 32 * 1024;
 /// Bytes of one read.
 const READ: usize = 8 * 1024;
 
-/// A POST over a stream, one for each. The end of writing (`poll_shutdown`) is the end of the request alone; what is written behind it is dropped, for
+/// A POST over a stream, and the next one over the same when its answer has come ([`Wire::again`]). The end of writing (`poll_shutdown`) is the end of the request alone; what is written behind it is dropped, for
 /// nobody would read it. The answer's head is read with its first bytes: one that is no MMTP fails with [`NotMmtp`].
 #[derive(Debug)]
 pub struct Post<S> {
     stream: S,
+    /// The head of each request, but for how its body is framed.
+    head: Bytes,
+    /// Before the request has begun its body, then what waits to be written.
     out: BytesMut,
+    begun: bool,
     ended: bool,
     input: BytesMut,
     /// Once the head was read.
     body: Option<Body>,
+    /// The server keeps the connection.
+    keeps: bool,
+    /// There was another request before this one.
+    reused: bool,
 }
 
 impl<S> Post<S> {
     /// Of a stream to a server of HTTP/1.1. `host` is its name, with the port where it is none of the scheme's own.
     #[must_use]
     pub fn new(stream: S, host: &str, path: &str) -> Self {
-        let mut out = BytesMut::new();
+        let mut head = BytesMut::new();
         for part in [
             "POST ",
             path,
@@ -44,11 +55,38 @@ impl<S> Post<S> {
             web::MEDIA_TYPE,
             "\r\nAccept: ",
             web::MEDIA_TYPE,
-            "\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n",
+            "\r\n",
         ] {
-            out.extend_from_slice(part.as_bytes());
+            head.extend_from_slice(part.as_bytes());
         }
-        Self { stream, out, ended: false, input: BytesMut::new(), body: None }
+        Self::with(stream, head.freeze(), false)
+    }
+
+    fn with(stream: S, head: Bytes, reused: bool) -> Self {
+        let (out, input) = (BytesMut::new(), BytesMut::new());
+        let (begun, ended, keeps) = (false, false, false);
+        Self { stream, head, out, begun, ended, input, body: None, keeps, reused }
+    }
+
+    /// Begins the request. `whole`: what is held is its body.
+    fn begin(&mut self, whole: bool) -> io::Result<()> {
+        let held = std::mem::replace(&mut self.out, BytesMut::from(&self.head[..]));
+        self.begun = true;
+        if whole {
+            write!((&mut self.out).writer(), "Content-Length: {}\r\n\r\n", held.len())?;
+            self.out.extend_from_slice(&held);
+            return Ok(());
+        }
+        self.out.extend_from_slice(b"Transfer-Encoding: chunked\r\n\r\n");
+        if held.is_empty() { Ok(()) } else { self.put(&held) }
+    }
+
+    /// A chunk.
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        write!((&mut self.out).writer(), "{:x}\r\n", bytes.len())?;
+        self.out.extend_from_slice(bytes);
+        self.out.extend_from_slice(b"\r\n");
+        Ok(())
     }
 }
 
@@ -74,6 +112,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Post<S> {
                 if head.status != 200 || !head.is_mmtp {
                     return Err(NotMmtp { status: head.status }.into());
                 }
+                self.keeps = head.keeps;
                 self.body.insert(Body::new(head.framing))
             }
         };
@@ -122,16 +161,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Post<S> {
         if self.ended || bytes.is_empty() {
             return Poll::Ready(Ok(bytes.len()));
         }
+        if !self.begun && self.out.len() + bytes.len() <= WHOLE {
+            self.out.extend_from_slice(bytes);
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        if !self.begun {
+            self.begin(false)?;
+        }
         if self.out.len() >= OUT {
             ready!(self.poll_out(cx))?;
         }
-        write!((&mut self.out).writer(), "{:x}\r\n", bytes.len())?;
-        self.out.extend_from_slice(bytes);
-        self.out.extend_from_slice(b"\r\n");
+        self.put(bytes)?;
         Poll::Ready(Ok(bytes.len()))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.begun {
+            self.begin(false)?;
+        }
         ready!(self.poll_out(cx))?;
         Pin::new(&mut self.stream).poll_flush(cx)
     }
@@ -139,7 +186,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Post<S> {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.ended {
             self.ended = true;
-            self.out.extend_from_slice(b"0\r\n\r\n");
+            if self.begun {
+                self.out.extend_from_slice(b"0\r\n\r\n");
+            } else {
+                self.begin(true)?;
+            }
         }
         // The stream itself stays open: a server would take its end for the client's going.
         self.poll_flush(cx)
@@ -148,6 +199,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Post<S> {
 
 impl<S: Wire> Wire for Post<S> {
     fn early_data(&self) -> EarlyData {
-        self.stream.early_data()
+        if self.reused { EarlyData::None } else { self.stream.early_data() }
+    }
+
+    fn again(self: Box<Self>) -> Option<Box<dyn Wire>> {
+        let Self { stream, head, out, ended, input, body, keeps, .. } = *self;
+        let over = ended && out.is_empty() && input.is_empty() && body == Some(Body::Ended);
+        (over && keeps).then(|| Box::new(Self::with(stream, head, true)) as _)
     }
 }

@@ -4,6 +4,7 @@ use paifang_mmtp::web;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 use super::{NotMmtp, Post, WebSocket};
+use crate::connect::Wire;
 
 const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/mmtp\r\n";
 
@@ -71,30 +72,102 @@ async fn answers_that_are_no_mmtp_say_so() {
     assert!(refused(404) && refused(425) && !refused(502) && !refused(200));
 }
 
+const ASK: &str = "POST /m HTTP/1.1\r\nHost: a.example:8443\r\nContent-Type: application/mmtp\r\n\
+                   Accept: application/mmtp\r\n";
+
+async fn sent(theirs: &mut DuplexStream) -> String {
+    let mut sent = vec![0; 10_000];
+    let length = theirs.read(&mut sent).await.unwrap();
+    String::from_utf8(sent[..length].to_vec()).unwrap()
+}
+
 #[tokio::test]
 async fn a_request_ends_with_its_last_chunk_and_nothing_follows() {
     let (ours, mut theirs) = duplex(10_000);
     let mut post = Post::new(ours, "a.example:8443", "/m");
     post.write_all(b"one").await.unwrap();
+    post.flush().await.unwrap();
     post.write_all(b"two!").await.unwrap();
     post.shutdown().await.unwrap();
     post.write_all(b"late").await.unwrap();
     post.shutdown().await.unwrap();
-    let mut sent = vec![0; 10_000];
-    let length = theirs.read(&mut sent).await.unwrap();
-    let sent = String::from_utf8(sent[..length].to_vec()).unwrap();
-    assert_eq!(
-        sent,
-        "POST /m HTTP/1.1\r\nHost: a.example:8443\r\nContent-Type: application/mmtp\r\n\
-         Accept: application/mmtp\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n\
-         3\r\none\r\n4\r\ntwo!\r\n0\r\n\r\n"
-    );
+    let framed = "Transfer-Encoding: chunked\r\n\r\n3\r\none\r\n4\r\ntwo!\r\n0\r\n\r\n";
+    assert_eq!(sent(&mut theirs).await, format!("{ASK}{framed}"));
     // The stream is open still: the answer is to come.
     theirs.write_all(format!("{HEAD}\r\nyes").as_bytes()).await.unwrap();
     drop(theirs);
     let mut body = String::new();
     post.read_to_string(&mut body).await.unwrap();
     assert_eq!(body, "yes");
+}
+
+#[tokio::test]
+async fn a_request_that_is_whole_says_its_length_and_a_long_one_goes_in_chunks() {
+    let (ours, mut theirs) = duplex(10_000);
+    let mut post = Post::new(ours, "a.example:8443", "/m");
+    post.write_all(b"one").await.unwrap();
+    post.write_all(b"two!").await.unwrap();
+    post.shutdown().await.unwrap();
+    assert_eq!(sent(&mut theirs).await, format!("{ASK}Content-Length: 7\r\n\r\nonetwo!"));
+
+    let (ours, mut theirs) = duplex(1_000_000);
+    let mut post = Post::new(ours, "a.example:8443", "/m");
+    for _ in 0..20 {
+        post.write_all(&[b'x'; 10_000]).await.unwrap();
+    }
+    post.shutdown().await.unwrap();
+    drop(post);
+    let mut all = String::new();
+    theirs.read_to_string(&mut all).await.unwrap();
+    assert!(all.starts_with(&format!("{ASK}Transfer-Encoding: chunked\r\n\r\n")));
+    let body = all.split("\r\n").filter(|line| line.starts_with('x')).map(str::len).sum::<usize>();
+    assert!(body == 200_000 && all.ends_with("\r\n0\r\n\r\n"));
+}
+
+#[tokio::test]
+async fn a_connection_is_there_again_when_its_answer_was_read_and_the_server_keeps_it() {
+    for (answer, again) in [
+        (format!("{HEAD}Content-Length: 3\r\n\r\nyes"), true),
+        (format!("{HEAD}Transfer-Encoding: chunked\r\n\r\n3\r\nyes\r\n0\r\n\r\n"), true),
+        (format!("{HEAD}Connection: x, Close\r\nContent-Length: 3\r\n\r\nyes"), false),
+        (format!("{HEAD}Content-Length: 3\r\n\r\nyesHTTP/1.1 408 Late\r\n\r\n"), false),
+        (format!("{HEAD}Content-Length: 4\r\n\r\nyes"), false),
+        (format!("{}Content-Length: 3\r\n\r\nyes", HEAD.replace("1.1", "1.0")), false),
+        (format!("{HEAD}\r\nyes"), false),
+    ] {
+        let (ours, mut theirs) = duplex(10_000);
+        let mut post = Box::new(Post::new(ours, "a.example:8443", "/m"));
+        post.write_all(b"one").await.unwrap();
+        post.shutdown().await.unwrap();
+        sent(&mut theirs).await;
+        theirs.write_all(answer.as_bytes()).await.unwrap();
+        let mut read = [0; 3];
+        post.read_exact(&mut read).await.unwrap();
+        if again {
+            assert_eq!(post.read(&mut read).await.unwrap(), 0);
+        }
+        let Some(mut next) = post.again() else {
+            assert!(!again, "{answer}");
+            continue;
+        };
+        assert!(again, "{answer}");
+        next.write_all(b"2").await.unwrap();
+        next.shutdown().await.unwrap();
+        assert_eq!(sent(&mut theirs).await, format!("{ASK}Content-Length: 1\r\n\r\n2"));
+        theirs.write_all(format!("{HEAD}Content-Length: 2\r\n\r\nno").as_bytes()).await.unwrap();
+        let mut body = String::new();
+        next.read_to_string(&mut body).await.unwrap();
+        assert_eq!(body, "no");
+        assert!(next.again().is_some());
+    }
+    // A request that is not at its end was not answered to its end either.
+    let (ours, mut theirs) = duplex(10_000);
+    let mut post = Box::new(Post::new(ours, "a.example:8443", "/m"));
+    post.write_all(b"one").await.unwrap();
+    post.flush().await.unwrap();
+    theirs.write_all(format!("{HEAD}Content-Length: 2\r\n\r\nno").as_bytes()).await.unwrap();
+    post.read_to_string(&mut String::new()).await.unwrap();
+    assert!(post.again().is_none());
 }
 
 /// A server that answers a handshake with these fields, and what it was asked.
