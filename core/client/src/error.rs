@@ -35,6 +35,9 @@ pub enum Error {
     /// The user has changed before the call was sent; nothing was. It is not made for another user than it was meant for.
     #[error("the user has changed before the call was sent")]
     UserChanged,
+    /// The sender of the call's body was dropped before the body's end. The server was told to forget the call, and may have begun it.
+    #[error("the body's sender was dropped before its end")]
+    BodyDropped,
     /// The server broke the call off.
     #[error("the server broke the call off (code {})", .0.0)]
     Cancelled(CancelCode),

@@ -116,7 +116,8 @@ impl CancelCode {
     pub const USER: Self = Self(4);
     /// It is too large.
     pub const TOO_LARGE: Self = Self(5);
-    /// It came after GOAWAY's last, so the server has not looked at it; it may be made again elsewhere. Never sent.
+    /// It came after GOAWAY's last, or nothing of it was written when the connection ended, so the server has not looked at it; it may be made again
+    /// elsewhere. Never sent, and not believed where it comes.
     pub const NOT_LOOKED_AT: Self = Self(6);
 }
 

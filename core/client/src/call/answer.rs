@@ -1,6 +1,6 @@
 //! The answer to a call.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use paifang_mmtp::{
@@ -131,7 +131,7 @@ pub struct ResponseBody {
     trailers: Bytes,
     deadline: Instant,
     call_id: CallId,
-    _permit: Admitted,
+    _permit: Arc<Admitted>,
 }
 
 impl ResponseBody {
@@ -140,7 +140,7 @@ impl ResponseBody {
         head: Head,
         deadline: Instant,
         call_id: CallId,
-        permit: Admitted,
+        permit: Arc<Admitted>,
     ) -> Self {
         let Head { data, owed, rest, .. } = head;
         if rest.is_none() {

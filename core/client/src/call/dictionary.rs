@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use paifang_mmtp::compress::MAX_DICTIONARY;
-use tokio::time::Instant;
 
 use super::{Called, Prepared, body::Body, collect, run::Run};
 use crate::{error::Error, shared::Shared};
@@ -16,11 +15,9 @@ const LAST: u8 = 7;
 pub(crate) async fn dictionary(shared: &Arc<Shared>, identity: [u8; 16]) -> Result<Bytes, Error> {
     let called = Called::Operation("mmtp.dictionary".into());
     let prepared = Prepared { priority: LAST, ..Prepared::new(called) };
-    let permit = shared.admit()?;
-    let deadline = Instant::now() + shared.options.deadline;
     let body = Body::Whole(Bytes::copy_from_slice(&identity));
-    let run = Run::new(shared.clone(), Arc::new(prepared), body, deadline, true);
-    let (head, body) = run.answer(permit).await?;
+    let mut run = Run::new(shared, prepared, body, shared.options.deadline, true)?;
+    let (head, body) = run.answer().await?;
     let answer = collect(head, body, MAX_DICTIONARY).await?;
     match answer.status() {
         200 => Ok(answer.body().clone()),

@@ -15,7 +15,7 @@ pub(crate) use dictionary::dictionary;
 pub(crate) use intercept::Interceptors;
 pub use intercept::{CallHead, Intercept};
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use paifang_mmtp::{
@@ -171,15 +171,24 @@ impl Call {
     /// When there is no answer. An answer that tells of a failure, of whatever status, is none.
     pub async fn send(self) -> Result<Response, Error> {
         let limit = self.limit;
-        let (head, body) = self.open().await?;
-        collect(head, body, limit).await
+        let (mut run, head, body) = self.begin().await?;
+        let mut answer = collect(head, body, limit).await;
+        while matches!(answer, Err(Error::UnknownOutcome { .. })) && run.again() {
+            let (head, body) = run.answer().await?;
+            answer = collect(head, body, limit).await;
+        }
+        answer
     }
 
     /// Makes it, and waits for the beginning of the answer. Dropping the future, or the body before its end, cancels the call.
     ///
     /// # Errors
     /// When no answer begins.
-    pub async fn open(mut self) -> Result<(ResponseHead, ResponseBody), Error> {
+    pub async fn open(self) -> Result<(ResponseHead, ResponseBody), Error> {
+        self.begin().await.map(|(_, head, body)| (head, body))
+    }
+
+    async fn begin(mut self) -> Result<(Run, ResponseHead, ResponseBody), Error> {
         let shared = self.client.shared().clone();
         let all = &shared.options.interceptors.0;
         if all.is_empty() {
@@ -188,7 +197,7 @@ impl Call {
         all.iter().for_each(|one| one.before(&mut CallHead(&mut self.prepared)));
         let (begun, mut head) = (Instant::now(), self.prepared.clone());
         let made = self.make().await;
-        let outcome = made.as_ref().map(|(head, _)| head);
+        let outcome = made.as_ref().map(|(_, head, _)| head);
         // What was inside sees the answer first.
         for one in all.iter().rev() {
             one.after(&CallHead(&mut head), outcome, begun.elapsed());
@@ -196,19 +205,13 @@ impl Call {
         made
     }
 
-    async fn make(self) -> Result<(ResponseHead, ResponseBody), Error> {
+    async fn make(self) -> Result<(Run, ResponseHead, ResponseBody), Error> {
         self.check()?;
-        let permit = self.client.shared().admit()?;
-        let deadline = Instant::now() + self.deadline;
-        let streams = matches!(self.body, Body::Stream(_));
-        let run = Run::new(
-            self.client.shared().clone(),
-            Arc::new(self.prepared),
-            self.body,
-            deadline,
-            self.idempotent && !streams,
-        );
-        run.answer(permit).await
+        let safe = self.idempotent && !matches!(self.body, Body::Stream(_));
+        let shared = self.client.shared();
+        let mut run = Run::new(shared, self.prepared, self.body, self.deadline, safe)?;
+        let (head, body) = run.answer().await?;
+        Ok((run, head, body))
     }
 
     /// What the server would refuse is not sent.

@@ -5,6 +5,7 @@ use std::{
     pin::Pin,
     sync::{Arc, OnceLock},
     task::Poll,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -33,6 +34,7 @@ const AT_ONCE: usize = 2;
 /// A call that is being made.
 pub(super) struct Run {
     shared: Arc<Shared>,
+    permit: Arc<Admitted>,
     call: Arc<Prepared>,
     body: Body,
     deadline: Instant,
@@ -91,18 +93,23 @@ enum Woken {
 }
 
 impl Run {
+    /// One call more, where the client may have it. `deadline` is how long it may take; `safe`: it may be done twice.
     pub(super) fn new(
-        shared: Arc<Shared>,
-        call: Arc<Prepared>,
+        shared: &Arc<Shared>,
+        call: Prepared,
         body: Body,
-        deadline: Instant,
+        deadline: Duration,
         safe: bool,
-    ) -> Self {
+    ) -> Result<Self, Error> {
+        let (shared, call) = (shared.clone(), Arc::new(call));
+        let permit = Arc::new(shared.admit()?);
+        let deadline = Instant::now() + deadline;
         let identity = Arc::default();
         let (live, short) = (Vec::new(), ShortForm::new(&shared, safe));
         let epoch = shared.memory().epoch;
-        Self {
+        Ok(Self {
             shared,
+            permit,
             call,
             body,
             deadline,
@@ -115,13 +122,11 @@ impl Run {
             newest: 0,
             short,
             perhaps_done: false,
-        }
+        })
     }
 
-    pub(super) async fn answer(
-        mut self,
-        permit: Admitted,
-    ) -> Result<(ResponseHead, ResponseBody), Error> {
+    /// The beginning of an answer. It may be asked again for another one where [`Run::again`] says so.
+    pub(super) async fn answer(&mut self) -> Result<(ResponseHead, ResponseBody), Error> {
         let mut current = self.shared.current.subscribe();
         let mut state = self.shared.state.subscribe();
         loop {
@@ -166,7 +171,7 @@ impl Run {
                 Woken::Answer(index, outcome) => {
                     let mut live = self.live.swap_remove(index);
                     match outcome {
-                        Ok(head) => return Ok(self.answered(live, head, permit)),
+                        Ok(head) => return Ok(self.answered(live, head)),
                         Err(lost) => {
                             live.done();
                             let of_connection =
@@ -267,6 +272,7 @@ impl Run {
             (Lost::Cancelled(code), _) => return Err(Error::Cancelled(*code)),
             (Lost::Invalid(why), _) => return Err(Error::Invalid(why.clone())),
             (Lost::Encoded, _) => return Err(Error::Encoded),
+            (Lost::BodyDropped, _) => return Err(Error::BodyDropped),
             (Lost::NotSent | Lost::NotLookedAt, _) => true,
             // Another attempt may still have its answer; no further one would be this user's.
             (Lost::UserChanged, _) => !self.live.is_empty(),
@@ -312,10 +318,19 @@ impl Run {
         }
     }
 
-    fn answered(self, live: Live, head: Head, permit: Admitted) -> (ResponseHead, ResponseBody) {
+    /// The connection was lost within the answer: whether there may be another one.
+    pub(super) fn again(&mut self) -> bool {
+        self.perhaps_done = true;
+        self.safe && !self.has_enough()
+    }
+
+    fn answered(&mut self, live: Live, head: Head) -> (ResponseHead, ResponseBody) {
+        // The others are cancelled.
+        self.live.clear();
         let of_this = || CallId::of(&live.connection.nonce(), head.key);
         let identity = *self.identity.get_or_init(of_this);
         let response = ResponseHead::new(&head, identity, self.begun);
+        let permit = self.permit.clone();
         (response, ResponseBody::new(live, head, self.deadline, identity, permit))
     }
 }

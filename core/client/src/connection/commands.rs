@@ -43,6 +43,10 @@ impl Driver {
             Command::Update(update) => {
                 self.session.update(&update);
                 self.set_heartbeat();
+                if update.foreground == Some(true) {
+                    // Who looks at the app wants to know that the connection works, or have another one.
+                    self.session.probe(self.now());
+                }
             }
             Command::Learnt => {
                 let dictionaries = self.agreed.renew();
@@ -178,11 +182,16 @@ impl Driver {
 
     fn cancel(&mut self, ticket: u64, code: CancelCode) {
         self.spoil();
-        if let Some(key) = self.tickets.remove(&ticket) {
-            self.calls.remove(&key);
+        let reply = if let Some(key) = self.tickets.remove(&ticket) {
             self.session.cancel(key, code);
+            self.calls.remove(&key).and_then(|mut ongoing| ongoing.reply.take())
         } else {
-            self.waiting.retain(|attempt| attempt.ticket != ticket);
+            let waits = self.waiting.iter().position(|attempt| attempt.ticket == ticket);
+            waits.and_then(|place| self.waiting.remove(place)).map(|attempt| attempt.reply)
+        };
+        if let Some(reply) = reply {
+            // Who has cancelled it himself does not wait any more.
+            let _ = reply.send(Err(Lost::BodyDropped));
         }
     }
 }

@@ -307,6 +307,7 @@ impl Driver {
     /// Has the session write; an idle connection keeps no buffer.
     fn fill(&mut self) -> bool {
         self.out = BytesMut::new();
+        self.session.advance(self.now());
         let wrote = self.session.poll_transmit(&mut self.out, WRITE);
         self.emitted += self.out.len() as u64;
         if wrote {

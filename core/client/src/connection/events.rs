@@ -91,8 +91,7 @@ impl Driver {
             Event::Update(update) => {
                 self.shared.updated(self.serial, self.decided(), &update);
                 if update.heartbeat.is_some() {
-                    self.silence.bounds = update.heartbeat;
-                    self.connected();
+                    self.rebound(update.heartbeat);
                 }
             }
             Event::Goaway(closing) => self.standing.send_modify(|standing| {

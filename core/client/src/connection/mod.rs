@@ -76,6 +76,8 @@ pub(crate) enum Lost {
     NotLookedAt,
     /// The server broke it off.
     Cancelled(CancelCode),
+    /// Its body's sender was dropped.
+    BodyDropped,
     /// It belongs to another user than the connection does now.
     UserChanged,
     /// It cannot be made at all.
@@ -292,7 +294,9 @@ impl Connection {
     /// this is the only connection that is being opened.
     pub(crate) fn takes(&self, safe: bool) -> bool {
         match self.phase() {
-            Phase::Open | Phase::Suspect => true,
+            Phase::Open => true,
+            // It revives, dies or is followed by another one within seconds; what is lost on it has an unknown outcome.
+            Phase::Suspect => safe,
             Phase::Greeting => safe || self.0.sole,
             Phase::Going | Phase::Closed => false,
         }

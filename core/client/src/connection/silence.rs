@@ -57,6 +57,15 @@ impl Driver {
         }
     }
 
+    /// The server says others.
+    pub(super) fn rebound(&mut self, bounds: Option<Heartbeat>) {
+        self.silence.bounds = bounds;
+        if let Some(bounds) = bounds {
+            self.shared.heartbeats().rebound(self.serial, bounds);
+            self.set_heartbeat();
+        }
+    }
+
     /// The interval that was learnt.
     pub(super) fn set_heartbeat(&mut self) {
         let Some(bounds) = self.silence.bounds else { return };

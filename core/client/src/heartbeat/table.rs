@@ -79,6 +79,13 @@ impl Table {
         }
     }
 
+    /// The server says other bounds on a connection. Of one that another network has left behind they say nothing of this one.
+    pub(crate) fn rebound(&mut self, serial: u64, bounds: Heartbeat) {
+        if self.is_here(serial) {
+            self.learner(bounds).set_bounds(bounds);
+        }
+    }
+
     /// Seconds between heartbeats.
     pub(crate) fn interval(&mut self, bounds: Heartbeat, foreground: bool) -> u32 {
         self.learner(bounds).interval(foreground)

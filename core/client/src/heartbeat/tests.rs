@@ -190,6 +190,24 @@ fn networks_are_learnt_apart_and_changes_of_them_tell_nothing() {
 }
 
 #[test]
+fn other_bounds_on_the_old_connection_say_nothing_of_the_new_network() {
+    let mut device = Device::new(Table::default());
+    let old = device.serial;
+    device.table.enter(Some(&wifi("office")));
+    device.table.rebound(old, BOUNDS);
+    // It was made in the other network, so that it dies now, or does not, tells nothing of this one.
+    device.table.lost(old, BOUNDS, 60, device.now);
+    for _ in 0..10 {
+        device.table.survived(old, BOUNDS, 600);
+    }
+    device.connect(1);
+    assert_eq!(device.interval(), 60);
+    let other = Heartbeat { initial: 30, least: 20, most: 40 };
+    device.table.rebound(device.serial, other);
+    assert!(device.table.interval(other, false) <= 40);
+}
+
+#[test]
 fn what_was_learnt_is_kept_as_text() {
     let mut device = Device::new(Table::default());
     device.beat(200, 2, 100);

@@ -101,7 +101,7 @@ pub(super) async fn race_long(shared: &Arc<Shared>) -> Result<Connection, Failed
 
 /// A conversation of the short form on a connection that was kept, where there is one. `safe`: its call may be made again.
 pub(crate) fn short_again(shared: &Arc<Shared>, safe: bool) -> Option<Connection> {
-    let (origin, wire) = shared.kept.take(&names(shared), safe)?;
+    let (origin, wire) = shared.kept.take(&names(shared).0, safe)?;
     let dialed = Dialed { wire, server_name: None, timing: Timing::default() };
     converse(shared, Way { origin, kept: true }, dialed).ok()
 }
@@ -215,20 +215,23 @@ async fn race_in(shared: &Arc<Shared>, form: Form, sole: bool) -> Result<Connect
 }
 
 /// Names of addresses in their order: those that the server has named last, those of the user's home, the client's own, those that the server has
-/// named for when they fail.
-fn names(shared: &Shared) -> Vec<Arc<str>> {
+/// named for when they fail. How many come before the client's own.
+fn names(shared: &Shared) -> (Vec<Arc<str>>, usize) {
     let memory = shared.memory();
     let own = &shared.options.addresses;
-    let first = memory.moved.iter().chain(&memory.home);
-    let all = first.chain(own).chain(&memory.alternates);
     let mut seen = HashSet::new();
-    all.filter(|name| seen.insert(Arc::clone(name))).cloned().collect()
+    let mut new = |name: &&Arc<str>| seen.insert(Arc::clone(name));
+    let before: Vec<_> = memory.moved.iter().chain(&memory.home).filter(&mut new).collect();
+    let behind = own.iter().chain(&memory.alternates).filter(&mut new);
+    let count = before.len();
+    (before.into_iter().chain(behind).cloned().collect(), count)
 }
 
 /// The addresses of a race in the order of their names; of each the families in turn.
 async fn targets(shared: &Arc<Shared>) -> Result<Vec<Target>, Failed> {
     let mut resolved = JoinSet::new();
-    for (place, name) in names(shared).into_iter().enumerate() {
+    let (names, before) = names(shared);
+    for (place, name) in names.into_iter().enumerate() {
         let connect = shared.connect.clone();
         resolved.spawn(async move {
             let found = timeout(RESOLVE, connect.resolve(&name)).await;
@@ -251,10 +254,15 @@ async fn targets(shared: &Arc<Shared>) -> Result<Vec<Target>, Failed> {
         }
     }
     found.sort_by_key(|(place, _)| *place);
+    let (named, own): (Vec<_>, Vec<_>) = found.into_iter().partition(|(place, _)| *place < before);
+    let all = |found: Vec<(usize, Vec<Target>)>| found.into_iter().flat_map(|(_, targets)| targets);
+    let own: Vec<Target> = all(own).collect();
+    // Whatever a server names, the client's own come to their turn: where it sends clients nobody may be any more.
+    let room = MOST.saturating_sub(own.len()).max(MOST / 2);
     let mut seen = HashSet::new();
-    let all = found.into_iter().flat_map(|(_, targets)| targets);
+    let targets = all(named).take(room).chain(own);
     let targets: Vec<Target> =
-        all.filter(|target| seen.insert(target.address)).take(MOST).collect();
+        targets.filter(|target| seen.insert(target.address)).take(MOST).collect();
     if targets.is_empty() { Err(Failed::Unreachable(why)) } else { Ok(targets) }
 }
 

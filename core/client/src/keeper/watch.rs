@@ -1,6 +1,6 @@
 //! A connection that works, until there is none: another is opened beside it when it goes, seems dead, or the network is another.
 
-use std::{future::Future, pin::Pin, time::Duration};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use paifang_mmtp::{
     code::{Advice, CloseCode},
@@ -61,6 +61,7 @@ impl Keeper {
         let (mut successor, mut moving, mut tries) = (None::<Successor>, false, 0);
         // Beside one within HTTP the long form is tried again now and then.
         let mut returning = None::<Successor>;
+        let mut heard = None::<Arc<Closing>>;
         let mut again = Instant::now() + MEMORY;
         loop {
             let within_http = kept.connection.form() == Form::WebSocket
@@ -88,6 +89,10 @@ impl Keeper {
                 kept = Kept::new(next);
                 (moving, tries) = (false, 0);
                 continue;
+            }
+            if !moving && now.goaway != heard {
+                // A further one says when and where to go anew.
+                (successor, heard) = (None, now.goaway.clone());
             }
             let wanted = moving || self.is_leaving(&kept.connection, &now);
             if wanted && successor.is_none() {

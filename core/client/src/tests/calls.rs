@@ -145,7 +145,7 @@ async fn a_body_in_pieces_waits_for_room() {
     until(|| server.calls().len() == 2).await;
     drop(sender);
     until(|| server.cancelled().len() == 1).await;
-    assert!(call.await.unwrap().is_err());
+    assert_eq!(call.await.unwrap().unwrap_err(), Error::BodyDropped);
 }
 
 #[tokio::test(start_paused = true)]
@@ -293,4 +293,21 @@ async fn a_body_in_pieces_that_waited_for_its_turn_goes_on() {
     let answer = call.await.unwrap().unwrap();
     assert_eq!(answer.body().len(), 1_000_000);
     sends.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_waited_for_credit_tells_what_is_left_then() {
+    let (net, server) = network();
+    let client = connected(&net).await;
+    // The server takes nothing of the first one, which has all of the channel's credit.
+    server.keep_credit(true);
+    let large = tokio::spawn(client.call("never").body(vec![b'x'; 100_000]).send());
+    tokio::time::sleep(ms(100)).await;
+    let waits = tokio::spawn(client.call("echo").deadline(ms(9000)).body("x").send());
+    tokio::time::sleep(ms(4000)).await;
+    server.keep_credit(false);
+    assert_eq!(waits.await.unwrap().unwrap().body(), "x");
+    let left = server.calls()[1].deadline_ms.unwrap();
+    assert!((4900..=5000).contains(&left), "{left}");
+    large.abort();
 }

@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use paifang_mmtp::{
-    code::CloseCode,
+    code::{CancelCode, CloseCode},
     greeting::{Closing, Welcome, proof_text},
+    session::Key,
 };
 use ring::signature::{ED25519, UnparsedPublicKey};
 use tokio::time::Instant;
 
-use super::{FIRST, SECOND, at, builder, connected, here, ms, network, until};
+use super::{FIRST, SECOND, Server, at, builder, connected, here, ms, network, until};
 use crate::{
     DeviceIdentity, Error, State,
-    simnet::{Answer, Way},
+    simnet::{Answer, Profile, SimNet, Way},
 };
 
 #[tokio::test(start_paused = true)]
@@ -247,4 +248,120 @@ async fn another_network_gets_a_connection_of_its_own_at_once() {
     // The old one goes once nothing is in flight on it.
     until(|| net.links().len() == 1).await;
     assert_eq!(client.call("echo").send().await.unwrap().status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_breaks_off_half_way_comes_again_where_that_does_no_harm() {
+    for safe in [true, false] {
+        let mut profile = Profile::latency(ms(20));
+        profile.down.bandwidth = Some(100_000);
+        let net = SimNet::new(profile, 7);
+        let server = Server::default();
+        server.serve(&net, FIRST);
+        let client = connected(&net).await;
+        let call = tokio::spawn(client.call("large").body("1000000").idempotent(safe).send());
+        until(|| server.calls().len() == 1).await;
+        // It takes ten seconds.
+        tokio::time::sleep(ms(3000)).await;
+        net.cut();
+        let id = server.calls()[0].id;
+        match call.await.unwrap() {
+            Ok(answer) => {
+                assert!(safe);
+                assert_eq!((answer.body().len(), answer.head().attempts()), (1_000_000, 2));
+                assert_eq!(server.calls()[1].id, id);
+            }
+            Err(lost) => assert_eq!((lost, safe), (Error::UnknownOutcome { call_id: id }, false)),
+        }
+        assert_eq!(server.calls().len(), 1 + usize::from(safe));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_behind_others_that_was_never_written_is_made_elsewhere() {
+    let (net, server) = network();
+    let client = connected(&net).await;
+    server.keep_credit(true);
+    let large = tokio::spawn(client.call("echo").body(vec![b'x'; 100_000]).send());
+    tokio::time::sleep(ms(100)).await;
+    let waits = tokio::spawn(client.call("echo").body("once").send());
+    tokio::time::sleep(ms(100)).await;
+    net.cut();
+    assert!(matches!(large.await.unwrap(), Err(Error::UnknownOutcome { .. })));
+    let answer = waits.await.unwrap().unwrap();
+    assert_eq!((&answer.body()[..], answer.head().attempts()), (&b"once"[..], 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_be_done_once_does_not_go_on_a_suspected_connection() {
+    let (net, server) = network();
+    let client = connected(&net).await;
+    net.stall(Way::Both);
+    let safe = tokio::spawn(client.call("echo").idempotent(true).send());
+    // The connection is suspected, and the other one on its way.
+    tokio::time::sleep(ms(3010)).await;
+    let answer = client.call("echo").body("once").send().await.unwrap();
+    assert_eq!((&answer.body()[..], answer.head().attempts()), (&b"once"[..], 1));
+    assert_eq!(safe.await.unwrap().unwrap().head().attempts(), 2);
+    assert!(server.calls().iter().all(|call| call.connection == 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn addresses_that_a_server_names_do_not_crowd_out_the_own_ones() {
+    let (net, server) = network();
+    let client = connected(&net).await;
+    let alternates = (1..=16).map(|number| format!("10.9.9.{number}:443").into()).collect();
+    let going = Closing { alternates, ..Closing::new(CloseCode::DRAINING) };
+    server.order(0, move |session| session.close(going));
+    let begun = Instant::now();
+    until(|| server.hellos().len() == 2).await;
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert_eq!(client.call("echo").send().await.unwrap().status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_goaway_says_where_to_go_anew() {
+    let (net, server) = network();
+    let elsewhere = Server::default();
+    elsewhere.serve(&net, SECOND);
+    let client = connected(&net).await;
+    // While something is in flight the connection stays.
+    let slow = tokio::spawn(client.call("never").deadline(ms(20_000)).send());
+    until(|| server.calls().len() == 1).await;
+    let going = Closing { after: 3_600_000, ..Closing::new(CloseCode::DRAINING) };
+    server.order(0, move |session| session.goaway(going));
+    tokio::time::sleep(ms(1000)).await;
+    let moved = Closing { alternates: vec![SECOND.into()], ..Closing::new(CloseCode::MOVED) };
+    server.order(0, move |session| session.goaway(moved));
+    until(|| elsewhere.hellos().len() == 1).await;
+    tokio::time::sleep(ms(1000)).await;
+    assert_eq!(here(&client).await.address, at(SECOND));
+    assert!(matches!(slow.await.unwrap(), Err(Error::Deadline { .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_to_the_foreground_finds_a_connection_that_works() {
+    let (net, server) = network();
+    let client = connected(&net).await;
+    client.set_foreground(false);
+    net.stall(Way::Both);
+    tokio::time::sleep(ms(10_000)).await;
+    assert_eq!(server.hellos().len(), 1);
+    client.set_foreground(true);
+    let begun = Instant::now();
+    until(|| server.hellos().len() == 2).await;
+    // The silence is asked about at once, and is suspicious after three seconds.
+    assert!(begun.elapsed() < ms(3500), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_cannot_have_a_call_made_twice_by_what_it_says_of_it() {
+    let (net, server) = network();
+    let client = connected(&net).await;
+    let call = tokio::spawn(client.call("never").send());
+    until(|| server.calls().len() == 1).await;
+    let key = Key { channel: 1, sequence: 1 };
+    server.order(0, move |session| session.cancel(key, CancelCode::NOT_LOOKED_AT));
+    assert_eq!(call.await.unwrap().unwrap_err(), Error::Cancelled(CancelCode::BROKEN));
+    assert_eq!(server.calls().len(), 1);
 }

@@ -41,6 +41,8 @@ struct Inner {
     messages: Vec<Bytes>,
     learnt: Vec<u32>,
     orders: Vec<mpsc::UnboundedSender<Order>>,
+    /// What requests cost, while it is kept from clients.
+    kept: Option<Vec<(u8, u32)>>,
 }
 
 /// A call that came.
@@ -109,6 +111,14 @@ impl Server {
     /// Intervals that clients have settled on.
     pub(super) fn learnt(&self) -> Vec<u32> {
         self.lock().learnt.clone()
+    }
+
+    /// Whether clients get no credit back for what they send; what was kept goes to the first of them.
+    pub(super) fn keep_credit(&self, keep: bool) {
+        let kept = std::mem::replace(&mut self.lock().kept, keep.then(Vec::new));
+        for (channel, cost) in kept.into_iter().flatten() {
+            self.order(0, move |session| session.consumed(channel, cost));
+        }
     }
 
     /// Has something done on the connection of this number, from 0.
@@ -206,7 +216,7 @@ impl Server {
                     deadline_ms: request.deadline_ms,
                     user: peer.user.clone(),
                 });
-                session.consumed(request.key.channel, request.cost);
+                inner.consumed(session, request.key.channel, request.cost);
                 let mut body = BytesMut::from(&request.data[..]);
                 if name == "fields" {
                     let tlvs = Tlvs::trusted(&request.tlvs);
@@ -222,7 +232,7 @@ impl Server {
                 }
             }
             Event::Data { key, data, end, cost, .. } => {
-                session.consumed(key.channel, cost);
+                inner.consumed(session, key.channel, cost);
                 let Some((_, body)) = bodies.get_mut(&key) else { return };
                 body.extend_from_slice(&data);
                 if end {
@@ -253,6 +263,15 @@ impl Server {
             Event::Acked(key) => inner.acked.push(key),
             Event::Update(update) => inner.learnt.extend(update.learnt),
             _ => {}
+        }
+    }
+}
+
+impl Inner {
+    fn consumed(&mut self, session: &mut Session, channel: u8, cost: u32) {
+        match &mut self.kept {
+            Some(kept) => kept.push((channel, cost)),
+            None => session.consumed(channel, cost),
         }
     }
 }

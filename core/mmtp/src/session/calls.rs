@@ -287,6 +287,8 @@ impl Session {
             }
         }
         self.reconsider();
+        // What this side concludes by itself is nothing that the other one can say.
+        let code = if code == CancelCode::NOT_LOOKED_AT { CancelCode::BROKEN } else { code };
         self.tell(Event::Cancelled { key, code })
     }
 

@@ -73,7 +73,7 @@ pub struct NewRequest<'a> {
     pub query: Option<&'a str>,
     /// Fields beside those of HELLO: names in lower case.
     pub fields: &'a [(&'a str, &'a [u8])],
-    /// Milliseconds that are left.
+    /// Milliseconds that are left now. The frame says what is left when it is written.
     pub deadline_ms: Option<u32>,
     /// 0 is first, 7 last; 3 where nothing speaks for another.
     pub priority: u8,
@@ -179,7 +179,7 @@ impl Session {
     /// # Errors
     /// When it cannot be made on this connection; nothing was sent then.
     pub fn request(&mut self, request: NewRequest<'_>) -> Result<Key, Refusal> {
-        let (closed, most_calls) = (self.closed, self.peer.max_calls);
+        let (closed, now, most_calls) = (self.closed, self.now, self.peer.max_calls);
         let most_operations = self.peer.max_operations;
         let in_flight = self.calls.len();
         if carries(request.channel) != Some(Carries::Calls) {
@@ -229,6 +229,7 @@ impl Session {
         let mut out = Outgoing::new(key, First::Request(number), tlvs.into(), request.priority);
         out.zstd = request.zstd;
         out.end = request.end;
+        out.deadline = request.deadline_ms.map(|left| (now, left));
         out.push(request.data);
         let priority = out.priority;
         self.open_channel(request.channel).waiting.push_back(out);

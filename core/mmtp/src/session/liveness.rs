@@ -1,6 +1,7 @@
 //! Heartbeats, and telling that a connection is dead (spec section 11). Times only; what they lead to is the session's.
 
-use super::{Config, Millis};
+use super::{Config, Greeting, Millis};
+use crate::frame::Frame;
 
 /// When something last came and went, and what is asked.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +38,17 @@ impl super::Session {
     #[must_use]
     pub fn rtt_ms(&self) -> Option<u32> {
         self.alive.rtt_ms
+    }
+
+    /// Asks at once whether the other side is there: a PING, and what follows where nothing comes back.
+    pub fn probe(&mut self, now: Millis) {
+        self.advance(now);
+        if !self.closed
+            && self.greeting == Greeting::Done
+            && let Due::Ping { number, .. } = self.alive.ask(self.now, false)
+        {
+            self.put(&Frame::Ping(number));
+        }
     }
 
     /// The longest silence of the other side that has ended, in milliseconds, since it was last [forgotten](Self::forget_silence).

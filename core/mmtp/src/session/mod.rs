@@ -253,11 +253,23 @@ impl Session {
 
     fn end(&mut self, by: ClosedBy, closing: Closing) {
         self.closed = true;
+        if self.is_client() {
+            self.tell_unsent();
+        }
         self.calls = Vec::new();
         self.flowing = Vec::new();
         self.channels = Vec::new();
         self.partial = BytesMut::new();
         self.events.push_back(Event::Closed(Closed { by, closing }));
+    }
+
+    /// Calls of which nothing was written: they may be made again elsewhere, whatever they do.
+    fn tell_unsent(&mut self) {
+        let calls = self.channels.iter().filter(|own| carries(own.number) == Some(Carries::Calls));
+        let waiting = calls.flat_map(|channel| &channel.waiting);
+        let unsent = waiting.filter(|out| out.first.is_some() && out.abandoned.is_none());
+        let code = CancelCode::NOT_LOOKED_AT;
+        self.events.extend(unsent.map(|out| Event::Cancelled { key: out.key, code }));
     }
 
     /// Tells the other side what is another now.

@@ -4,11 +4,11 @@ use std::{any::Any, collections::VecDeque, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 
-use super::{Key, channel::Carries, channel::carries, pieces::Pieces};
+use super::{Key, Millis, channel::Carries, channel::carries, pieces::Pieces};
 use crate::{
     code::CancelCode,
     frame::{Frame, MAX_FRAME, Part},
-    tlv::{MAX_BLOCK, Tlvs},
+    tlv::{MAX_BLOCK, TlvWriter, Tlvs, kind},
 };
 
 /// Every so many frames the lowest priority has its turn.
@@ -47,6 +47,8 @@ pub(super) struct Outgoing {
     pub(super) full: bool,
     /// Whether it may be dropped for others.
     pub(super) droppable: bool,
+    /// What its DEADLINE says, and when that was so.
+    pub(super) deadline: Option<(Millis, u32)>,
     /// Dropped with it.
     pub(super) held: Option<Arc<dyn Any + Send + Sync>>,
     /// Why it is not wanted any more; only its number is left to be used.
@@ -67,6 +69,7 @@ impl Outgoing {
             end: false,
             full: false,
             droppable: false,
+            deadline: None,
             held: None,
             abandoned: None,
         }
@@ -125,7 +128,14 @@ impl Outgoing {
     }
 
     /// Writes the next frame with `room` bytes of data; says what it costs and whether it was the last.
-    fn write(&mut self, room: usize, out: &mut BytesMut) -> (usize, bool) {
+    fn write(&mut self, room: usize, now: Millis, out: &mut BytesMut) -> (usize, bool) {
+        if let Some((said, left)) = self.deadline.take()
+            && now > said
+        {
+            // It has waited. No longer than the block before, which credit was found for.
+            let waited = u32::try_from(now.since(said)).unwrap_or(u32::MAX);
+            self.tlvs = with_deadline(&self.tlvs, left.saturating_sub(waited));
+        }
         let mut taken = self.data.pop_front().unwrap_or_default();
         let mut joined = BytesMut::new();
         if taken.len() > room {
@@ -178,6 +188,19 @@ impl Outgoing {
         }
         (cost, last)
     }
+}
+
+/// The block with so many milliseconds left.
+fn with_deadline(tlvs: &Bytes, left: u32) -> Bytes {
+    let mut block = Vec::with_capacity(tlvs.len());
+    let mut put = TlvWriter(&mut block);
+    for (kind, value) in Tlvs::trusted(tlvs).iter() {
+        match kind {
+            kind::DEADLINE => put.integer(kind, u64::from(left)),
+            _ => put.bytes(kind, value),
+        };
+    }
+    block.into()
 }
 
 static EMPTY: Bytes = Bytes::new();
@@ -286,6 +309,7 @@ impl super::Session {
     }
 
     fn write_one(&mut self, source: Source, data: usize, out: &mut BytesMut) {
+        let now = self.now;
         let outgoing = match source {
             Source::Waiting(index) => self.channels[index].waiting.front_mut(),
             Source::Flowing(index) => self.flowing.get_mut(index),
@@ -293,7 +317,7 @@ impl super::Session {
         let Some(outgoing) = outgoing else { return };
         let key = outgoing.key;
         let begins = outgoing.first.is_some();
-        let (cost, last) = outgoing.write(data, out);
+        let (cost, last) = outgoing.write(data, now, out);
         let drained = outgoing.full && outgoing.queued <= self.config.full_bytes / 4;
         if drained {
             outgoing.full = false;
