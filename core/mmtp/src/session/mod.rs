@@ -303,6 +303,7 @@ impl Session {
             let of_call = match event {
                 Event::Response(response) if response.key == key => response.cost,
                 Event::Data { key: found, cost, .. } if *found == key => *cost,
+                Event::Cancelled { key: found, .. } if *found == key => 0,
                 _ => return true,
             };
             cost += of_call;
