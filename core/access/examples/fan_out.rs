@@ -118,8 +118,9 @@ async fn push(count: &str, each: usize) -> Result<()> {
     }
     let message = NewMessage { data: vec![b'm'; MESSAGE].into(), ..NewMessage::default() };
     let mut nanos = Vec::new();
-    for _ in 0..TIMES {
-        let goal = server.stats().totals().bytes_out + (count * each * MESSAGE) as u64;
+    for time in 0..TIMES {
+        let bytes: usize = (time * each + 1..=(time + 1) * each).map(frame_length).sum();
+        let goal = server.stats().totals().bytes_out + (count * bytes) as u64;
         let before = cpu_nanos()?;
         for _ in 0..each {
             if server.push(&all, PUSH, &message).sent != count {
@@ -192,7 +193,13 @@ async fn clients(address: &str, count: &str, greet: bool) -> Result<()> {
     Ok(())
 }
 
-/// The frame of a message, as a connection writes it.
+/// Bytes of the frame of a connection's message with this number: its head has the number as a varint.
+fn frame_length(sequence: usize) -> usize {
+    let number = if sequence < 1 << 7 { 1 } else { 2 };
+    3 + number + MESSAGE
+}
+
+/// The frame of a connection's first message, as it writes it.
 fn encoded() -> Bytes {
     // MESSAGE, its length, channel, sequence; then the data.
     let head = [8 << 3, (MESSAGE + 2) as u8, PUSH, 1];

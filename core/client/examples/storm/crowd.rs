@@ -60,7 +60,7 @@ struct Seen {
 /// What was seen.
 pub(crate) struct Figures {
     clients: u32,
-    /// Clients that were let in a second, from the first to the last one but for the first tenth of a second, in which a burst is.
+    /// Clients that were let in a second, without the first twentieth of them, where a burst is, and the last tenth, where fewer wait.
     rate: f64,
     seen: Seen,
 }
