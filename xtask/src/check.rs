@@ -49,6 +49,12 @@ fn checks() -> Vec<(String, Command)> {
         ("lints of the workspace".to_owned(), lints),
         ("documentation of the workspace".to_owned(), docs),
     ];
+    // An app takes the client by itself; in the workspace others bring features that it forgets to ask for.
+    for features in [&["--no-default-features"][..], &["--features", "prost"]] {
+        let mut alone = run::cargo(&["clippy", "--package", "paifang-client"]);
+        alone.args(features).args(["--", "-D", "warnings"]);
+        checks.push((format!("lints of the client alone, {}", features.join(" ")), alone));
+    }
     // `cargo fmt` and clippy do not reach packages outside the workspace by themselves.
     let outside = tree::manifests("examples").into_iter().chain(tree::manifests("bench"));
     for manifest in outside {

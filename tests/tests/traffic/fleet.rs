@@ -261,6 +261,7 @@ async fn wrong_words_are_told_before_anything_is_done() {
         (["--call", "orders.create"], "has no operations"),
         (["--idempotent", "--cold"], "repeat nothing"),
         (["--zstd", "--cold"], "no compressed messages"),
+        (["--protocol=mmtp", "--call="], "1 to 128 bytes"),
         (["--timeout", "0s"], "in no time"),
         (["--data", "@/dev/zero"], "more than 64MiB"),
         (["--report", "/nowhere/at/all.json"], "/nowhere/at/all.json"),

@@ -1,8 +1,9 @@
 //! What helps when TLS with a gateway fails: for commands that speak to one as apps do.
 
 /// How what is said of a handshake's failure begins, and what may be done.
-const ADVICE: [(&str, &str); 3] = [
+const ADVICE: [(&str, &str); 4] = [
     ("UnknownIssuer", "--ca FILE names whom to trust; --insecure takes any certificate"),
+    ("ApplicationVerificationFailure", "no --pin is that of its key"),
     ("invalid peer certificate", "--insecure takes any certificate"),
     ("InvalidContentType", "is it TLS that is spoken there?"),
 ];

@@ -56,7 +56,7 @@ pub(super) async fn run(prepared: Prepared, tell: Tell<'_>) -> Result<(), Failed
     let call = call.body(prepared.body).deadline(prepared.deadline);
     let opened = tokio::select! {
         biased;
-        opened = call.open() => opened.map_err(failed),
+        opened = call.open() => opened.map_err(|error| failed(&client, &error)),
         why = unreachable(&client, prepared.tries) => Err(Failed::Unreachable(advised(&why))),
     };
     let (head, mut body) = match opened {
@@ -77,7 +77,7 @@ pub(super) async fn run(prepared: Prepared, tell: Tell<'_>) -> Result<(), Failed
             Ok(None) => break,
             Err(error) => {
                 frames(trace.as_ref(), tell)?;
-                return Err(failed(error));
+                return Err(failed(&client, &error));
             }
         }
     }
@@ -111,12 +111,16 @@ async fn leave(client: &Client) {
     let _ = tokio::time::timeout(FAREWELL, closed).await;
 }
 
-fn failed(error: Error) -> Failed {
-    match &error {
+fn failed(client: &Client, error: &Error) -> Failed {
+    match error {
         Error::Invalid(_) => Failed::Coded(2, error.to_string()),
         Error::NotConnected(_) | Error::Ended { .. } => {
             Failed::Unreachable(advised(&error.to_string()))
         }
+        // A server says the time in its first words.
+        Error::UnknownOutcome { .. } if client.time_offset().is_none() => Failed::Said(format!(
+            "{error} (and before a word of the server: is it MMTP that is spoken there, and with TLS or without?)"
+        )),
         _ => Failed::Said(error.to_string()),
     }
 }

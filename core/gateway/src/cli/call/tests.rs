@@ -179,6 +179,18 @@ async fn failures_have_codes() {
     // It speaks no TLS.
     let (_, _, done) = called(&["a", "--mmtp", &at, "--insecure"]).await;
     assert_eq!(code(&done), 3, "{done:?}");
+    // It speaks nothing.
+    let mute = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = mute.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = mute.accept().await {
+            let _ = stream.read(&mut [0; 64]).await;
+        }
+    });
+    let (_, _, done) = called(&["a", "--mmtp", &at, "--plain"]).await;
+    let said =
+        matches!(&done, Err(Failed::Said(why)) if why.contains("is it MMTP that is spoken there"));
+    assert!(said, "{done:?}");
 }
 
 #[tokio::test]

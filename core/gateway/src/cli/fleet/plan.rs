@@ -16,6 +16,9 @@ use super::{
 use crate::cli::{Failed, given};
 use crate::upstream::{SystemRoots, TlsSpec};
 
+/// The longest name of an operation (docs/specs/mmtp.md section 3), in bytes.
+const MAX_OPERATION: usize = 128;
+
 /// A checked fleet.
 pub(super) struct Plan {
     pub(super) protocol: Protocol,
@@ -125,7 +128,11 @@ fn check(words: &FleetArguments) -> Result<(), String> {
         return Err("--timeout: nothing is answered in no time".to_owned());
     }
     if protocol == Protocol::Mmtp {
-        return Ok(());
+        let length = words.call.call.as_ref().map_or(1, String::len);
+        return match (1..=MAX_OPERATION).contains(&length) {
+            true => Ok(()),
+            false => Err(format!("--call: an operation's name has 1 to {MAX_OPERATION} bytes")),
+        };
     }
     if words.call.call.is_some() {
         return Err(format!("--call: {protocol} has no operations; name a --path"));
