@@ -51,6 +51,14 @@ pub(crate) struct ClientState {
     pub(crate) foreground: Option<bool>,
 }
 
+/// Who vouches for a client, the least first. A key costs nothing to make; a user is somebody whom the host has recognised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Standing {
+    Nobody,
+    Key,
+    User,
+}
+
 /// Somebody whom the host has recognised.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
@@ -152,9 +160,13 @@ impl<T> Client<T> {
         who.first_chunk().map(|half| u64::from_ne_bytes(*half))
     }
 
-    /// Whether its client is known: by a user's credential, or by the device's key.
-    pub(crate) fn is_known(&self) -> bool {
-        self.proven || self.state.read().user.is_some()
+    /// Who vouches for it.
+    pub(crate) fn standing(&self) -> Standing {
+        match (self.state.read().user.is_some(), self.proven) {
+            (true, _) => Standing::User,
+            (false, true) => Standing::Key,
+            (false, false) => Standing::Nobody,
+        }
     }
 
     /// Whether it has shown to be the device of `other`: it is the same user's, or has proven the key that the other one shows.
@@ -169,11 +181,21 @@ impl<T> Client<T> {
 
     /// The fields that calls have besides their own.
     pub(crate) fn call_fields(&self) -> HeaderMap {
+        self.call_fields_of(self.authorization())
+    }
+
+    /// The same, with what was the credential at some time.
+    pub(crate) fn call_fields_of(&self, authorization: Option<HeaderValue>) -> HeaderMap {
         let mut fields = self.fields.clone();
-        if let Some(value) = &self.state.read().authorization {
-            fields.insert(AUTHORIZATION, value.clone());
+        if let Some(value) = authorization {
+            fields.insert(AUTHORIZATION, value);
         }
         fields
+    }
+
+    /// The credential as a field of calls.
+    pub(crate) fn authorization(&self) -> Option<HeaderValue> {
+        self.state.read().authorization.clone()
     }
 }
 

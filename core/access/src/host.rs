@@ -9,7 +9,7 @@ use paifang_mmtp::{
 };
 use paifang_pipeline::Front;
 
-use crate::{Call, Client, Encoding, Limits, Permit, Tokens, User};
+use crate::{BodyPace, Call, Client, Encoding, Limits, Permit, Tokens, User};
 
 /// Runs the front: admits clients, recognises users, serves calls.
 pub trait Host: Send + Sync + 'static {
@@ -33,6 +33,12 @@ pub trait Host: Send + Sync + 'static {
         client: &Arc<Client<Self::Transport>>,
         auth: &Auth,
     ) -> impl Future<Output = Result<Option<User>, Denied>> + Send;
+
+    /// How slowly the body of a call that begins now may come. It is asked of those whose body is not there yet.
+    fn body_pace(&self, transport: &Self::Transport) -> BodyPace {
+        let _ = transport;
+        BodyPace::default()
+    }
 
     /// Serves one call to its end.
     fn serve<F: Front>(

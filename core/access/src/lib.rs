@@ -34,7 +34,7 @@ pub use form::Form;
 pub use gathered::Learnt;
 pub use guard::{Door, Guard, Pace, Permit, Rules, Scope};
 pub use host::{Admission, Delivery, Denied, Drain, Handshake, Host};
-pub use limits::Limits;
+pub use limits::{BodyPace, Limits};
 pub use registry::{Pushed, Registry};
 pub use resume::Tokens;
 pub use server::Server;

@@ -11,10 +11,11 @@ pub struct Limits {
     pub session: session::Config,
     /// What clients are told about heartbeats.
     pub heartbeat: Heartbeat,
-    /// Bytes of messages that wait for one client. Above it those that may be dropped are dropped; where that does not
+    /// Bytes that messages take which wait for one client, some hundred of each beside its data. Above it those that may be dropped are dropped; where that does not
     /// help the connection ends (`slow_reader`).
     pub push_bytes: usize,
-    /// How long a client may take no byte of what waits to be sent.
+    /// How long a client may take nothing of what waits for it, for its socket is full or its credit is used up: what takes nothing of
+    /// an answer loses that, who takes nothing at all the connection.
     pub stall: Duration,
     /// How long HELLO's or LOGIN's credential may take to be looked at.
     pub decision: Duration,
@@ -54,5 +55,21 @@ impl Limits {
             per_device: 4,
             alternates: Arc::default(),
         }
+    }
+}
+
+/// How slowly the body of a call may come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyPace {
+    /// Until its next piece.
+    pub stall: Duration,
+    /// From when it is first waited for to its end.
+    pub total: Duration,
+}
+
+impl Default for BodyPace {
+    /// Half a minute, ten minutes.
+    fn default() -> Self {
+        Self { stall: Duration::from_secs(30), total: Duration::from_secs(600) }
     }
 }

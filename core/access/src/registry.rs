@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use paifang_mmtp::session::{Key, NewMessage};
 use parking_lot::Mutex;
 
-use crate::{Client, Handle, User, connection::NotSent, encoding::Forms};
+use crate::{Client, Handle, User, encoding::Forms};
 
 /// Shards of each map: a connection comes or goes in one of them while the others are free.
 const SHARDS: usize = 64;
@@ -158,14 +158,9 @@ impl<H: crate::Host> crate::Server<H> {
         let mut pushed = Pushed::default();
         let mut forms = Forms::new(channel, message);
         for handle in to {
-            match handle.push(channel, &mut forms) {
-                Ok(taken) => {
-                    pushed.sent += 1;
-                    pushed.dropped += taken.dropped;
-                }
-                Err(NotSent::Slow) if message.droppable => pushed.dropped += 1,
-                Err(_) => {}
-            }
+            let outcome = handle.push(channel, &mut forms);
+            pushed.sent += usize::from(outcome.key.is_ok());
+            pushed.dropped += outcome.dropped;
         }
         self.stats().count_messages_out(pushed.sent as u64);
         self.stats().count_dropped(pushed.dropped as u64);
@@ -182,9 +177,9 @@ impl<H: crate::Host> crate::Server<H> {
         channel: u8,
         message: NewMessage,
     ) -> Result<Key, crate::NotSent> {
-        let taken = to.push(channel, &mut Forms::new(channel, &message))?;
-        self.stats().count_messages_out(1);
-        self.stats().count_dropped(taken.dropped as u64);
-        Ok(taken.key)
+        let outcome = to.push(channel, &mut Forms::new(channel, &message));
+        self.stats().count_messages_out(u64::from(outcome.key.is_ok()));
+        self.stats().count_dropped(outcome.dropped as u64);
+        outcome.key
     }
 }

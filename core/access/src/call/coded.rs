@@ -9,7 +9,7 @@ use paifang_mmtp::{
     compress::{CompressError, Encoded, Plain},
     greeting::Closing,
 };
-use paifang_pipeline::{BodySize, Frame, FrontError, Inbound, ResponseHead, error};
+use paifang_pipeline::{BodySize, ErrorCode, Frame, FrontError, Inbound, ResponseHead, error};
 
 use super::{CallFront, front::Progress};
 use crate::encoding::{Codec, is_worth_it};
@@ -36,6 +36,8 @@ pub(super) struct Held {
 enum Refused {
     /// It is not whole, and nobody waits.
     Gone,
+    /// It does not come in time.
+    Late,
     /// Too much of its kind is here already.
     Busy,
     /// What came is not what it should be: the connection ends.
@@ -48,17 +50,19 @@ impl CallFront {
         match self.decoded(dictionary).await {
             Ok(length) => Some(length),
             Err(Refused::Gone) => None,
-            Err(Refused::Busy) => {
-                let row = error::TOO_MANY_CALLS;
-                self.refuse(row.status.as_u16(), u32::from(row.number));
-                None
-            }
+            Err(Refused::Late) => self.refused(error::BODY_TIMEOUT),
+            Err(Refused::Busy) => self.refused(error::TOO_MANY_CALLS),
             Err(Refused::Fault(fault)) => {
                 let closing = Closing::new(CloseCode::COMPRESSION);
                 self.shared.lock().session.close(closing.detail(&fault.to_string()));
                 None
             }
         }
+    }
+
+    fn refused(&mut self, row: &'static ErrorCode) -> Option<usize> {
+        self.refuse(row.status.as_u16(), u32::from(row.number));
+        None
     }
 
     async fn decoded(&mut self, dictionary: Option<u32>) -> Result<usize, Refused> {
@@ -87,8 +91,10 @@ impl CallFront {
     async fn collect(&mut self, most: usize) -> Result<(Bytes, Option<Box<HeaderMap>>), Refused> {
         let mut joined = BytesMut::new();
         while !self.ended {
-            let Ok(Inbound::Frame(Frame { data, end, trailers })) = self.recv_piece().await else {
-                return Err(Refused::Gone);
+            let Frame { data, end, trailers } = match self.recv_piece().await {
+                Ok(Inbound::Frame(frame)) => frame,
+                Err(FrontError::Stalled) => return Err(Refused::Late),
+                _ => return Err(Refused::Gone),
             };
             let length = joined.len() + data.len();
             if length > most {

@@ -19,12 +19,14 @@ use paifang_mmtp::{
 };
 use paifang_pipeline::{BodySize, Frame, Front, FrontError, Inbound, ResponseHead, error};
 
+use tokio::time::{Instant, timeout, timeout_at};
+
 use super::{
     Call,
     coded::{self, Held},
     response,
 };
-use crate::connection::Shared;
+use crate::{BodyPace, connection::Shared};
 
 /// What has come for a call and was not read; and who waits for it.
 #[derive(Debug, Default)]
@@ -93,6 +95,9 @@ pub struct CallFront {
     pub(super) body: Option<Frame>,
     /// Bytes of it that are here.
     pub(super) coded: usize,
+    /// How slowly the body may come, and until when it must be whole, once it was waited for.
+    pace: BodyPace,
+    due: Option<Instant>,
     /// An answer that is being collected.
     pub(super) held: Option<Box<Held>>,
     /// The answer is not to be compressed.
@@ -100,7 +105,13 @@ pub struct CallFront {
 }
 
 impl CallFront {
-    pub(crate) fn new<T>(shared: Arc<Shared>, key: Key, ended: bool, call: &Call<T>) -> Self {
+    pub(crate) fn new<T>(
+        shared: Arc<Shared>,
+        key: Key,
+        ended: bool,
+        call: &Call<T>,
+        pace: BodyPace,
+    ) -> Self {
         Self {
             shared,
             key,
@@ -112,6 +123,8 @@ impl CallFront {
             operation: coded::operation(&call.target),
             body: None,
             coded: 0,
+            pace,
+            due: None,
             held: None,
             secret: false,
         }
@@ -181,6 +194,7 @@ impl CallFront {
         if cost > 0 {
             self.shared.lock().session.consumed(self.key.channel, cost);
         }
+        let until = self.body_until();
         let piece = poll_fn(|cx| {
             let mut state = self.shared.lock();
             let Some(inbox) = state.inbox(self.key) else { return Poll::Ready(None) };
@@ -192,13 +206,43 @@ impl CallFront {
                     Poll::Pending
                 }
             }
-        })
-        .await;
+        });
+        let piece = match until {
+            Some(until) => timeout_at(until, piece).await.map_err(|_| FrontError::Stalled)?,
+            None => piece.await,
+        };
         let Some(Piece { data, end, tlvs, cost }) = piece else { return Ok(Inbound::Gone) };
         self.cost = cost;
         self.ended = end;
         let trailers = if tlvs.is_empty() { None } else { Some(trailers(&tlvs)?) };
         Ok(Inbound::Frame(Frame { data, end, trailers }))
+    }
+
+    /// When the next piece is too late. `None` where no clock could hold it.
+    fn body_until(&mut self) -> Option<Instant> {
+        let now = Instant::now();
+        if self.due.is_none() {
+            self.due = now.checked_add(self.pace.total);
+        }
+        now.checked_add(self.pace.stall).into_iter().chain(self.due).min()
+    }
+
+    /// Waits until there is room to send, as long as the client takes something of what waits.
+    async fn taken(&mut self) -> Result<(), FrontError> {
+        let stall = self.shared.stall;
+        let waits = |front: &Self| front.shared.lock().session.queued(Some(front.key));
+        let mut left = waits(self);
+        loop {
+            if let Ok(room) = timeout(stall, self.room()).await {
+                return room;
+            }
+            let now = waits(self);
+            if now >= left {
+                self.break_off(CancelCode::BROKEN);
+                return Err(FrontError::Gone("it does not take its answer".to_owned()));
+            }
+            left = now;
+        }
     }
 
     /// Waits until there is room to send.
@@ -298,7 +342,7 @@ impl Front for CallFront {
         if end {
             self.progress = Progress::Complete;
         }
-        if full { self.room().await } else { Ok(()) }
+        if full { self.taken().await } else { Ok(()) }
     }
 
     async fn abort(&mut self) {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
+use futures::{StreamExt, stream::FuturesUnordered};
 use paifang_mmtp::{
     code::CloseCode,
     greeting::{Closing, Hello, Update, UserChange, Welcome},
@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use super::{
-    Handle, Shared,
+    Handle, Shared, Waiting,
     decide::{self, Decided},
     io::Io,
     job::{Job, work},
@@ -32,7 +32,7 @@ use super::{
     timer::Leaving,
 };
 use crate::{
-    Call, Client, Delivery, Drain, Form, Host, Limits, Permit, Server,
+    Call, Client, Drain, Form, Host, Limits, Permit, Server,
     call::{Inbox, Piece},
     stats::Group,
 };
@@ -53,8 +53,7 @@ pub(crate) async fn serve<H: Host, S: AsyncRead + AsyncWrite + Send + Unpin>(
 ) {
     let limits = form.limits(server.host().limits(&transport));
     let session = Session::server(limits.session, Default::default());
-    let most_message = limits.session.settings.max_message as usize;
-    let shared = Arc::new(Shared::new(session, server.shared_stats().clone(), most_message));
+    let shared = Arc::new(Shared::new(session, server.shared_stats().clone(), &limits));
     let mut driver = Driver {
         server,
         form,
@@ -72,7 +71,7 @@ pub(crate) async fn serve<H: Host, S: AsyncRead + AsyncWrite + Send + Unpin>(
     server.stats().count_handshake(server.host().handshake(&driver.transport));
     let mut io = Io::new(stream, form);
     let mut jobs = FuturesUnordered::new();
-    let mut draining = pin!(begun(drain).fuse());
+    let mut draining = pin!(next_spread(drain, false));
     let mut timer = pin!(sleep_until(Instant::now()));
     poll_fn(|cx| {
         driver.shared.task.register(cx.waker());
@@ -94,7 +93,8 @@ pub(crate) async fn serve<H: Host, S: AsyncRead + AsyncWrite + Send + Unpin>(
             while let Poll::Ready(Some(())) = jobs.poll_next_unpin(cx) {
                 busy = true;
             }
-            if let Poll::Ready(spread) = draining.poll_unpin(cx) {
+            if let Poll::Ready((spread, drain)) = draining.as_mut().poll(cx) {
+                draining.set(next_spread(drain, true));
                 driver.leave_within(spread);
                 busy = true;
             }
@@ -104,14 +104,14 @@ pub(crate) async fn serve<H: Host, S: AsyncRead + AsyncWrite + Send + Unpin>(
             }
             // Writing makes events too: who waited for room has it.
             busy |= driver.shared.lock().session.has_events();
-            busy |= driver.poll_timer(io.stalled, timer.as_mut(), cx);
+            busy |= driver.poll_timer(io.stalled(), timer.as_mut(), cx);
             if !busy {
                 driver.count(&mut io);
                 if io.awaits_answers() && jobs.is_empty() && driver.end_if_answered() {
                     continue;
                 }
                 let over = driver.shared.lock().session.is_closed();
-                if over && jobs.is_empty() && (written.is_ready() || driver.gave_up(io.stalled)) {
+                if over && jobs.is_empty() && (written.is_ready() || driver.gave_up(io.stalled())) {
                     return Poll::Ready(());
                 }
                 return Poll::Pending;
@@ -123,15 +123,19 @@ pub(crate) async fn serve<H: Host, S: AsyncRead + AsyncWrite + Send + Unpin>(
     io.shutdown(SHUTDOWN).await;
 }
 
-/// Waits until connections should come to an end.
-async fn begun(mut drain: watch::Receiver<Drain>) -> Duration {
+/// Waits until connections should come to an end, or where it was `told` already, to do so sooner: within which time, and what says more.
+async fn next_spread(
+    mut drain: watch::Receiver<Drain>,
+    mut told: bool,
+) -> (Duration, watch::Receiver<Drain>) {
     loop {
-        if let Drain::Draining { spread } = *drain.borrow_and_update() {
-            return spread;
-        }
-        if drain.changed().await.is_err() {
+        if std::mem::replace(&mut told, true) && drain.changed().await.is_err() {
             // Nobody is left who could say so.
             std::future::pending::<()>().await;
+        }
+        let now = *drain.borrow_and_update();
+        if let Drain::Draining { spread } = now {
+            return (spread, drain);
         }
     }
 }
@@ -213,10 +217,9 @@ impl<H: Host> Driver<'_, H> {
                 let channel = message.key.channel;
                 let message = self.decoded(message)?;
                 let client = self.client.clone()?;
-                let user = client.user();
-                let headers = client.call_fields();
-                let delivery = Delivery { message: *message, user, headers };
-                let first = self.shared.lock().enqueue(delivery);
+                let (user, authorization) = (client.user(), client.authorization());
+                let waiting = Waiting { message: *message, user, authorization };
+                let first = self.shared.lock().enqueue(waiting);
                 return first.then_some(Job::Messages(client, channel));
             }
             Event::Update(update) => {

@@ -1,6 +1,7 @@
 //! Bytes between a stream and a session. Buffers live only while they hold something.
 
 use std::{
+    future::poll_fn,
     io,
     mem::MaybeUninit,
     pin::Pin,
@@ -9,7 +10,7 @@ use std::{
 };
 
 use bytes::{Buf, BytesMut};
-use paifang_mmtp::{code::CloseCode, greeting::Closing};
+use paifang_mmtp::{code::CloseCode, greeting::Closing, session::Session};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::Instant,
@@ -22,6 +23,9 @@ use crate::Form;
 const READ: usize = 16 * 1024;
 /// Bytes that are made ready at once: what is urgent waits behind no more than these. The most of a TLS record.
 const WRITE: usize = 16 * 1024;
+/// How long a closing connection waits for the client to close too, and the most bytes that it reads and drops meanwhile.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 256 * 1024;
 /// Reads in one turn, so that a client that sends without end leaves room for its own calls.
 const READS: usize = 8;
 
@@ -32,8 +36,10 @@ pub(super) struct Io<S> {
     out: BytesMut,
     /// Written, but perhaps held by the stream.
     unflushed: bool,
-    /// Since when the client takes nothing.
-    pub(super) stalled: Option<Instant>,
+    /// Since when the stream takes nothing.
+    stalled: Option<Instant>,
+    /// Since when the client gives no credit for what waits, and how many frames were sent by then.
+    unpaid: Option<(Instant, u32)>,
     pub(super) bytes_in: u64,
     pub(super) bytes_out: u64,
     ended: bool,
@@ -47,6 +53,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
             out: BytesMut::new(),
             unflushed: false,
             stalled: None,
+            unpaid: None,
             bytes_in: 0,
             bytes_out: 0,
             ended: false,
@@ -121,12 +128,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         loop {
-            if self.out.is_empty() && !shared.lock().session.poll_transmit(&mut self.out, WRITE) {
-                break;
+            if self.out.is_empty() {
+                let session = &mut shared.lock().session;
+                if !session.poll_transmit(&mut self.out, WRITE) {
+                    self.look_at_credit(session);
+                    break;
+                }
             }
             let written = match Pin::new(&mut self.stream).poll_write(cx, &self.out) {
                 Poll::Ready(written) => written?,
                 Poll::Pending => {
+                    // What the client pays for is seen when the stream takes it again.
+                    self.unpaid = None;
                     self.stalled.get_or_insert_with(Instant::now);
                     return Poll::Pending;
                 }
@@ -156,13 +169,46 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
         Poll::Ready(Ok(()))
     }
 
+    /// Since when the client takes nothing of what waits for it, by its socket or its credit.
+    pub(super) fn stalled(&self) -> Option<Instant> {
+        let unpaid = self.unpaid.map(|(since, _)| since);
+        [self.stalled, unpaid].into_iter().flatten().min()
+    }
+
+    /// Notes whether all that waits is left for want of credit. Frames that went out since are a sign that the client takes some of it.
+    fn look_at_credit(&mut self, session: &Session) {
+        let sent = session.frames_sent();
+        self.unpaid = match self.unpaid {
+            _ if !session.awaits_credit() => None,
+            Some((since, before)) if before == sent => Some((since, sent)),
+            _ => Some((Instant::now(), sent)),
+        };
+    }
+
     /// Ends the stream in order, within `deadline`.
     pub(super) async fn shutdown(mut self, deadline: Duration) {
-        let shutdown = std::future::poll_fn(|cx| {
-            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
-            Poll::Ready(Ok::<_, io::Error>(()))
-        });
-        // There is nobody left to tell.
-        let _ = tokio::time::timeout(deadline, shutdown).await;
+        let shutdown = poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx));
+        let shut = tokio::time::timeout(deadline, shutdown).await;
+        // Within HTTP that is for who carries it. Where it fails there is nobody left to tell.
+        if matches!(shut, Ok(Ok(()))) && self.form == Form::Long && !self.ended {
+            let mut left = LINGER_BYTES;
+            let linger = poll_fn(|cx| self.poll_linger(&mut left, cx));
+            let _ = tokio::time::timeout(LINGER, linger).await;
+        }
+    }
+
+    /// Reads and drops what the client still sends, until it has closed too. A socket that is closed with unread bytes resets the
+    /// connection, and the reset may overtake the CLOSE that tells the client why, and when to come back.
+    fn poll_linger(&mut self, left: &mut usize, cx: &mut Context<'_>) -> Poll<()> {
+        let mut scratch = [MaybeUninit::<u8>::uninit(); READ];
+        while *left > 0 {
+            let mut buffer = ReadBuf::uninit(&mut scratch);
+            let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer));
+            if read.is_err() || buffer.filled().is_empty() {
+                break;
+            }
+            *left = left.saturating_sub(buffer.filled().len());
+        }
+        Poll::Ready(())
     }
 }

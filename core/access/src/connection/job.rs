@@ -6,8 +6,8 @@ use futures::FutureExt;
 use paifang_mmtp::{code::CloseCode, greeting::Closing, session::Key};
 use paifang_pipeline::error;
 
-use super::{Shared, dictionary, kept};
-use crate::{Call, CallFront, Client, Host, call::Target};
+use super::{Shared, Waiting, dictionary, kept};
+use crate::{BodyPace, Call, CallFront, Client, Delivery, Host, call::Target};
 
 /// A host answers a call by its deadline; one that has not done so soon after it is cut off.
 const GRACE: Duration = Duration::from_millis(100);
@@ -39,8 +39,10 @@ async fn run<H: Host>(host: Arc<H>, shared: Arc<Shared>, job: Job<H::Transport>)
         Job::Keep => kept::keep(shared).await,
         Job::Messages(client, channel) => loop {
             let Some(next) = shared.lock().dequeue(channel) else { return };
-            let (key, delivery, cost) =
-                (next.message.key, next.message.delivery, next.message.cost);
+            let Waiting { message, user, authorization } = next;
+            let (key, delivery, cost) = (message.key, message.delivery, message.cost);
+            let headers = client.call_fields_of(authorization);
+            let next = Delivery { message, user, headers };
             let taken = AssertUnwindSafe(host.deliver(&client, next)).catch_unwind().await;
             let mut state = shared.lock();
             state.session.consumed(channel, cost);
@@ -68,7 +70,11 @@ async fn serve_call<H: Host>(
 ) {
     let connection = call.client.connection;
     let deadline = call.deadline;
-    let mut front = CallFront::new(shared, key, ended, &call);
+    let pace = match call.length {
+        Some(_) => BodyPace::default(),
+        None => host.body_pace(&call.client.transport),
+    };
+    let mut front = CallFront::new(shared, key, ended, &call, pace);
     if matches!(&call.target, Target::Path { method, .. } if &**method == "HEAD") {
         front.head_only();
     }

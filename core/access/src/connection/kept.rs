@@ -75,8 +75,13 @@ enum Due {
 pub(super) async fn keep(shared: Arc<Shared>) {
     let mut renewal = None;
     loop {
-        let Some(place) = shared.lock().kept.as_ref().map(|kept| kept.place.clone()) else {
-            return;
+        let place = {
+            let mut state = shared.lock();
+            let Some(kept) = &state.kept else {
+                state.keeping = false;
+                return;
+            };
+            kept.place.clone()
         };
         let at = *renewal.get_or_insert_with(|| Instant::now() + place.tokens.lifetime() / 2);
         let due = tokio::select! {

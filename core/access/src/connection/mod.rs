@@ -17,16 +17,17 @@ pub(crate) use drive::serve;
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use futures::task::AtomicWaker;
+use http::HeaderValue;
 use paifang_mmtp::{
     code::CloseCode,
     greeting::{Closing, Update},
-    session::{Key, Millis, NewMessage, Session},
+    session::{Key, Message, Millis, NewMessage, Session},
 };
 use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use crate::{
-    Client, Connection, Delivery, Stats,
+    Client, Connection, Limits, Stats, User,
     call::Inbox,
     encoding::{Codec, Forms},
 };
@@ -46,6 +47,17 @@ pub(crate) struct Shared {
     pub(crate) task: AtomicWaker,
     /// Zero of the session's clock.
     began: Instant,
+    /// How long the client may take nothing of what waits for it.
+    pub(crate) stall: Duration,
+}
+
+/// A message that waits to be taken over, with what held when it came. The fields of its call are put together when it is its turn: they
+/// take more room than most messages do.
+#[derive(Debug)]
+struct Waiting {
+    message: Message,
+    user: Option<Arc<User>>,
+    authorization: Option<HeaderValue>,
 }
 
 /// See [`Shared`].
@@ -55,7 +67,7 @@ pub(crate) struct State {
     /// Calls whose fronts live.
     pub(super) inboxes: Vec<(Key, Inbox)>,
     /// Messages that wait for the one before them, by channel.
-    messages: Vec<(u8, VecDeque<Delivery>)>,
+    messages: Vec<(u8, VecDeque<Waiting>)>,
     /// Bytes of them.
     message_bytes: usize,
     /// No more bytes of messages than these wait to be sent. Counted anew only when it matters: for a message to many this runs for
@@ -65,6 +77,8 @@ pub(crate) struct State {
     bytes: (u64, u64),
     /// What is kept for the device's next connection.
     kept: Option<Box<Kept>>,
+    /// Whether the job that does so runs.
+    keeping: bool,
     /// What is compressed and how, once the client is admitted.
     pub(crate) codec: Option<Codec>,
     /// Bytes of compressed requests that are here.
@@ -76,7 +90,8 @@ pub(crate) struct State {
 }
 
 impl Shared {
-    pub(crate) fn new(session: Session, stats: Arc<Stats>, most_message: usize) -> Self {
+    pub(crate) fn new(session: Session, stats: Arc<Stats>, limits: &Limits) -> Self {
+        let most_message = limits.session.settings.max_message as usize;
         let state = Mutex::new(State {
             session,
             inboxes: Vec::new(),
@@ -85,12 +100,13 @@ impl Shared {
             pushed: 0,
             bytes: (0, 0),
             kept: None,
+            keeping: false,
             codec: None,
             coded: 0,
             held: 0,
             most_message,
         });
-        Self { state, stats, task: AtomicWaker::new(), began: Instant::now() }
+        Self { state, stats, task: AtomicWaker::new(), began: Instant::now(), stall: limits.stall }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
@@ -130,31 +146,31 @@ impl State {
     }
 
     /// Puts a message behind those of its channel; true when somebody has to begin to take them over. Too many end the connection.
-    fn enqueue(&mut self, delivery: Delivery) -> bool {
-        let channel = delivery.message.key.channel;
-        self.message_bytes += delivery.message.data.len();
+    fn enqueue(&mut self, waiting: Waiting) -> bool {
+        let channel = waiting.message.key.channel;
+        self.message_bytes += waiting.message.data.len();
         if self.message_bytes > MESSAGE_BYTES {
             let why = "its messages come faster than they are taken over";
             self.session.close(Closing::new(CloseCode::TOO_FAST).detail(why));
         }
         match self.messages.iter_mut().find(|(own, _)| *own == channel) {
-            Some((_, waiting)) => {
-                if waiting.len() >= MESSAGES {
+            Some((_, before)) => {
+                if before.len() >= MESSAGES {
                     let why = "too many messages wait to be taken over";
                     self.session.close(Closing::new(CloseCode::TOO_FAST).detail(why));
                 }
-                waiting.push_back(delivery);
+                before.push_back(waiting);
                 false
             }
             None => {
-                self.messages.push((channel, VecDeque::from([delivery])));
+                self.messages.push((channel, VecDeque::from([waiting])));
                 true
             }
         }
     }
 
     /// The next message of a channel; after the last one, or when the connection is gone, the channel is forgotten.
-    fn dequeue(&mut self, channel: u8) -> Option<Delivery> {
+    fn dequeue(&mut self, channel: u8) -> Option<Waiting> {
         let index = self.messages.iter().position(|(own, _)| *own == channel)?;
         let next = self.messages[index].1.pop_front().filter(|_| !self.session.is_closed());
         match &next {
@@ -199,12 +215,19 @@ pub enum NotSent {
     Slow,
 }
 
-/// A message that was taken.
+/// What came of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Taken {
-    pub(crate) key: Key,
-    /// Messages that were dropped for it.
+pub(crate) struct Outcome {
+    /// By which name its ACK comes, where it was taken.
+    pub(crate) key: Result<Key, NotSent>,
+    /// Messages that were dropped, whether that made room for it or not; it among them.
     pub(crate) dropped: usize,
+}
+
+impl Outcome {
+    fn not(why: NotSent, dropped: usize) -> Self {
+        Self { key: Err(why), dropped }
+    }
 }
 
 impl Handle {
@@ -213,50 +236,64 @@ impl Handle {
     }
 
     /// Sends a message, in the form that this connection takes.
-    pub(crate) fn push(&self, channel: u8, forms: &mut Forms<'_>) -> Result<Taken, NotSent> {
-        let taken = self.take(channel, forms);
+    pub(crate) fn push(&self, channel: u8, forms: &mut Forms<'_>) -> Outcome {
+        let outcome = self.take(channel, forms);
         self.shared.task.wake();
-        taken
+        outcome
     }
 
-    fn take(&self, channel: u8, forms: &mut Forms<'_>) -> Result<Taken, NotSent> {
+    fn take(&self, channel: u8, forms: &mut Forms<'_>) -> Outcome {
         let mut state = self.shared.lock();
         let State { session, pushed, codec, .. } = &mut *state;
         if session.is_closed() {
-            return Err(NotSent::Gone);
+            return Outcome::not(NotSent::Gone, 0);
         }
         session.advance(self.shared.now());
         let message = forms.of(codec.as_ref());
         let (wire, zstd) = (message.data.len(), message.zstd);
         let mut dropped = 0;
-        let mut waits = *pushed + wire;
+        let mut waits = *pushed + message.waiting_bytes();
         if waits > self.push_bytes {
-            dropped = self.make_room(session, &message)?;
-            waits = session.queued(None) + wire;
+            let (shed, room) = self.make_room(session, &message);
+            if let Err(why) = room {
+                return Outcome::not(why, shed);
+            }
+            dropped = shed;
+            waits = session.messages_waiting() + message.waiting_bytes();
         }
-        let key = session.message(channel, message).ok_or(NotSent::Channel)?;
+        let Some(key) = session.message(channel, message) else {
+            return Outcome::not(NotSent::Channel, dropped);
+        };
         *pushed = waits;
         if zstd {
             self.shared.stats.count_zstd_out(forms.plain(), wire);
         }
-        Ok(Taken { key, dropped })
+        Outcome { key: Ok(key), dropped }
     }
 
-    /// Drops what may be dropped where there is no room for a message; how many.
-    fn make_room(&self, session: &mut Session, message: &NewMessage) -> Result<usize, NotSent> {
-        let mut dropped = 0;
-        let room = |session: &Session| self.push_bytes.saturating_sub(session.queued(None));
-        if room(session) < message.data.len() {
-            dropped = session.shed();
-            if room(session) < message.data.len() && message.droppable {
-                return Err(NotSent::Slow);
-            }
-            if room(session) < message.data.len() && session.queued(None) > 0 {
-                session.close(Closing::new(CloseCode::SLOW_READER));
-                return Err(NotSent::Slow);
-            }
+    /// Drops what may be dropped where there is no room for a message: how many, and whether there is room now. One that is larger than
+    /// all the room goes alone.
+    fn make_room(
+        &self,
+        session: &mut Session,
+        message: &NewMessage,
+    ) -> (usize, Result<(), NotSent>) {
+        let fits = |waits: usize| waits + message.waiting_bytes() <= self.push_bytes;
+        if fits(session.messages_waiting()) {
+            return (0, Ok(()));
         }
-        Ok(dropped)
+        let shed = session.shed();
+        let waits = session.messages_waiting();
+        if fits(waits) {
+            (shed, Ok(()))
+        } else if message.droppable {
+            (shed + 1, Err(NotSent::Slow))
+        } else if waits > 0 {
+            session.close(Closing::new(CloseCode::SLOW_READER));
+            (shed, Err(NotSent::Slow))
+        } else {
+            (shed, Ok(()))
+        }
     }
 
     /// Asks the client to go: calls that have come are answered, then the connection ends.

@@ -91,10 +91,18 @@ impl<H: Host> Driver<'_, H> {
 
     fn settled(&mut self, Settled { place }: Settled) {
         if let Some(place) = place {
-            self.shared.lock().kept = Some(Box::new(Kept::new(place)));
-            self.begun = Some(Job::Keep);
+            self.keep_at(place);
         }
         self.replace_others();
+    }
+
+    /// What is kept is kept there from here on. Its job may still run: it has not seen yet that there was nothing to keep.
+    fn keep_at(&mut self, place: Place) {
+        let mut state = self.shared.lock();
+        state.kept = Some(Box::new(Kept::new(place)));
+        if !std::mem::replace(&mut state.keeping, true) {
+            self.begun = Some(Job::Keep);
+        }
     }
 
     /// The user is another one: so is what is kept.
@@ -103,8 +111,8 @@ impl<H: Host> Driver<'_, H> {
         match (state.kept.as_mut(), place) {
             (Some(kept), Some(place)) => kept.replace(place),
             (None, Some(place)) => {
-                state.kept = Some(Box::new(Kept::new(place)));
-                self.begun = Some(Job::Keep);
+                drop(state);
+                self.keep_at(place);
             }
             // Nothing can be kept for this user; the job ends.
             (Some(kept), None) => {

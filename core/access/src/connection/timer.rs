@@ -21,15 +21,19 @@ pub(super) enum Leaving {
 }
 
 impl<H: Host> Driver<'_, H> {
-    /// GOAWAY is due at a random moment within `spread`.
+    /// GOAWAY is due at a random moment within `spread`, or when it was due before if that is sooner.
     pub(super) fn leave_within(&mut self, spread: Duration) {
         if self.client.is_none() {
             let closing = self.draining();
             self.shared.lock().session.close(closing);
             return;
         }
-        let wait = spread.mul_f64(fastrand::f64());
-        self.leaving = Some(Leaving::At(Instant::now() + wait));
+        let at = Instant::now() + spread.mul_f64(fastrand::f64());
+        match self.leaving {
+            Some(Leaving::At(before)) => self.leaving = Some(Leaving::At(before.min(at))),
+            Some(Leaving::Said { .. }) => {}
+            None => self.leaving = Some(Leaving::At(at)),
+        }
     }
 
     /// Does what is due, and sets the timer for what is due next; true when something was.

@@ -172,3 +172,91 @@ async fn who_cancels_faster_than_calls_end_is_sent_away() {
     assert_eq!(closed.closing.code, CloseCode::TOO_FAST);
     running.host.go.notify_waiters();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_stalls_or_trickles_has_an_end() {
+    let running = Running::new(Echo::default());
+    let mut peer = running.greeted().await;
+    let began = tokio::time::Instant::now();
+    peer.session.request(NewRequest { end: false, ..call("whole") }).unwrap();
+    // It beats meanwhile: that the connection lives helps nothing.
+    assert_eq!(peer.answer().await, (408, Vec::new()));
+    assert_eq!(began.elapsed().as_secs(), 30);
+    // A byte now and then.
+    let began = tokio::time::Instant::now();
+    let slow = peer.session.request(NewRequest { end: false, ..call("whole") }).unwrap();
+    let status = loop {
+        match peer.event_within(Duration::from_secs(20)).await {
+            None => {
+                peer.session.send(slow, Bytes::from_static(b"x"), false, Bytes::new());
+            }
+            Some(Event::Response(answer)) => break answer.status,
+            Some(other) => panic!("{other:?}"),
+        }
+    };
+    assert_eq!((status, began.elapsed().as_secs()), (408, 600));
+    // Slow, but in time.
+    let slow = peer.session.request(NewRequest { end: false, ..call("whole") }).unwrap();
+    for end in [false, false, true] {
+        assert!(peer.event_within(Duration::from_secs(25)).await.is_none());
+        peer.session.send(slow, Bytes::from_static(b"x"), end, Bytes::new());
+    }
+    assert_eq!(peer.answer().await, (200, b"5".to_vec()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_the_client_does_not_take_is_broken_off() {
+    let running = Running::new(Echo::default());
+    let mut peer = running.greeted().await;
+    // It never gives credit back for the answer, and others go on.
+    let stuck = peer.session.request(call("large")).unwrap();
+    let mut others = Vec::new();
+    let code = loop {
+        match peer.event_within(Duration::from_secs(5)).await {
+            Some(Event::Cancelled { key, code }) if key == stuck => break code,
+            Some(Event::Response(answer)) if answer.key != stuck => others.push(answer.status),
+            Some(Event::Closed(closed)) => panic!("{closed:?}"),
+            Some(_) => {}
+            None => {
+                let request = NewRequest { channel: 16, ..call("empty") };
+                peer.session.request(request).unwrap();
+            }
+        }
+    };
+    assert_eq!(code, CancelCode::BROKEN);
+    assert!(running.host.aborted.load(Ordering::SeqCst), "its call has ended");
+    assert!(others.len() >= 5 && others.iter().all(|status| *status == 204), "{others:?}");
+    assert_eq!(running.server.stats().totals().open, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_taken_slowly_comes_whole() {
+    let running = Running::new(Echo::default());
+    let mut peer = running.greeted().await;
+    let big = Bytes::from(vec![0; 120_000]);
+    peer.session.request(NewRequest::new(Operation::Name("echo"), big)).unwrap();
+    let (mut owed, mut came) = (0, 0);
+    loop {
+        match peer.event_within(Duration::from_secs(20)).await {
+            Some(Event::Response(answer)) => {
+                came += answer.data.len();
+                owed += answer.cost;
+            }
+            Some(Event::Data { data, cost, end, .. }) => {
+                came += data.len();
+                owed += cost;
+                if end {
+                    break;
+                }
+            }
+            Some(Event::Drained(_)) => {}
+            Some(other) => panic!("{other:?}"),
+            None => {
+                let some = owed.min(33_000);
+                owed -= some;
+                peer.session.consumed(1, some);
+            }
+        }
+    }
+    assert_eq!(came, 120_001);
+}

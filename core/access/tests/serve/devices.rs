@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use paifang_mmtp::{code::CloseCode, greeting::Hello, session::Event};
+use paifang_mmtp::{
+    code::CloseCode,
+    greeting::Hello,
+    session::{ClosedBy, Event, NewRequest, Operation},
+};
 use tokio::sync::watch;
 
 use crate::support::{Echo, Key, Peer, Running, auth, hello};
@@ -83,10 +87,13 @@ async fn strangers_of_one_name_are_bounded_and_those_whom_somebody_vouches_for_s
     for number in 0..most {
         users.push(connected(&running, &user(&format!("u{number}"))).await);
     }
+    // It is not replaced: it may come again.
     for mut newcomer in
         [connected(&running, &hello(1)).await, connected(&running, &user("u")).await]
     {
-        assert!(newcomer.is_told_to_go().await);
+        let Event::Goaway(closing) = newcomer.event().await else { panic!() };
+        assert_eq!(closing.code, CloseCode::TOO_MANY_CONNECTIONS);
+        assert!(closing.after > 0 && closing.jitter > 0, "{closing:?}");
     }
     for user in &mut users {
         assert!(!user.is_told_to_go().await);
@@ -116,4 +123,44 @@ async fn early_data_drives_nobody_off() {
     replayed.session.close(paifang_mmtp::greeting::Closing::new(CloseCode::DONE));
     replayed.flush().await;
     assert!(!newer.is_told_to_go().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_that_anybody_can_make_keep_no_user_out() {
+    let running = Running::new(Echo::default());
+    let most = running.host.limits.per_device;
+    let mut crowd = Vec::new();
+    for _ in 0..most {
+        crowd.push(connected(&running, &Key::new().prove(hello(1), None)).await);
+    }
+    let mut ann = connected(&running, &user("ann")).await;
+    assert!(!ann.is_told_to_go().await);
+    let Event::Goaway(closing) = crowd[most - 1].event().await else { panic!() };
+    assert_eq!(closing.code, CloseCode::TOO_MANY_CONNECTIONS);
+    for stays in &mut crowd[..most - 1] {
+        assert!(!stays.is_told_to_go().await);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_never_end_keep_no_crowd_of_one_name_here() {
+    let running = Running::new(Echo::default());
+    let most = running.host.limits.per_device;
+    let mut ann = connected(&running, &user("ann")).await;
+    let mut crowd = Vec::new();
+    for _ in 0..20 {
+        let mut stranger = connected(&running, &hello(1)).await;
+        let call = NewRequest::new(Operation::Name("wait"), "".into());
+        stranger.session.request(call).unwrap();
+        stranger.flush().await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        crowd.push(stranger);
+    }
+    let here = running.server.registry().of_device("a", &[1]).len();
+    assert!(here <= 2 * most, "{here}");
+    assert!(!ann.is_told_to_go().await);
+    // The first was told to go, and then its time was over.
+    assert!(matches!(crowd[0].event().await, Event::Goaway(_)));
+    let Event::Closed(closed) = crowd[0].event().await else { panic!() };
+    assert_eq!((closed.by, closed.closing.code), (ClosedBy::Peer, CloseCode::REPLACED));
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use paifang_access::Drain;
+use paifang_access::{Drain, Form};
 use paifang_mmtp::{
     code::CloseCode,
     greeting::Hello,
@@ -89,9 +89,14 @@ async fn peers_that_stall_in_any_state_are_ended() {
     let mut whole = bytes::BytesMut::new();
     Hello { versions: (1, 1), ..hello(1) }.encode(&mut whole);
     let after = [&whole[..], &[0x28, 9, 1]].concat();
-    for (bytes, seconds) in [(&b""[..], 11), (&whole[..5], 11), (&after, 466)] {
+    let forms = [Form::Long, Form::WebSocket];
+    let states = [(&b""[..], 11), (&whole[..5], 11), (&after, 466)];
+    // A conversation waits for no frame of its client, but for HELLO.
+    let posts = states[..2].iter().map(|state| (Form::Post, *state));
+    let all = forms.into_iter().flat_map(|form| states.map(|state| (form, state)));
+    for (form, (bytes, seconds)) in all.chain(posts) {
         let running = Running::new(Echo::default());
-        let mut peer = running.connect(65_536, &hello(1));
+        let mut peer = running.connect_as(form, 65_536, &hello(1));
         peer.stream.write_all(bytes).await.unwrap();
         tokio::time::sleep(Duration::from_secs(seconds - 2)).await;
         let closes = running.server.stats().closes();
@@ -100,6 +105,54 @@ async fn peers_that_stall_in_any_state_are_ended() {
         assert_eq!(running.server.stats().totals().open, 0, "{seconds}");
         assert_eq!(running.server.stats().closes(), [(("server", "idle"), 1)]);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_reads_nothing_is_ended_in_any_form_also_while_all_is_said() {
+    for form in Form::ALL {
+        let running = Running::new(Echo::default());
+        let mut peer = running.connect_as(form, 256, &hello(1));
+        peer.session.request(call("large")).unwrap();
+        peer.flush().await;
+        // Nor does it go when it is told to.
+        tokio::time::sleep(Duration::from_secs(45)).await;
+        assert_eq!(running.server.stats().totals().open, 0, "{form:?}");
+        assert!(running.host.aborted.load(std::sync::atomic::Ordering::SeqCst));
+        assert_eq!(running.server.stats().closes(), [(("server", "slow_reader"), 1)]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_may_become_shorter() {
+    let running = Running::new(Echo::default());
+    let mut peers = Vec::new();
+    for device in 0..20 {
+        let mut peer = running.connect(65_536, &hello(device));
+        peer.welcome().await;
+        peers.push(peer);
+    }
+    let began = tokio::time::Instant::now();
+    running.drain.send(Drain::Draining { spread: Duration::from_secs(3600) }).unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    running.drain.send(Drain::Draining { spread: Duration::from_secs(5) }).unwrap();
+    for peer in &mut peers {
+        let Event::Goaway(_) = peer.event().await else { panic!() };
+    }
+    assert!(began.elapsed() <= Duration::from_secs(7), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_goes_on_talking_is_read_until_it_has_heard_the_end() {
+    let running = Running::new(Echo::default());
+    let mut peer = running.greeted().await;
+    // A frame of type 0; and what its client had begun to send by then.
+    peer.stream.write_all(&[0, 0]).await.unwrap();
+    let Event::Closed(closed) = peer.event().await else { panic!() };
+    assert_eq!(closed.closing.code, CloseCode::MALFORMED);
+    peer.stream.write_all(&[0; 100_000]).await.unwrap();
+    // It is not read for ever.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    peer.stream.write_all(&[0; 100]).await.unwrap_err();
 }
 
 #[tokio::test(start_paused = true)]

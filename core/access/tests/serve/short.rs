@@ -126,3 +126,24 @@ async fn a_longer_connection_of_the_device_stays() {
     assert!(long.event_within(Duration::from_secs(5)).await.is_none());
     assert_eq!(running.server.registry().of_device("a", &[1]).len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_beyond_the_windows_is_broken_off() {
+    let running = Running::new(Echo::default());
+    let mut peer = running.converse(&hello(1));
+    // 60,000 and a message that waits behind it: more than the window that the client has given, and it can give no more.
+    for _ in 0..2 {
+        peer.session.request(call("halves")).unwrap();
+    }
+    peer.session.request(call("echo")).unwrap();
+    ends(&mut peer).await;
+    running.host.go.notify_one();
+    let code = loop {
+        match peer.event().await {
+            Event::Closed(closed) => break closed.closing.code,
+            _ => running.host.go.notify_one(),
+        }
+    };
+    assert_eq!(code, CloseCode::SLOW_READER);
+    assert_eq!(running.server.stats().form(Form::Post).open, 0);
+}

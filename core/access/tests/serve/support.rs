@@ -12,7 +12,7 @@ use std::{
 use bytes::BytesMut;
 use http::{HeaderValue, Response, StatusCode};
 use paifang_access::{
-    Admission, Call, Client, Delivery, Denied, Drain, Encoding, Host, Limits, Server, Target,
+    Admission, Call, Client, Delivery, Denied, Drain, Encoding, Form, Host, Limits, Server, Target,
     Tokens, User,
 };
 use paifang_mmtp::{
@@ -20,7 +20,7 @@ use paifang_mmtp::{
     greeting::{Auth, Closing, DeviceKey, DeviceKeyKind, Hello, Welcome, proof_text},
     session::{Config, Event, Millis, Session},
 };
-use paifang_pipeline::{BodySize, Frame, Front, Inbound};
+use paifang_pipeline::{BodySize, Frame, Front, FrontError, Inbound};
 use parking_lot::Mutex;
 use ring::{
     rand::SystemRandom,
@@ -101,6 +101,35 @@ impl Host for Echo {
             "empty" => {
                 head.status = StatusCode::NO_CONTENT;
                 front.send_head(head, BodySize::Empty).await.unwrap();
+                return;
+            }
+            // The whole body is needed before there is an answer.
+            "whole" => {
+                let mut length = 0;
+                while !front.body_ended() {
+                    match front.recv().await {
+                        Ok(Inbound::Frame(frame)) => length += frame.data.len(),
+                        Ok(Inbound::Gone) => return,
+                        Err(error) => {
+                            let late = matches!(error, FrontError::Stalled);
+                            head.status =
+                                StatusCode::from_u16(if late { 408 } else { 400 }).unwrap();
+                            front.send_head(head, BodySize::Empty).await.unwrap();
+                            return;
+                        }
+                    }
+                }
+                let size = BodySize::Unknown;
+                front.send_head(head, size).await.unwrap();
+                front.send(Frame::last(length.to_string().into())).await.unwrap();
+                return;
+            }
+            // An answer larger than any window.
+            "large" => {
+                front.send_head(head, BodySize::Unknown).await.unwrap();
+                let frame = || Frame::data(vec![0; 10_000].into());
+                while front.send(frame()).await.is_ok() {}
+                self.aborted.store(true, Ordering::SeqCst);
                 return;
             }
             // A length that is known, and half of it; the other half when all may go on.
@@ -195,9 +224,13 @@ impl Running {
 
     /// A connection whose pipe holds so many bytes.
     pub(crate) fn connect(&self, pipe: usize, hello: &Hello) -> Peer {
+        self.connect_as(Form::Long, pipe, hello)
+    }
+
+    pub(crate) fn connect_as(&self, form: Form, pipe: usize, hello: &Hello) -> Peer {
         let (ours, theirs) = duplex(pipe);
         let (server, drain) = (self.server.clone(), self.drain.subscribe());
-        tokio::spawn(async move { server.serve(theirs, "test", drain).await });
+        tokio::spawn(async move { server.serve_as(form, theirs, "test", drain).await });
         Peer::new(ours, hello)
     }
 
@@ -263,7 +296,7 @@ impl Peer {
         Self { session, stream, began: Instant::now(), events: VecDeque::new() }
     }
 
-    fn now(&self) -> Millis {
+    pub(crate) fn now(&self) -> Millis {
         Millis(self.began.elapsed().as_millis() as u64)
     }
 
@@ -286,6 +319,8 @@ impl Peer {
             let read = tokio::time::timeout_at(until, self.stream.read(&mut bytes)).await.ok()?;
             let now = self.now();
             match read {
+                // The end was an event before.
+                Ok(0) | Err(_) if self.session.is_closed() => return None,
                 Ok(0) | Err(_) => self.session.lost(),
                 Ok(read) => self.session.receive(&bytes[..read], now),
             }

@@ -21,6 +21,11 @@ pub(super) fn check(config: &Config, problems: &mut Problems) {
     for operation in named.into_iter().flatten() {
         known(config, operation, problems);
     }
+    if *mmtp.known_apps_only && config.apps.is_empty() {
+        let what = "there are no `apps`, so no client could connect";
+        let help = "name the apps under `apps`, or leave this out";
+        problems.push(Problem::new(mmtp.known_apps_only.span(), what).help(help));
+    }
     let heartbeat = &mmtp.heartbeat;
     let second = Duration::from_secs(1);
     let all = [&heartbeat.least, &heartbeat.initial, &heartbeat.most];

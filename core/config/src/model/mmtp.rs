@@ -18,6 +18,9 @@ pub struct Mmtp {
     /// users; calls carry the credential all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authenticate: Option<Located<Id>>,
+    /// Whether only the apps of `apps` may connect; a client that names another is told so (`app_unknown`) and does not come again by
+    /// itself. An app's id is the client's word, no proof: that is `authenticate`'s part. Default false: every app may.
+    pub known_apps_only: Located<bool>,
     /// The operations that take over the messages of components.
     pub components: Components,
     /// How often clients show that they are there.
@@ -48,6 +51,7 @@ impl Default for Mmtp {
     fn default() -> Self {
         Self {
             authenticate: None,
+            known_apps_only: false.into(),
             components: Components::default(),
             heartbeat: Heartbeat::default(),
             limits: MmtpLimits::default(),

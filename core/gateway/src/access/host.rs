@@ -18,10 +18,12 @@ use http::{
     header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TE},
 };
 use paifang_access::{
-    Admission, Call, Client, Delivery, Denied, Guard, Handshake, Host, Limits, Target, Tokens, User,
+    Admission, BodyPace, Call, Client, Delivery, Denied, Guard, Handshake, Host, Limits, Target,
+    Tokens, User,
 };
 use paifang_config::{model, route};
 use paifang_mmtp::{
+    code::CloseCode,
     greeting::{Auth, Closing, Hello},
     session::CallId,
 };
@@ -112,8 +114,12 @@ impl Host for AccessHost {
     }
 
     async fn admit(&self, transport: &Transport, hello: &Hello) -> Result<Admission, Box<Closing>> {
-        let address = transport.client_addr.ip();
-        let permit = self.rules().door.enter(&hello.app, &hello.device, address)?;
+        let (rules, address) = (self.rules(), transport.client_addr.ip());
+        if !rules.takes(&hello.app) {
+            let unknown = Closing::new(CloseCode::APP_UNKNOWN);
+            return Err(Box::new(unknown.detail("the app is not one of those that may connect")));
+        }
+        let permit = rules.door.enter(&hello.app, &hello.device, address)?;
         let messages = self.live.load().messages.clone();
         let encoding = messages.map(|messages| messages.encoding.clone());
         Ok(Admission { permit: Some(permit), encoding, ..Admission::default() })
@@ -156,6 +162,11 @@ impl Host for AccessHost {
             None => (0, ""),
         };
         Err(Denied::new(status, error, detail))
+    }
+
+    fn body_pace(&self, transport: &Transport) -> BodyPace {
+        let limits = self.dispatcher.limits(&transport.connection);
+        BodyPace { stall: limits.stall_timeout, total: limits.body_timeout }
     }
 
     async fn serve<F: Front>(&self, call: Call<Transport>, front: &mut F) {

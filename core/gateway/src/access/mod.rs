@@ -92,7 +92,23 @@ fn stage(state: DrainState) -> Drain {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_preface_that_does_not_come_whole_is_not_waited_for_for_ever() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        for said in [&b"MMTP/"[..], b""] {
+            let mut client = std::net::TcpStream::connect(address).unwrap();
+            std::io::Write::write_all(&mut client, said).unwrap();
+            let (server, _) = listener.accept().await.unwrap();
+            let mut stream = EdgeStream::plain(server, bytes::Bytes::new());
+            let began = Instant::now();
+            assert!(!preface(&mut stream).await);
+            assert!(began.elapsed() >= PREFACE_DEADLINE);
+        }
+    }
 
     /// Bytes of the future that a function gives.
     fn size<A, B, C, D, F>(_: impl FnOnce(A, B, C, D) -> F) -> usize {

@@ -1,6 +1,7 @@
 //! The section `mmtp` of the release that is live, as the access front takes it.
 
 use std::{
+    collections::HashSet,
     num::NonZeroU64,
     sync::{Arc, Weak},
 };
@@ -24,8 +25,10 @@ pub(super) struct Compiled {
     of: Weak<Snapshot>,
     /// What one connection may do.
     pub(super) limits: Arc<Limits>,
-    /// Who may connect.
+    /// Who may connect, of those whose app may.
     pub(super) door: Door,
+    /// The apps that may; every one does without.
+    apps: Option<HashSet<Box<str>>>,
     /// Where users are at home; all of them here without.
     pub(super) zones: Option<Zones>,
 }
@@ -54,11 +57,22 @@ impl ReleaseRules {
         let made = Arc::new(Compiled {
             of: Arc::downgrade(snapshot),
             limits: Arc::new(limits(&config.mmtp)),
+            apps: config
+                .mmtp
+                .known_apps_only
+                .then(|| config.apps.keys().map(|id| Box::from(&**id)).collect()),
             door: self.guard.door(&rules(config)),
             zones: config.mmtp.zones.as_ref().and_then(Zones::new),
         });
         self.made.store(Some(made.clone()));
         made
+    }
+}
+
+impl Compiled {
+    /// Whether clients of this app may connect at all.
+    pub(super) fn takes(&self, app: &str) -> bool {
+        self.apps.as_ref().is_none_or(|apps| apps.contains(app))
     }
 }
 

@@ -29,8 +29,6 @@ use super::transport::Transport;
 
 /// Numbers connections.
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
-/// What an MMTP connection's socket holds unsent, in bytes: one record's worth.
-const MMTP_UNSENT: u32 = 16 * 1024;
 /// Read at once while the protocol of a plain connection isn't known: most requests' heads fit.
 const FIRST_READ: usize = 2048;
 
@@ -134,7 +132,7 @@ pub(super) async fn establish(
         }
     };
     if info.protocol == Protocol::Mmtp {
-        stream.bound_unsent(MMTP_UNSENT)?;
+        stream.carry_mmtp()?;
     }
     Ok((stream, Arc::new(info)))
 }

@@ -34,6 +34,8 @@ const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
 const LINGER_DEADLINE: Duration = Duration::from_secs(1);
 /// What a closing connection still reads and drops, at most.
 const LINGER_BYTES: usize = 1024 * 1024;
+/// What an MMTP connection's socket holds unsent, in bytes: one record's worth.
+const MMTP_UNSENT: u32 = 16 * 1024;
 
 /// A client's connection. See the module for how writes are gathered.
 pub struct EdgeStream {
@@ -89,10 +91,13 @@ impl EdgeStream {
         let _ = SockRef::from(self.tcp()).set_linger(linger);
     }
 
-    /// Has the kernel take no more than `bytes` that it can't send yet (`TCP_NOTSENT_LOWAT`, tcp(7)): what is urgent is then written
-    /// behind these at most, not behind all that its buffer would hold.
-    pub(super) fn bound_unsent(&self, bytes: u32) -> io::Result<()> {
-        SockRef::from(self.tcp()).set_tcp_notsent_lowat(bytes)
+    /// From here on the connection carries MMTP. The kernel takes no more than a record's worth that it can't send yet
+    /// (`TCP_NOTSENT_LOWAT`, tcp(7)): what is urgent is then written behind that at most, not behind all that its buffer would hold.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn carry_mmtp(&self) -> io::Result<()> {
+        SockRef::from(self.tcp()).set_tcp_notsent_lowat(MMTP_UNSENT)
     }
 
     #[cfg(test)]

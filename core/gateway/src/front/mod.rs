@@ -27,6 +27,7 @@ mod pace;
 mod refusal;
 mod response;
 mod service;
+mod switch;
 
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,7 @@ mod tests;
 pub(crate) use drain::WatchDrain;
 pub use mmtp::{Fronts, NoMmtp};
 pub use service::{HttpLimits, Incoming, Service};
+pub(crate) use switch::CarriesMmtp;
 
 use crate::edge::{ConnInfo, ConnectionHandler, DrainState, EdgeStream, Protocol};
 use drain::Drain;

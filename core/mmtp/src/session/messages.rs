@@ -40,7 +40,23 @@ pub struct NewMessage {
     pub held: Option<Arc<dyn Any + Send + Sync>>,
 }
 
+impl NewMessage {
+    /// The bytes that it takes while it waits: see [`Session::messages_waiting`].
+    #[must_use]
+    pub fn waiting_bytes(&self) -> usize {
+        size_of::<Outgoing>() + self.tlvs.len() + self.data.len()
+    }
+}
+
 impl Session {
+    /// The bytes that messages take which wait to be sent: TLVs, data, and what there is to be known of each. One that was dropped waits
+    /// too, until its number is out.
+    #[must_use]
+    pub fn messages_waiting(&self) -> usize {
+        let waiting = self.channels.iter().flat_map(|channel| &channel.waiting);
+        waiting.map(|out| size_of::<Outgoing>() + out.tlvs.len() + out.queued).sum()
+    }
+
     /// Sends a message on a message channel. `None`: the channel is none, or worn out, or the connection is closed, or the message
     /// is larger than the other side takes, which would end the connection.
     pub fn message(&mut self, channel: u8, message: NewMessage) -> Option<Key> {

@@ -277,6 +277,20 @@ impl super::Session {
         !self.greeting_sent() && !self.closed
     }
 
+    /// Whether something is ready to be sent that [`Self::poll_transmit`] has left, for want of the other side's credit.
+    #[must_use]
+    pub fn awaits_credit(&self) -> bool {
+        !self.closed
+            && (self.flowing.iter().any(Outgoing::is_ready)
+                || self.channels.iter().any(|channel| !channel.waiting.is_empty()))
+    }
+
+    /// Frames with data that were sent, modulo 2^32: whether it is another number tells whether any was sent meanwhile.
+    #[must_use]
+    pub fn frames_sent(&self) -> u32 {
+        self.frames_sent
+    }
+
     /// The source of the next frame, and how many bytes of data it may carry.
     fn choose(&self) -> Option<(Source, usize)> {
         let connection = self.send.left();

@@ -1,8 +1,15 @@
 //! Limits on connections and their calls, as a client meets them; a reload changes them for who comes next.
 
-use super::config;
-use paifang_mmtp::{code::CloseCode, greeting::Closing, session::Event};
-use paifang_tests::harness::{MmtpClient, Recorder, Setup, mmtp_hello};
+use super::{
+    config,
+    conversation::{Conversation, PATH},
+};
+use paifang_mmtp::{
+    code::CloseCode,
+    greeting::Closing,
+    session::{Event, NewRequest, Operation},
+};
+use paifang_tests::harness::{Client, MmtpClient, Recorder, Running, Setup, mmtp_hello};
 use std::{
     net::SocketAddr,
     time::{Duration, Instant},
@@ -93,6 +100,55 @@ async fn an_app_s_calls_have_a_rate_and_a_connection_s_frames() {
     let Event::Closed(closed) = flood.event().await else { panic!() };
     assert_eq!(closed.closing.code, CloseCode::TOO_FAST);
     assert_eq!(client.call("a", "").await.status, 429, "others go on");
+    drop(client);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_app_that_is_not_known_is_told_so_and_a_reload_makes_it_known() {
+    let upstream = Recorder::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+    let apps = |name: &str| {
+        let keys = "keys: [ { id: k1, secret: { env: K1 } } ]";
+        let text = format!("apps:\n  {name}: {{ {keys} }}\nmmtp: {{ known_apps_only: true }}\n");
+        config(&upstream, &(text + APIS))
+    };
+    let running = Setup::new(apps("other")).variable("K1", super::KEY).start().await;
+    let address = running.address();
+    let closing = refusal(address, 1).await;
+    assert_eq!(closing.code, CloseCode::APP_UNKNOWN);
+    // The short form is no way around it.
+    let post = Conversation::new(1, &[("a", "")]);
+    let head = format!(
+        "POST {PATH} HTTP/1.1\r\nhost: a.example\r\ncontent-type: application/mmtp\r\ncontent-length: {}\r\n\r\n",
+        post.bytes.len()
+    );
+    let mut client = Client::connect(address).await;
+    client.send([head.as_bytes(), &post.bytes].concat()).await;
+    let said = post.hear(&client.answer().await.body);
+    assert_eq!((said.welcomed, said.answers.len(), said.closed), (false, 0, Some(3001)));
+    running.reload(apps("wallet")).await.unwrap();
+    let mut known = enter(address, 1).await;
+    // Who is in stays in, and is known no more when it comes again.
+    running.reload(apps("other")).await.unwrap();
+    assert_eq!(known.call("a", "").await.status, 204);
+    assert_eq!(refusal(address, 2).await.code, CloseCode::APP_UNKNOWN);
+    drop(known);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_call_whose_body_stalls_is_answered_and_its_connection_goes_on() {
+    let upstream = Recorder::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+    let text = config(&upstream, "apis:\n  - { id: b, operation: b, upstream: main }\n");
+    let text =
+        text.replace("mmtp: { plain: true }", "mmtp: { plain: true }, limits: { body: 50ms }");
+    let running = Running::start(text).await;
+    let mut client = enter(running.address(), 1).await;
+    let call = NewRequest::new(Operation::Name("b"), "half".into());
+    client.session.request(NewRequest { end: false, ..call }).unwrap();
+    let Event::Response(answer) = client.event().await else { panic!() };
+    assert_eq!(answer.status, 408);
+    assert_eq!(client.call("b", "whole").await.status, 200);
     drop(client);
     running.stop().await;
 }

@@ -1,6 +1,6 @@
 //! Whether a request at MMTP's path is the beginning of MMTP.
 
-use crate::front::Incoming;
+use crate::front::{CarriesMmtp, Incoming};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version,
     header::{
@@ -115,6 +115,7 @@ fn switching(accept: HeaderValue) -> ResponseHead {
     head.headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
     let protocol = HeaderValue::from_static(web::SUBPROTOCOL);
     head.headers.insert(SEC_WEBSOCKET_PROTOCOL, protocol);
+    head.extensions.insert(CarriesMmtp);
     head
 }
 

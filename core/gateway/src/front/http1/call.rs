@@ -9,6 +9,7 @@ use super::{
         hop,
         pace::Pace,
         response::{Answer, Framed, frame},
+        switch::CarriesMmtp,
     },
     parse::{Body, Framing},
 };
@@ -392,7 +393,14 @@ impl Http1Front<'_> {
         }
         hop::strip_response(Fields::of(&head.headers), &mut head.headers, true);
         head.headers.remove(http::header::CONTENT_LENGTH);
+        let mmtp = head.extensions.remove::<CarriesMmtp>().is_some();
         self.write_head(head).await?;
+        if mmtp {
+            self.with_stream(|stream| {
+                // Without it only the order suffers in which things are sent.
+                let _ = stream.carry_mmtp();
+            });
+        }
         self.answer = Answer::Tunnel;
         self.ended = false;
         Ok(())

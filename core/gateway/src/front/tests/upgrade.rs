@@ -1,13 +1,25 @@
 //! Switching protocols: the handshake, bytes both ways, either side ending first.
 
-use super::support::{Setup, answers};
+use super::{
+    limits,
+    support::{Setup, answers},
+};
+use crate::{
+    edge::{ConnInfo, ConnectionHandler, DrainState, EdgeStream},
+    front::{CarriesMmtp, HttpFront, HttpLimits, Incoming, Service},
+};
 use bytes::Bytes;
 use http::HeaderValue;
 use paifang_pipeline::{
-    BodySize, Exchange, Frame, Origin, OriginCall, OriginError, OriginEvent, RequestHead,
-    testkit::TestOrigin,
+    BodySize, ErrorCode, Exchange, Frame, Front, Inbound, Origin, OriginCall, OriginError,
+    OriginEvent, RequestHead, Response, Served, Termination, testkit::TestOrigin,
 };
-use std::{borrow::Cow, collections::VecDeque, net::SocketAddr};
+use std::{borrow::Cow, collections::VecDeque, net::SocketAddr, sync::Arc};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
 
 /// Switches, says `hi`, echoes, and says `bye` when its client has ended.
 struct Echo;
@@ -125,4 +137,53 @@ async fn a_refused_upgrade_is_an_ordinary_answer() {
     let answer = client.answer().await;
     assert_eq!((answer.status, answer.header("connection")), (200, Some("keep-alive")));
     assert_eq!(client.get("/").await.status, 200);
+}
+
+/// Switches to MMTP and waits for its client to go.
+struct Mmtp;
+
+impl Service for Mmtp {
+    fn limits(&self, _: &ConnInfo) -> Arc<HttpLimits> {
+        Arc::new(limits())
+    }
+
+    async fn serve<F: Front>(&self, _: Incoming, front: &mut F) -> Served {
+        let mut head = TestOrigin::head(101);
+        head.headers.insert("upgrade", HeaderValue::from_static("echo"));
+        head.extensions.insert(CarriesMmtp);
+        front.send_head(head, BodySize::Unknown).await.unwrap();
+        front.send(Frame::data("on".into())).await.unwrap();
+        while matches!(front.recv().await, Ok(Inbound::Frame(Frame { end: false, .. }))) {}
+        Served { termination: Termination::ClientGone }
+    }
+
+    fn refuse(&self, _: &ConnInfo, _: &'static ErrorCode, _: &str) -> Response {
+        unreachable!()
+    }
+}
+
+#[tokio::test]
+async fn a_socket_that_comes_to_carry_mmtp_holds_little_unsent() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+    let (mut client, (server, peer)) = (client.unwrap(), accepted.unwrap());
+    let server = server.into_std().unwrap();
+    let same = server.try_clone().unwrap();
+    let unsent = || socket2::SockRef::from(&same).tcp_notsent_lowat().unwrap();
+    let before = unsent();
+    let stream = EdgeStream::plain(TcpStream::from_std(server).unwrap(), Bytes::new());
+    let info = Arc::new(ConnInfo::new(1, "a".into(), peer, address));
+    let drain = watch::channel(DrainState::Running);
+    let served = tokio::spawn(async move {
+        HttpFront::new(Arc::new(Mmtp)).serve(stream, info, drain.1).await;
+    });
+    client.write_all(UPGRADE.as_bytes()).await.unwrap();
+    let mut said = Vec::new();
+    while !said.ends_with(b"on") {
+        assert_ne!(client.read_buf(&mut said).await.unwrap(), 0);
+    }
+    assert!(before != 16_384 && unsent() == 16_384, "{before} and {}", unsent());
+    drop(client);
+    served.await.unwrap();
 }
