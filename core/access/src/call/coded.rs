@@ -3,16 +3,20 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use paifang_mmtp::{
     code::CloseCode,
     compress::{CompressError, Encoded, Plain},
     greeting::Closing,
+    session::{Key, NewResponse},
 };
 use paifang_pipeline::{BodySize, ErrorCode, Frame, FrontError, Inbound, ResponseHead, error};
 
-use super::{CallFront, front::Progress};
-use crate::encoding::{Codec, is_worth_it};
+use super::{CallFront, Inbox, front::Progress, response};
+use crate::{
+    connection::State,
+    encoding::{Codec, is_worth_it},
+};
 
 /// The most bytes of compressed requests that one connection may have in this process, collected or decompressed. Further ones are
 /// answered as calls beyond `max_calls` are.
@@ -24,12 +28,16 @@ const MOST_HELD: usize = 1 << 20;
 
 /// An answer that is being collected, to be compressed.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(crate) struct Held {
     head: ResponseHead,
-    /// As the head says.
+    /// As the head says; where it does not, the most that is compressed.
     length: usize,
     data: BytesMut,
     codec: Codec,
+    /// Nobody knows its length: it is kept only as long as its pieces come without a wait.
+    open: bool,
+    /// The content type of the request, which the answer need not repeat.
+    asked: Option<HeaderValue>,
 }
 
 /// Why a compressed request is not served.
@@ -130,32 +138,64 @@ impl CallFront {
         }
     }
 
-    /// Keeps an answer that is to be compressed until it is whole; gives the head back where it goes as it is. Those whose length
-    /// is not known beforehand do: nobody knows when they would be whole.
+    /// Keeps an answer that is to be compressed until it is whole; gives the head back where it goes as it is.
     pub(super) fn keep(&mut self, head: ResponseHead, size: BodySize) -> Option<ResponseHead> {
         let length = match size {
-            BodySize::Exact(length) => usize::try_from(length).ok(),
+            BodySize::Exact(length) => Some(usize::try_from(length).unwrap_or(usize::MAX)),
             BodySize::Declared => declared(&head.headers),
-            BodySize::Empty | BodySize::Unknown => None,
+            BodySize::Empty => Some(0),
+            BodySize::Unknown => None,
         };
-        let takes = |length: usize| {
-            let mut state = self.shared.lock();
-            let codec = state.codec.as_ref().filter(|codec| codec.takes(length)).cloned()?;
-            // What waits already counts: a client that takes little makes the gateway keep no more for it.
-            let room = state.held + state.session.queued(None) + length <= MOST_HELD;
-            state.held += if room { length } else { 0 };
-            room.then_some(codec)
-        };
-        let worth = !self.secret && is_worth_it(&head.headers);
-        let kept = length.filter(|_| worth).and_then(|length| Some((length, takes(length)?)));
-        match kept {
-            None => Some(head),
-            Some((length, codec)) => {
-                let data = BytesMut::new();
-                self.held = Some(Box::new(Held { head, length, data, codec }));
-                None
-            }
+        if self.secret || !is_worth_it(&head.headers) {
+            return Some(head);
         }
+        let mut guard = self.shared.lock();
+        let state = &mut *guard;
+        let taken = state.codec.as_ref().and_then(|codec| {
+            let most = length.unwrap_or(codec.encoding().most_bytes());
+            codec.takes(most).then(|| (codec.clone(), most))
+        });
+        let Some((codec, most)) = taken else { return Some(head) };
+        // What waits already counts: a client that takes little makes the gateway keep no more for it.
+        if state.held + state.session.queued(None) + most > MOST_HELD {
+            return Some(head);
+        }
+        let asked = self.content_type.clone();
+        let (data, open) = (BytesMut::new(), length.is_none());
+        drop(guard);
+        let held = Box::new(Held { head, length: most, data, codec, open, asked });
+        self.hold_back(held);
+        None
+    }
+
+    /// Keeps what is collected where the connection's task finds it.
+    fn hold_back(&mut self, held: Box<Held>) {
+        let mut state = self.shared.lock();
+        state.held += held.length;
+        state.open += usize::from(held.open);
+        // As long as it has a front, a call has an inbox.
+        if let Some(inbox) = state.inbox(self.key) {
+            inbox.held = Some(held);
+        }
+        drop(state);
+        self.holds = true;
+    }
+
+    /// What is collected; `None` where nothing is, or it was let go and its answer goes on as it comes.
+    pub(super) fn take_held(&mut self) -> Option<Box<Held>> {
+        if !std::mem::take(&mut self.holds) {
+            return None;
+        }
+        let held = self.shared.lock().take_held(self.key);
+        if held.is_none() {
+            self.progress = Progress::Body;
+        }
+        held
+    }
+
+    /// Nothing is collected any more.
+    pub(super) fn drop_held(&mut self) {
+        drop(self.take_held());
     }
 
     /// Adds to the answer that is kept. With its end, or where it is longer than it said, it goes out.
@@ -165,12 +205,11 @@ impl CallFront {
         if !whole {
             held.data.extend_from_slice(&data);
             if !end && held.data.len() <= held.length {
-                self.held = Some(held);
+                self.hold_back(held);
                 return Ok(());
             }
             data = std::mem::take(&mut held.data).freeze();
         }
-        self.forget(&held);
         let operation = self.operation.as_deref();
         let plain = Plain { channel: self.key.channel, operation, data: &data };
         let encoded = if end { held.codec.encode(plain) } else { None };
@@ -182,7 +221,7 @@ impl CallFront {
             Some(Encoded { dictionary, .. }) => (true, *dictionary),
         };
         let data = encoded.map_or(data, |encoded| encoded.data);
-        let trailers = super::response::trailers(trailers);
+        let trailers = response::trailers(trailers);
         let last = end && trailers.is_empty();
         self.begin(&held.head, (zstd, dictionary), data, last)?;
         if end && !last {
@@ -192,16 +231,50 @@ impl CallFront {
         Ok(())
     }
 
-    /// An answer is collected no more.
-    pub(super) fn forget(&self, held: &Held) {
-        self.shared.lock().held -= held.length;
-    }
-
     /// The dictionary of this identity, where clients may fetch it.
     pub(crate) fn public(&self, identity: &[u8]) -> Option<Bytes> {
         let state = self.shared.lock();
         let dictionary = state.codec.as_ref()?.encoding().public(identity)?;
         Some(dictionary.bytes().clone())
+    }
+}
+
+impl State {
+    /// Takes out what is collected of a call's answer.
+    fn take_held(&mut self, key: Key) -> Option<Box<Held>> {
+        let held = self.inbox(key)?.held.take()?;
+        self.held -= held.length;
+        self.open -= usize::from(held.open);
+        Some(held)
+    }
+
+    /// Lets the answers go of which nobody knows how long they are and when they go on; true when there were some. What came of them by
+    /// now goes out as it is, and so does what follows: an answer that comes little by little waits for nothing.
+    pub(crate) fn let_go(&mut self) -> bool {
+        let some = self.open > 0;
+        while self.open > 0 {
+            let is_open = |own: &Inbox| own.held.as_deref().is_some_and(|held| held.open);
+            let found = self.inboxes.iter().find(|(_, own)| is_open(own));
+            let Some(&(key, _)) = found else { break };
+            let Some(held) = self.take_held(key) else { break };
+            let Held { head, data, asked, .. } = *held;
+            let response = match response::block(&head, asked.as_ref(), None) {
+                Some(tlvs) => {
+                    let (status, data) = (head.status.as_u16(), data.freeze());
+                    NewResponse { status, tlvs, zstd: false, data, end: false }
+                }
+                None => {
+                    // It is answered, and what follows is for nobody.
+                    if let Some(inbox) = self.inbox(key) {
+                        inbox.gone = true;
+                        inbox.wake();
+                    }
+                    response::of_row(error::RESPONSE_TOO_LARGE)
+                }
+            };
+            self.session.respond(key, response);
+        }
+        some
     }
 }
 

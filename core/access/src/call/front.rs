@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use paifang_mmtp::{
     code::CancelCode,
     session::{Key, NewResponse, fields},
-    tlv::{TlvWriter, Tlvs, kind},
+    tlv::Tlvs,
 };
 use paifang_pipeline::{BodySize, Frame, Front, FrontError, Inbound, ResponseHead, error};
 
@@ -36,6 +36,8 @@ pub(crate) struct Inbox {
     pub(crate) gone: bool,
     /// It has as much to send as it may.
     pub(crate) full: bool,
+    /// An answer that is being collected.
+    pub(crate) held: Option<Box<Held>>,
     waker: Option<Waker>,
 }
 
@@ -86,7 +88,7 @@ pub struct CallFront {
     /// What the last piece cost, to be given back at the next.
     cost: u32,
     /// The content type of the request, which an answer need not repeat.
-    content_type: Option<HeaderValue>,
+    pub(super) content_type: Option<HeaderValue>,
     pub(super) progress: Progress,
     head_only: bool,
     /// The operation that was called.
@@ -98,8 +100,8 @@ pub struct CallFront {
     /// How slowly the body may come, and until when it must be whole, once it was waited for.
     pace: BodyPace,
     due: Option<Instant>,
-    /// An answer that is being collected.
-    pub(super) held: Option<Box<Held>>,
+    /// An answer is being collected, in the inbox, unless it was let go.
+    pub(super) holds: bool,
     /// The answer is not to be compressed.
     pub(super) secret: bool,
 }
@@ -125,7 +127,7 @@ impl CallFront {
             coded: 0,
             pace,
             due: None,
-            held: None,
+            holds: false,
             secret: false,
         }
     }
@@ -141,12 +143,9 @@ impl CallFront {
 
     /// Answers with a row of the error table and nothing else.
     pub(crate) fn refuse(&mut self, status: u16, error: u32) {
+        self.drop_held();
         if self.progress == Progress::Due {
-            let mut tlvs = Vec::new();
-            TlvWriter(&mut tlvs).integer(kind::ERROR, u64::from(error));
-            let data = Bytes::new();
-            let tlvs = tlvs.into();
-            self.respond(NewResponse { status, tlvs, zstd: false, data, end: true });
+            self.respond(response::refusal(status, error));
         } else {
             self.break_off(CancelCode::DEADLINE);
         }
@@ -327,7 +326,7 @@ impl Front for CallFront {
             // What an origin sends behind an answer without a body is not for the client.
             return Ok(());
         }
-        if let Some(held) = self.held.take() {
+        if let Some(held) = self.take_held() {
             return self.add(held, frame);
         }
         let Frame { data, end, trailers } = frame;
@@ -359,9 +358,7 @@ impl Drop for CallFront {
     fn drop(&mut self) {
         self.break_off(CancelCode::BROKEN);
         self.release();
-        if let Some(held) = self.held.take() {
-            self.forget(&held);
-        }
+        self.drop_held();
         let mut state = self.shared.lock();
         state.session.discard(self.key);
         state.session.consumed(self.key.channel, self.cost);

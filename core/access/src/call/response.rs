@@ -2,7 +2,10 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE};
-use paifang_mmtp::tlv::{MAX_BLOCK, MAX_COUNT, TlvWriter, kind};
+use paifang_mmtp::{
+    session::NewResponse,
+    tlv::{MAX_BLOCK, MAX_COUNT, TlvWriter, kind},
+};
 use paifang_pipeline::{ErrorCode, ResponseHead};
 
 /// Fields of answers that clients do not need (spec section 5).
@@ -37,6 +40,18 @@ pub(super) fn block(
         count += 1;
     }
     (tlvs.len() <= MAX_BLOCK && count <= MAX_COUNT).then(|| tlvs.into())
+}
+
+/// The whole answer that a row of the error table is.
+pub(super) fn of_row(row: &'static ErrorCode) -> NewResponse {
+    refusal(row.status.as_u16(), u32::from(row.number))
+}
+
+/// An answer with a status and the number of a row of the error table alone.
+pub(super) fn refusal(status: u16, error: u32) -> NewResponse {
+    let mut tlvs = Vec::new();
+    TlvWriter(&mut tlvs).integer(kind::ERROR, u64::from(error));
+    NewResponse { status, tlvs: tlvs.into(), zstd: false, data: Bytes::new(), end: true }
 }
 
 /// The block of an answer of bytes that mean something to who asked alone.

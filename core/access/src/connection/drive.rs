@@ -29,7 +29,7 @@ use super::{
     job::{Job, work},
     refuse::refuse,
     settle::Settling,
-    timer::Leaving,
+    timer::{Leaving, next_spread},
 };
 use crate::{
     Call, Client, Drain, Form, Host, Limits, Permit, Server,
@@ -106,6 +106,9 @@ pub(crate) async fn serve<H: Host, S: AsyncRead + AsyncWrite + Send + Unpin>(
             busy |= driver.shared.lock().session.has_events();
             busy |= driver.poll_timer(io.stalled(), timer.as_mut(), cx);
             if !busy {
+                if driver.shared.lock().let_go() {
+                    continue;
+                }
                 driver.count(&mut io);
                 if io.awaits_answers() && jobs.is_empty() && driver.end_if_answered() {
                     continue;
@@ -121,23 +124,6 @@ pub(crate) async fn serve<H: Host, S: AsyncRead + AsyncWrite + Send + Unpin>(
     .await;
     drop(driver);
     io.shutdown(SHUTDOWN).await;
-}
-
-/// Waits until connections should come to an end, or where it was `told` already, to do so sooner: within which time, and what says more.
-async fn next_spread(
-    mut drain: watch::Receiver<Drain>,
-    mut told: bool,
-) -> (Duration, watch::Receiver<Drain>) {
-    loop {
-        if std::mem::replace(&mut told, true) && drain.changed().await.is_err() {
-            // Nobody is left who could say so.
-            std::future::pending::<()>().await;
-        }
-        let now = *drain.borrow_and_update();
-        if let Drain::Draining { spread } = now {
-            return (spread, drain);
-        }
-    }
 }
 
 type Deciding<T> = Pin<Box<dyn Future<Output = Decided<T>> + Send>>;

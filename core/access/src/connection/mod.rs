@@ -65,7 +65,7 @@ struct Waiting {
 pub(crate) struct State {
     pub(crate) session: Session,
     /// Calls whose fronts live.
-    pub(super) inboxes: Vec<(Key, Inbox)>,
+    pub(crate) inboxes: Vec<(Key, Inbox)>,
     /// Messages that wait for the one before them, by channel.
     messages: Vec<(u8, VecDeque<Waiting>)>,
     /// Bytes of them.
@@ -83,8 +83,9 @@ pub(crate) struct State {
     pub(crate) codec: Option<Codec>,
     /// Bytes of compressed requests that are here.
     pub(crate) coded: usize,
-    /// Bytes of answers that are being collected to be compressed.
+    /// Bytes of answers that are being collected to be compressed, and how many of those have no known length.
     pub(crate) held: usize,
+    pub(crate) open: usize,
     /// The most bytes of a message that is handed on whole.
     pub(crate) most_message: usize,
 }
@@ -104,6 +105,7 @@ impl Shared {
             codec: None,
             coded: 0,
             held: 0,
+            open: 0,
             most_message,
         });
         Self { state, stats, task: AtomicWaker::new(), began: Instant::now(), stall: limits.stall }

@@ -3,10 +3,13 @@
 use std::{future::Future, pin::Pin, task::Context, time::Duration};
 
 use paifang_mmtp::{code::CloseCode, greeting::Closing};
-use tokio::time::{Instant, Sleep};
+use tokio::{
+    sync::watch,
+    time::{Instant, Sleep},
+};
 
 use super::drive::Driver;
-use crate::Host;
+use crate::{Drain, Host};
 
 /// Milliseconds of which clients of a drain wait a random part before they come back.
 const RETURN_JITTER_MS: u32 = 10_000;
@@ -18,6 +21,23 @@ pub(super) enum Leaving {
     At(Instant),
     /// It was said. When all is quiet the client closes, or this side does after a while.
     Said { quiet_until: Option<Instant> },
+}
+
+/// Waits until connections should come to an end, or where it was `told` already, to do so sooner: within which time, and what says more.
+pub(super) async fn next_spread(
+    mut drain: watch::Receiver<Drain>,
+    mut told: bool,
+) -> (Duration, watch::Receiver<Drain>) {
+    loop {
+        if std::mem::replace(&mut told, true) && drain.changed().await.is_err() {
+            // Nobody is left who could say so.
+            std::future::pending::<()>().await;
+        }
+        let now = *drain.borrow_and_update();
+        if let Drain::Draining { spread } = now {
+            return (spread, drain);
+        }
+    }
 }
 
 impl<H: Host> Driver<'_, H> {
@@ -106,7 +126,7 @@ impl<H: Host> Driver<'_, H> {
                         true
                     }
                     Some(until) if *until <= now && !state.session.is_closed() => {
-                        state.session.close(Closing::new(CloseCode::DRAINING));
+                        state.session.close_as_told();
                         self.leaving = None;
                         true
                     }

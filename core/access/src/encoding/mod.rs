@@ -109,6 +109,11 @@ impl Encoding {
         Codec::new(self.clone(), takes.then_some(&hello.dictionaries))
     }
 
+    /// The most bytes of a message that is compressed.
+    pub(crate) fn most_bytes(&self) -> usize {
+        self.most_bytes
+    }
+
     /// The dictionary of this identity, where clients may fetch it.
     pub(crate) fn public(&self, identity: &[u8]) -> Option<&Dictionary> {
         let id = DictionaryId(identity.try_into().ok()?);

@@ -145,10 +145,10 @@ async fn requests_and_answers_go_with_a_dictionary_that_both_have() {
     assert!(answer.zstd && answer.end && answer.data.len() * 2 < body.len(), "{answer:?}");
     assert_eq!((named(answer.tlvs()), coder.decode(&answer)), (Some(1), body.clone()));
 
-    // Another operation has no dictionary; this call comes as it is.
-    let call = NewRequest::new(Operation::Name("echo"), body.clone().into());
+    // A call that comes as it is, and whose answer is not to be compressed.
+    let call = NewRequest::new(Operation::Name("secret"), body.clone().into());
     peer.session.request(call).unwrap();
-    assert_eq!(peer.answer().await, (200, format!("{body}!").into_bytes()));
+    assert_eq!(peer.answer().await, (200, body.clone().into_bytes()));
     let totals = running.server.stats().totals();
     assert_eq!(
         (totals.zstd_in.plain, totals.zstd_out.plain),
@@ -401,4 +401,47 @@ async fn what_is_collected_of_answers_is_bounded() {
         ended += usize::from(end);
     }
     assert_eq!(coded, 17);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_of_unknown_length_is_compressed_when_all_of_it_is_there_at_once() {
+    let own = dictionary(0);
+    let running = server(vec![offered(own.clone(), 1, "open", true)]);
+    let (mut peer, _) = greeted(&running, &takes(&[&own])).await;
+    let coder = Coder::new(Some((&own, 1)));
+    let body = order(10_000);
+    peer.session.request(request("open", &coder.encode(body.as_bytes()))).unwrap();
+    let answer = response(&mut peer).await;
+    assert!(answer.zstd && answer.end && answer.data.len() < body.len() / 2);
+    assert_eq!(coder.decode(&answer), body);
+    // One that is longer than what is compressed goes as it is, and so does one that comes little by little, as it comes.
+    let long = varied(100_000);
+    peer.session.request(request("open", &coder.encode(long.as_bytes()))).unwrap();
+    assert_eq!(peer.answer().await, (200, long.into_bytes()));
+    peer.session.request(request("drips", &coder.encode(body.as_bytes()))).unwrap();
+    let first = response(&mut peer).await;
+    assert!(!first.zstd && !first.end);
+    assert_eq!(&first.data[..], &body.as_bytes()[..body.len() / 2]);
+    assert!(peer.event_within(Duration::from_secs(5)).await.is_none());
+    running.host.go.notify_one();
+    let Event::Data { data, .. } = peer.event().await else { panic!() };
+    assert_eq!(&data[..], &body.as_bytes()[body.len() / 2..]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_kept_of_answers_of_unknown_length_is_forgotten_with_their_calls() {
+    let running = server(Vec::new());
+    let (mut peer, _) = greeted(&running, &takes(&[])).await;
+    let coder = Coder::new(None);
+    let body = coder.encode(order(1).repeat(10).as_bytes());
+    // Broken off in the middle; more often than there would be room for what is kept.
+    for _ in 0..40 {
+        let key = peer.session.request(request("drips", &body)).unwrap();
+        assert!(!response(&mut peer).await.zstd);
+        peer.session.cancel(key, paifang_mmtp::code::CancelCode::UNWANTED);
+        running.host.go.notify_one();
+        assert!(peer.event_within(Duration::from_millis(10)).await.is_none());
+    }
+    peer.session.request(request("open", &body)).unwrap();
+    assert!(response(&mut peer).await.zstd);
 }

@@ -25,9 +25,15 @@ async fn a_device_keeps_its_newer_connection_and_the_older_finishes() {
     older.welcome().await;
     older.session.request(call("wait")).unwrap();
     older.flush().await;
+    let mut idle = running.connect(65_536, &hello);
+    idle.welcome().await;
+    assert!(older.is_told_to_go().await);
     let mut newer = running.connect(65_536, &hello);
     newer.welcome().await;
-    assert!(older.is_told_to_go().await);
+    // One that does not go by itself is ended, and hears no other reason than before.
+    assert!(idle.is_told_to_go().await);
+    let Event::Closed(closed) = idle.event().await else { panic!() };
+    assert_eq!((closed.by, closed.closing.code), (ClosedBy::Peer, CloseCode::REPLACED));
     assert_eq!(older.session.request(call("echo")), Err(Refusal::Going));
     running.host.go.notify_one();
     assert_eq!(older.answer().await.0, 200);
@@ -65,6 +71,7 @@ async fn a_drain_is_spread_and_lets_calls_finish() {
     // Clients that do not close are closed.
     let Event::Closed(closed) = peers[1].event().await else { panic!() };
     assert_eq!((closed.by, closed.closing.code), (ClosedBy::Peer, CloseCode::DRAINING));
+    assert!(closed.closing.jitter > 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Response, StatusCode};
 use paifang_access::{
     Admission, Call, Client, Delivery, Denied, Drain, Encoding, Form, Host, Limits, Server, Target,
@@ -122,6 +122,23 @@ impl Host for Echo {
                 let size = BodySize::Unknown;
                 front.send_head(head, size).await.unwrap();
                 front.send(Frame::last(length.to_string().into())).await.unwrap();
+                return;
+            }
+            // The body back, of a length that nobody knows: at once, or the second half when all may go on.
+            "open" | "drips" => {
+                let mut body = BytesMut::new();
+                while !front.body_ended() {
+                    let Ok(Inbound::Frame(frame)) = front.recv().await else { return };
+                    body.extend_from_slice(&frame.data);
+                }
+                front.send_head(head, BodySize::Unknown).await.unwrap();
+                let rest = body.split_off(body.len() / 2);
+                front.send(Frame::data(body.freeze())).await.unwrap();
+                if name.starts_with("drips") {
+                    self.go.notified().await;
+                }
+                front.send(Frame::data(rest.freeze())).await.unwrap();
+                front.send(Frame::last(Bytes::new())).await.unwrap();
                 return;
             }
             // An answer larger than any window.

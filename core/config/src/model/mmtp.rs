@@ -19,7 +19,7 @@ pub struct Mmtp {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authenticate: Option<Located<Id>>,
     /// Whether only the apps of `apps` may connect; a client that names another is told so (`app_unknown`) and does not come again by
-    /// itself. An app's id is the client's word, no proof: that is `authenticate`'s part. Default false: every app may.
+    /// itself. An app's id is the client's word, no proof: that is `authenticate`'s part. Default false.
     pub known_apps_only: Located<bool>,
     /// The operations that take over the messages of components.
     pub components: Components,

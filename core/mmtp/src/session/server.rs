@@ -37,8 +37,8 @@ pub(super) struct Server {
     logins: usize,
     /// The last user epoch that was asked for.
     epoch: u32,
-    /// Where GOAWAY was said: the last call of each channel that is answered.
-    going: Option<Vec<(u8, u32)>>,
+    /// What GOAWAY has said, where it was said.
+    going: Option<Box<Closing>>,
 }
 
 impl Server {
@@ -255,8 +255,15 @@ impl Session {
             self.channels.iter().filter(|own| carries(own.number) == Some(Carries::Calls));
         let last: Vec<_> = channels.map(|own| (own.number, own.received)).collect();
         let Role::Server(server) = &mut self.role else { return };
-        closing.last.clone_from(server.going.get_or_insert(last));
+        closing.last = server.going.take().map_or(last, |before| before.last);
         closing.encode_goaway(&mut self.control);
+        server.going = Some(Box::new(closing));
+    }
+
+    /// Ends the connection for the reason that GOAWAY has told: a client that was to go and has not hears nothing else.
+    pub fn close_as_told(&mut self) {
+        let told = self.as_server().and_then(|server| server.going.as_deref().cloned());
+        self.close(told.unwrap_or_else(|| Closing::new(CloseCode::DONE)));
     }
 
     /// Whether GOAWAY was said.
@@ -269,7 +276,7 @@ impl Session {
     pub(super) fn is_past_goaway(&self, key: Key) -> bool {
         let Role::Server(server) = &self.role else { return false };
         let Some(going) = &server.going else { return false };
-        let last = going.iter().find(|(channel, _)| *channel == key.channel);
+        let last = going.last.iter().find(|(channel, _)| *channel == key.channel);
         key.sequence > last.map_or(0, |(_, sequence)| *sequence)
     }
 }

@@ -247,3 +247,27 @@ async fn the_shipped_config_with_dictionaries_does_what_it_says() {
     drop(client);
     running.stop().await;
 }
+
+#[tokio::test]
+async fn an_answer_of_unknown_length_that_comes_at_once_is_compressed() {
+    let upstream = Recorder::replying(|request: &Message| {
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n",
+            request.body.len()
+        );
+        [head.as_bytes(), &request.body, b"\r\n0\r\n\r\n"].concat()
+    })
+    .await;
+    let own = train(0);
+    let running =
+        Setup::new(with(&upstream, "dictionaries: [ { file: one.zdict, operation: orders.* } ]"))
+            .file("one.zdict", own.bytes().to_vec())
+            .start()
+            .await;
+    let mut client = MmtpClient::connect(running.address(), &takes(&[&own])).await;
+    client.welcome().await;
+    let text = order(777);
+    call(&mut client, &own, 1, &text).await.is(1, &text);
+    drop(client);
+    running.stop().await;
+}
