@@ -104,7 +104,7 @@ async fn push(count: &str, each: usize) -> Result<()> {
     let (_drain, state) = watch::channel(Drain::Running);
     for _ in 0..count {
         let (stream, server, state) = (accept(&listener).await?, server.clone(), state.clone());
-        tokio::spawn(async move { server.serve(stream, (), state).await });
+        tokio::spawn(async move { server.serve(stream, (), Drain::spreads(state)).await });
     }
     let greeted = async {
         while server.stats().totals().greeted < count as u64 {

@@ -2,12 +2,14 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
+use futures::{Stream, stream};
 use http::HeaderMap;
 use paifang_mmtp::{
     greeting::{Auth, Closing, Hello, Welcome},
     session::Message,
 };
 use paifang_pipeline::Front;
+use tokio::sync::watch;
 
 use crate::{BodyPace, Call, Client, Encoding, Limits, Permit, Tokens, User};
 
@@ -160,4 +162,22 @@ pub enum Drain {
         /// Over how long.
         spread: Duration,
     },
+}
+
+impl Drain {
+    /// What [`Server::serve`](crate::Server::serve) follows, of a channel that says how it stands. It ends when nobody is left who
+    /// could say more.
+    pub fn spreads(state: watch::Receiver<Self>) -> impl Stream<Item = Duration> + Send {
+        stream::unfold((state, false), |(mut state, mut seen)| async move {
+            loop {
+                if std::mem::replace(&mut seen, true) {
+                    state.changed().await.ok()?;
+                }
+                let now = *state.borrow_and_update();
+                if let Self::Draining { spread } = now {
+                    return Some((spread, (state, true)));
+                }
+            }
+        })
+    }
 }

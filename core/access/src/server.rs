@@ -1,16 +1,18 @@
 //! The front: what all connections have in common.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    sync::watch,
-};
+use futures::{Stream, stream};
+use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::{Drain, Form, Host, Learnt, Registry, Stats, connection, gathered::Gathered};
+use crate::{Form, Host, Learnt, Registry, Stats, connection::Serving, gathered::Gathered};
 
 /// The front. See the crate.
 pub struct Server<H: Host> {
@@ -37,24 +39,36 @@ impl<H: Host> Server<H> {
     }
 
     /// Serves one connection to its end. Dropping the future drops the connection with what is in flight.
-    pub async fn serve<S: AsyncRead + AsyncWrite + Send + Unpin>(
-        self: &Arc<Self>,
+    ///
+    /// `leave` has an item when the connection should come to an end: it says GOAWAY at a random moment within that time, finishes what
+    /// is in flight, and closes. Another item may bring the moment forward. See [`Drain::spreads`](crate::Drain::spreads) for who has a
+    /// channel that says so.
+    pub fn serve<'a, S, L>(
+        self: &'a Arc<Self>,
         stream: S,
         transport: H::Transport,
-        drain: watch::Receiver<Drain>,
-    ) {
-        self.serve_as(Form::Long, stream, transport, drain).await;
+        leave: L,
+    ) -> impl Future<Output = ()> + Send
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'a,
+        L: Stream<Item = Duration> + Send + 'a,
+    {
+        self.serve_as(Form::Long, stream, transport, leave)
     }
 
-    /// Serves one connection, or one conversation of the short form, to its end.
-    pub async fn serve_as<S: AsyncRead + AsyncWrite + Send + Unpin>(
-        self: &Arc<Self>,
+    /// Serves one connection, or one conversation of the short form, to its end; see [`Self::serve`].
+    pub fn serve_as<'a, S, L>(
+        self: &'a Arc<Self>,
         form: Form,
         stream: S,
         transport: H::Transport,
-        drain: watch::Receiver<Drain>,
-    ) {
-        connection::serve(self, form, stream, transport, drain).await;
+        leave: L,
+    ) -> impl Future<Output = ()> + Send
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'a,
+        L: Stream<Item = Duration> + Send + 'a,
+    {
+        Serving::new(self, form, stream, transport, leave)
     }
 
     /// Serves one conversation of the short form to its end. The end of what can be read is the end of the requests alone; an error of
@@ -64,8 +78,7 @@ impl<H: Host> Server<H> {
         stream: S,
         transport: H::Transport,
     ) {
-        let (_, running) = watch::channel(Drain::Running);
-        self.serve_as(Form::Post, stream, transport, running).await;
+        self.serve_as(Form::Post, stream, transport, stream::pending()).await;
     }
 
     /// Who is connected.

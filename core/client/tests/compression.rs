@@ -101,7 +101,7 @@ fn world(dictionaries: &[Dictionary]) -> World {
     let (own, told) = (server.clone(), drain.subscribe());
     net.serve(ADDRESS.parse::<SocketAddr>().unwrap(), move |end| {
         let (server, drain) = (own.clone(), told.clone());
-        tokio::spawn(async move { server.serve(end, (), drain).await });
+        tokio::spawn(async move { server.serve(end, (), Drain::spreads(drain)).await });
     });
     World { net, host, server, _drain: drain }
 }

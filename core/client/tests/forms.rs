@@ -98,8 +98,10 @@ fn world_of(echo: Echo) -> World {
             let (server, drain) = (server.clone(), drain.clone());
             tokio::spawn(async move {
                 match form {
-                    Form::Long => server.serve(end, (), drain).await,
-                    Form::WebSocket => server.serve_as(Served::WebSocket, end, (), drain).await,
+                    Form::Long => server.serve(end, (), Drain::spreads(drain)).await,
+                    Form::WebSocket => {
+                        server.serve_as(Served::WebSocket, end, (), Drain::spreads(drain)).await
+                    }
                     Form::Post => server.converse(end, ()).await,
                 }
             });

@@ -37,7 +37,7 @@ impl World {
         let (server, drain) = (self.server.clone(), self.drain.subscribe());
         self.net.serve(ADDRESS.parse::<SocketAddr>().unwrap(), move |end| {
             let (server, drain) = (server.clone(), drain.clone());
-            tokio::spawn(async move { server.serve(end, (), drain).await });
+            tokio::spawn(async move { server.serve(end, (), Drain::spreads(drain)).await });
         });
     }
 

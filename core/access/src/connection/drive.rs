@@ -1,130 +1,37 @@
-//! A connection's task: it moves bytes, hands events on, and runs the connection's calls.
+//! What a connection does with what its client says: events become decisions, answers and calls.
 
 use std::{
-    future::{Future, poll_fn},
-    pin::{Pin, pin},
+    future::Future,
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use bytes::Bytes;
-use futures::{StreamExt, stream::FuturesUnordered};
 use paifang_mmtp::{
     code::CloseCode,
     greeting::{Closing, Hello, Update, UserChange, Welcome},
-    session::{ClosedBy, Event, Request, Session},
+    session::{ClosedBy, Event, Request},
 };
 use paifang_pipeline::error;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    sync::watch,
-    time::{Instant, sleep_until},
-};
 
 use super::{
     Handle, Shared, Waiting,
     decide::{self, Decided},
     io::Io,
-    job::{Job, work},
+    job::{self, Job},
     refuse::refuse,
     settle::Settling,
-    timer::{Leaving, next_spread},
+    timer::Leaving,
 };
 use crate::{
-    Call, Client, Drain, Form, Host, Limits, Permit, Server,
+    Call, Client, Form, Host, Limits, Permit, Server,
     call::{Inbox, Piece},
     stats::Group,
 };
 
-/// How long the stream may take to end.
-const SHUTDOWN: Duration = Duration::from_secs(5);
-
 /// Calls that may be on their way to an end, those in flight among them, in multiples of `max_calls`.
 const CANCELLED: usize = 2;
-
-/// Serves one connection to its end.
-pub(crate) async fn serve<H: Host, S: AsyncRead + AsyncWrite + Send + Unpin>(
-    server: &Arc<Server<H>>,
-    form: Form,
-    stream: S,
-    transport: H::Transport,
-    drain: watch::Receiver<Drain>,
-) {
-    let limits = form.limits(server.host().limits(&transport));
-    let session = Session::server(limits.session, Default::default());
-    let shared = Arc::new(Shared::new(session, server.shared_stats().clone(), &limits));
-    let mut driver = Driver {
-        server,
-        form,
-        shared,
-        limits,
-        transport,
-        deciding: None,
-        settling: None,
-        begun: None,
-        client: None,
-        group: None,
-        leaving: None,
-    };
-    server.stats().count_open(form);
-    server.stats().count_handshake(server.host().handshake(&driver.transport));
-    let mut io = Io::new(stream, form);
-    let mut jobs = FuturesUnordered::new();
-    let mut draining = pin!(next_spread(drain, false));
-    let mut timer = pin!(sleep_until(Instant::now()));
-    poll_fn(|cx| {
-        driver.shared.task.register(cx.waker());
-        loop {
-            let read = io.poll_read(&driver.shared, cx).is_ready();
-            let mut busy = read;
-            while let Some(event) = driver.next_event() {
-                busy = true;
-                if let Some(job) = driver.on(event) {
-                    jobs.push(work(driver.server.host().clone(), driver.shared.clone(), job));
-                }
-            }
-            busy |= driver.poll_decision(cx);
-            busy |= driver.poll_settling(cx);
-            if let Some(job) = driver.begun.take() {
-                busy = true;
-                jobs.push(work(driver.server.host().clone(), driver.shared.clone(), job));
-            }
-            while let Poll::Ready(Some(())) = jobs.poll_next_unpin(cx) {
-                busy = true;
-            }
-            if let Poll::Ready((spread, drain)) = draining.as_mut().poll(cx) {
-                draining.set(next_spread(drain, true));
-                driver.leave_within(spread);
-                busy = true;
-            }
-            let written = io.poll_write(&driver.shared, cx);
-            if matches!(written, Poll::Ready(Err(_))) {
-                driver.shared.lock().session.lost();
-            }
-            // Writing makes events too: who waited for room has it.
-            busy |= driver.shared.lock().session.has_events();
-            busy |= driver.poll_timer(io.stalled(), timer.as_mut(), cx);
-            if !busy {
-                if driver.shared.lock().let_go() {
-                    continue;
-                }
-                driver.count(&mut io);
-                if io.awaits_answers() && jobs.is_empty() && driver.end_if_answered() {
-                    continue;
-                }
-                let over = driver.shared.lock().session.is_closed();
-                if over && jobs.is_empty() && (written.is_ready() || driver.gave_up(io.stalled())) {
-                    return Poll::Ready(());
-                }
-                return Poll::Pending;
-            }
-        }
-    })
-    .await;
-    drop(driver);
-    io.shutdown(SHUTDOWN).await;
-}
 
 type Deciding<T> = Pin<Box<dyn Future<Output = Decided<T>> + Send>>;
 
@@ -138,20 +45,44 @@ pub(super) struct Driver<'a, H: Host> {
     deciding: Option<Deciding<H::Transport>>,
     pub(super) settling: Option<Settling>,
     /// A job that is to be run.
-    pub(super) begun: Option<Job<H::Transport>>,
+    pub(super) begun: Option<Job>,
     /// Once it is admitted.
     pub(super) client: Option<Arc<Client<H::Transport>>>,
     group: Option<Group>,
     pub(super) leaving: Option<Leaving>,
 }
 
-impl<H: Host> Driver<'_, H> {
+impl<'a, H: Host> Driver<'a, H> {
+    pub(super) fn new(
+        server: &'a Arc<Server<H>>,
+        form: Form,
+        transport: H::Transport,
+        shared: Arc<Shared>,
+        limits: Arc<Limits>,
+    ) -> Self {
+        server.stats().count_open(form);
+        server.stats().count_handshake(server.host().handshake(&transport));
+        Self {
+            server,
+            form,
+            shared,
+            limits,
+            transport,
+            deciding: None,
+            settling: None,
+            begun: None,
+            client: None,
+            group: None,
+            leaving: None,
+        }
+    }
+
     fn handle(&self) -> Handle {
         Handle::new(self.shared.clone(), self.limits.push_bytes)
     }
 
     /// Counts what has moved since it was last counted.
-    fn count<S>(&self, io: &mut Io<S>) {
+    pub(super) fn count<S>(&self, io: &mut Io<S>) {
         let stats = self.server.stats();
         let (bytes_in, bytes_out) =
             (std::mem::take(&mut io.bytes_in), std::mem::take(&mut io.bytes_out));
@@ -166,12 +97,12 @@ impl<H: Host> Driver<'_, H> {
         stats.count_out(bytes_out);
     }
 
-    fn next_event(&self) -> Option<Event> {
+    pub(super) fn next_event(&self) -> Option<Event> {
         self.shared.lock().session.poll_event()
     }
 
     /// What follows from an event; a job where there is one to be run.
-    fn on(&mut self, event: Event) -> Option<Job<H::Transport>> {
+    pub(super) fn on(&mut self, event: Event) -> Option<Job> {
         match event {
             Event::Hello(hello) => self.decide_hello(hello),
             Event::Login(change) => self.decide_login(change),
@@ -206,7 +137,8 @@ impl<H: Host> Driver<'_, H> {
                 let (user, authorization) = (client.user(), client.authorization());
                 let waiting = Waiting { message: *message, user, authorization };
                 let first = self.shared.lock().enqueue(waiting);
-                return first.then_some(Job::Messages(client, channel));
+                let host = self.server.host();
+                return first.then(|| job::messages(host, &self.shared, client, channel));
             }
             Event::Update(update) => {
                 self.learn(&update.dictionaries);
@@ -237,7 +169,7 @@ impl<H: Host> Driver<'_, H> {
     }
 
     /// A call begins.
-    fn begin(&mut self, request: Request) -> Option<Job<H::Transport>> {
+    fn begin(&mut self, request: Request) -> Option<Job> {
         self.server.stats().count_call(self.form);
         let client = self.client.clone()?;
         let key = request.key;
@@ -265,7 +197,8 @@ impl<H: Host> Driver<'_, H> {
                     inbox.pieces.push_back(Piece { data, end, tlvs: Bytes::new(), cost });
                 }
                 state.add(key, inbox);
-                Some(Job::Call(Box::new((call, key, ended))))
+                drop(state);
+                Some(job::call(self.server.host(), &self.shared, call, key, ended))
             }
             Err(malformed) => {
                 tracing::debug!(%malformed, "a call was refused");
@@ -276,7 +209,7 @@ impl<H: Host> Driver<'_, H> {
     }
 
     /// Ends a conversation whose requests have all come and are answered; true when that is now.
-    fn end_if_answered(&mut self) -> bool {
+    pub(super) fn end_if_answered(&mut self) -> bool {
         let mut state = self.shared.lock();
         let answered =
             self.deciding.is_none() && state.session.is_quiet() && !state.session.is_closed();
@@ -309,7 +242,7 @@ impl<H: Host> Driver<'_, H> {
     }
 
     /// Goes on deciding; true when it is decided.
-    fn poll_decision(&mut self, cx: &mut Context<'_>) -> bool {
+    pub(super) fn poll_decision(&mut self, cx: &mut Context<'_>) -> bool {
         // A change of the user waits for what HELLO has shown.
         let Some(deciding) = self.deciding.as_mut().filter(|_| self.settling.is_none()) else {
             return false;

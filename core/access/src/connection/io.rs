@@ -1,12 +1,10 @@
 //! Bytes between a stream and a session. Buffers live only while they hold something.
 
 use std::{
-    future::poll_fn,
     io,
     mem::MaybeUninit,
     pin::Pin,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use bytes::{Buf, BytesMut};
@@ -23,8 +21,7 @@ use crate::Form;
 const READ: usize = 16 * 1024;
 /// Bytes that are made ready at once: what is urgent waits behind no more than these. The most of a TLS record.
 const WRITE: usize = 16 * 1024;
-/// How long a closing connection waits for the client to close too, and the most bytes that it reads and drops meanwhile.
-const LINGER: Duration = Duration::from_secs(1);
+/// The most bytes that a closing connection reads and drops.
 const LINGER_BYTES: usize = 256 * 1024;
 /// Reads in one turn, so that a client that sends without end leaves room for its own calls.
 const READS: usize = 8;
@@ -85,6 +82,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
     pub(super) fn poll_read(
         &mut self,
         shared: &Shared,
+        now: Instant,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         if self.ended {
@@ -101,9 +99,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
                 Poll::Ready(Ok(())) => {
                     let read = buffer.filled();
                     self.bytes_in += read.len() as u64;
-                    let now = shared.now();
-                    let mut state = shared.lock();
-                    state.session.receive(read, now);
+                    shared.lock().session.receive(read, shared.millis(now));
                     if read.len() < READ {
                         return Poll::Ready(Ok(()));
                     }
@@ -185,21 +181,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
         };
     }
 
-    /// Ends the stream in order, within `deadline`.
-    pub(super) async fn shutdown(mut self, deadline: Duration) {
-        let shutdown = poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx));
-        let shut = tokio::time::timeout(deadline, shutdown).await;
-        // Within HTTP that is for who carries it. Where it fails there is nobody left to tell.
-        if matches!(shut, Ok(Ok(()))) && self.form == Form::Long && !self.ended {
-            let mut left = LINGER_BYTES;
-            let linger = poll_fn(|cx| self.poll_linger(&mut left, cx));
-            let _ = tokio::time::timeout(LINGER, linger).await;
-        }
+    /// Ends the stream in order.
+    pub(super) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    /// How many bytes are read and dropped behind the end of the stream, until the client has closed too. Within HTTP that is for who carries it.
+    pub(super) fn lingers(&self) -> usize {
+        if self.form == Form::Long && !self.ended { LINGER_BYTES } else { 0 }
     }
 
     /// Reads and drops what the client still sends, until it has closed too. A socket that is closed with unread bytes resets the
     /// connection, and the reset may overtake the CLOSE that tells the client why, and when to come back.
-    fn poll_linger(&mut self, left: &mut usize, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_linger(&mut self, left: &mut usize, cx: &mut Context<'_>) -> Poll<()> {
         let mut scratch = [MaybeUninit::<u8>::uninit(); READ];
         while *left > 0 {
             let mut buffer = ReadBuf::uninit(&mut scratch);

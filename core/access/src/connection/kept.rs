@@ -91,14 +91,15 @@ pub(super) async fn keep(shared: Arc<Shared>) {
         };
         match due {
             Due::Cursors(Place { tokens, held }, cursors) => {
-                if !tokens.keep(held, &cursors).await {
+                // Boxed, like what renews: mostly it waits.
+                if !Box::pin(tokens.keep(held, &cursors)).await {
                     tracing::debug!("cursors could not be kept");
                 }
                 pause(&shared).await;
             }
             Due::Token(place) => {
                 renewal = None;
-                renew(&shared, place).await;
+                Box::pin(renew(&shared, place)).await;
             }
             Due::End => return,
         }

@@ -10,9 +10,10 @@ mod job;
 mod kept;
 mod refuse;
 mod settle;
+mod task;
 mod timer;
 
-pub(crate) use drive::serve;
+pub(crate) use task::Serving;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -117,8 +118,19 @@ impl Shared {
 
     /// The session's time.
     pub(crate) fn now(&self) -> Millis {
-        let passed = self.began.elapsed().as_millis();
+        self.millis(Instant::now())
+    }
+
+    /// The same, of a time that is known.
+    pub(crate) fn millis(&self, now: Instant) -> Millis {
+        let passed = now.saturating_duration_since(self.began).as_millis();
         Millis(u64::try_from(passed).unwrap_or(u64::MAX))
+    }
+
+    /// The next whole second of the session's time, from `at` on.
+    pub(crate) fn whole_second(&self, at: Instant) -> Instant {
+        let since = at.saturating_duration_since(self.began);
+        self.began + Duration::from_secs(since.as_secs() + u64::from(since.subsec_nanos() > 0))
     }
 
     /// When a time of the session is.

@@ -10,7 +10,7 @@ use paifang_mmtp::greeting::{Resumed, Update};
 
 use super::{
     drive::Driver,
-    job::Job,
+    job,
     kept::{Kept, Place},
 };
 use crate::{
@@ -101,7 +101,7 @@ impl<H: Host> Driver<'_, H> {
         let mut state = self.shared.lock();
         state.kept = Some(Box::new(Kept::new(place)));
         if !std::mem::replace(&mut state.keeping, true) {
-            self.begun = Some(Job::Keep);
+            self.begun = Some(job::keep(&self.shared));
         }
     }
 

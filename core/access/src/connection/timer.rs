@@ -3,16 +3,16 @@
 use std::{future::Future, pin::Pin, task::Context, time::Duration};
 
 use paifang_mmtp::{code::CloseCode, greeting::Closing};
-use tokio::{
-    sync::watch,
-    time::{Instant, Sleep},
-};
+use tokio::time::{Instant, Sleep};
 
 use super::drive::Driver;
-use crate::{Drain, Host};
+use crate::Host;
 
 /// Milliseconds of which clients of a drain wait a random part before they come back.
 const RETURN_JITTER_MS: u32 = 10_000;
+
+/// What is due later than this is due at a whole second.
+const FAR: Duration = Duration::from_secs(10);
 
 /// How far the end is.
 #[derive(Clone, Copy, Debug)]
@@ -21,23 +21,6 @@ pub(super) enum Leaving {
     At(Instant),
     /// It was said. When all is quiet the client closes, or this side does after a while.
     Said { quiet_until: Option<Instant> },
-}
-
-/// Waits until connections should come to an end, or where it was `told` already, to do so sooner: within which time, and what says more.
-pub(super) async fn next_spread(
-    mut drain: watch::Receiver<Drain>,
-    mut told: bool,
-) -> (Duration, watch::Receiver<Drain>) {
-    loop {
-        if std::mem::replace(&mut told, true) && drain.changed().await.is_err() {
-            // Nobody is left who could say so.
-            std::future::pending::<()>().await;
-        }
-        let now = *drain.borrow_and_update();
-        if let Drain::Draining { spread } = now {
-            return (spread, drain);
-        }
-    }
 }
 
 impl<H: Host> Driver<'_, H> {
@@ -60,10 +43,10 @@ impl<H: Host> Driver<'_, H> {
     pub(super) fn poll_timer(
         &mut self,
         stalled: Option<Instant>,
+        now: Instant,
         mut timer: Pin<&mut Sleep>,
         cx: &mut Context<'_>,
     ) -> bool {
-        let now = Instant::now();
         if self.gave_up(stalled) {
             let mut state = self.shared.lock();
             if !state.session.is_closed() {
@@ -78,7 +61,7 @@ impl<H: Host> Driver<'_, H> {
             let mut state = self.shared.lock();
             let due = state.session.timeout().map(|at| self.shared.instant(at));
             if due.is_some_and(|at| at <= now) {
-                state.session.handle_timeout(self.shared.now());
+                state.session.handle_timeout(self.shared.millis(now));
                 return true;
             }
             (due, state.session.is_closed())
@@ -92,8 +75,11 @@ impl<H: Host> Driver<'_, H> {
         };
         let stall = stalled.map(|since| since + self.limits.stall).filter(|at| *at > now);
         let Some(next) = [due, leaving, stall].into_iter().flatten().min() else { return false };
-        // A timer that comes too early is set again; moving it for every frame would cost more.
-        if timer.deadline() > next || timer.is_elapsed() {
+        // A timer that comes too early is set again; moving it for every frame would cost more. But it should not come at all while heartbeats
+        // do: waking for it costs more than moving it once a second.
+        let far = next.saturating_duration_since(now) > FAR;
+        let next = if far { self.shared.whole_second(next) } else { next };
+        if timer.deadline() > next || timer.is_elapsed() || far && timer.deadline() < next {
             timer.as_mut().reset(next);
         }
         // It is over already when `next` lies within the clock's grain.

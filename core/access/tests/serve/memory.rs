@@ -38,7 +38,9 @@ fn taken(count: u8) -> usize {
         runtime.block_on(async {
             for stream in ours {
                 let (server, drain) = (running.server.clone(), running.drain.subscribe());
-                tasks.push(tokio::spawn(async move { server.serve(stream, "test", drain).await }));
+                tasks.push(tokio::spawn(async move {
+                    server.serve(stream, "test", Drain::spreads(drain)).await
+                }));
             }
             while running.server.stats().totals().calls < u64::from(count) {
                 tokio::time::sleep(Duration::from_millis(1)).await;

@@ -247,7 +247,9 @@ impl Running {
     pub(crate) fn connect_as(&self, form: Form, pipe: usize, hello: &Hello) -> Peer {
         let (ours, theirs) = duplex(pipe);
         let (server, drain) = (self.server.clone(), self.drain.subscribe());
-        tokio::spawn(async move { server.serve_as(form, theirs, "test", drain).await });
+        tokio::spawn(
+            async move { server.serve_as(form, theirs, "test", Drain::spreads(drain)).await },
+        );
         Peer::new(ours, hello)
     }
 

@@ -89,6 +89,42 @@ impl AccessHost {
         Some(self.rules().zones.as_ref()?.upstream(zone)?.into())
     }
 
+    /// A call as HTTP has it, and the operation that it names; or what is wrong with its path.
+    fn head_of(
+        &self,
+        call: Call<Transport>,
+    ) -> Result<(Incoming, Option<NamedOperation>), (Transport, &'static ErrorCode)> {
+        let Call { client, user, target, mut headers, id, length, deadline, .. } = call;
+        let elsewhere = self.elsewhere(user.as_ref());
+        forward_id(&mut headers, &id);
+        if is_grpc(&headers) {
+            // gRPC servers ask for it, and trailers reach a client of MMTP.
+            headers.insert(TE, HeaderValue::from_static("trailers"));
+        }
+        if let Some(length @ 1..) = length {
+            headers.insert(CONTENT_LENGTH, length.into());
+        }
+        let (method, uri, named) = match target {
+            Target::Operation { name, params, query } => {
+                let named = NamedOperation { name, params, query };
+                (Method::POST, Uri::default(), Some(named))
+            }
+            Target::Path { method, path } => match target_of(&method, &path) {
+                Ok((method, uri)) => (method, uri, None),
+                Err(row) => return Err((client.transport.clone(), row)),
+            },
+        };
+        let mut incoming = incoming(&client, method, uri, headers);
+        (incoming.deadline, incoming.elsewhere) = (deadline, elsewhere);
+        if named.is_none()
+            && !incoming.host.as_str().is_empty()
+            && let Ok(host) = HeaderValue::from_str(incoming.host.as_str())
+        {
+            incoming.head.headers.insert(HOST, host);
+        }
+        Ok((incoming, named))
+    }
+
     /// Makes a call for a client.
     async fn ask<R>(
         &self,
@@ -170,48 +206,19 @@ impl Host for AccessHost {
     }
 
     async fn serve<F: Front>(&self, call: Call<Transport>, front: &mut F) {
-        let Call { client, user, target, mut headers, id, length, deadline, .. } = call;
-        let elsewhere = self.elsewhere(user.as_ref());
-        forward_id(&mut headers, &id);
-        if is_grpc(&headers) {
-            // gRPC servers ask for it, and trailers reach a client of MMTP.
-            headers.insert(TE, HeaderValue::from_static("trailers"));
-        }
-        if let Some(length @ 1..) = length {
-            headers.insert(CONTENT_LENGTH, length.into());
-        }
-        match target {
-            Target::Operation { name, params, query } => {
-                let named = NamedOperation { name, params, query };
-                let (method, uri) = (Method::POST, Uri::default());
-                let incoming = incoming(&client, method, uri, headers);
-                let incoming = Incoming { deadline, elsewhere, ..incoming };
+        match self.head_of(call) {
+            Ok((incoming, named)) => {
                 let _: (Served, ()) =
-                    self.dispatcher.serve_mmtp(incoming, Some(&named), front, |_| ()).await;
+                    self.dispatcher.serve_mmtp(incoming, named.as_ref(), front, |_| ()).await;
             }
-            Target::Path { method, path } => {
-                let (method, uri) = match target_of(&method, &path) {
-                    Ok(target) => target,
-                    Err(row) => {
-                        let refused = self.dispatcher.refuse(&client.transport, row, "its TARGET");
-                        let (head, body) = refused.into_parts();
-                        let size = BodySize::Exact(body.len() as u64);
-                        if front.send_head(head, size).await.is_ok() {
-                            // A client that is gone needs no answer.
-                            let _ = front.send(Frame::last(body)).await;
-                        }
-                        return;
-                    }
-                };
-                let incoming = incoming(&client, method, uri, headers);
-                let mut incoming = Incoming { deadline, elsewhere, ..incoming };
-                if let Ok(host) = HeaderValue::from_str(incoming.host.as_str())
-                    && !incoming.host.as_str().is_empty()
-                {
-                    incoming.head.headers.insert(HOST, host);
+            Err((transport, row)) => {
+                let refused = self.dispatcher.refuse(&transport, row, "its TARGET");
+                let (head, body) = refused.into_parts();
+                let size = BodySize::Exact(body.len() as u64);
+                if front.send_head(head, size).await.is_ok() {
+                    // A client that is gone needs no answer.
+                    let _ = front.send(Frame::last(body)).await;
                 }
-                let _: (Served, ()) =
-                    self.dispatcher.serve_mmtp(incoming, None, front, |_| ()).await;
             }
         }
     }
@@ -281,7 +288,7 @@ fn is_grpc(headers: &HeaderMap) -> bool {
 /// Says which attempts are one call, where the client has not said so itself.
 fn forward_id(headers: &mut HeaderMap, id: &CallId) {
     if !headers.contains_key(IDEMPOTENCY_KEY)
-        && let Ok(value) = HeaderValue::try_from(id.to_string())
+        && let Ok(value) = HeaderValue::from_str(id.hex(&mut [0; 64]))
     {
         headers.insert(IDEMPOTENCY_KEY, value);
     }

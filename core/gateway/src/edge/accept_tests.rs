@@ -25,7 +25,7 @@ impl Accept for Flaky {
 struct Ignore;
 
 impl ConnectionHandler for Ignore {
-    async fn serve(&self, _: EdgeStream, _: Arc<ConnInfo>, _: watch::Receiver<DrainState>) {}
+    async fn serve(&self, _: Box<EdgeStream>, _: Arc<ConnInfo>, _: watch::Receiver<DrainState>) {}
 }
 
 const EMFILE: i32 = 24;

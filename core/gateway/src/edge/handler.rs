@@ -18,7 +18,7 @@ pub trait ConnectionHandler: Send + Sync + 'static {
     /// `drain` tells when to finish: see [`DrainState`].
     fn serve(
         &self,
-        stream: EdgeStream,
+        stream: Box<EdgeStream>,
         info: Arc<ConnInfo>,
         drain: watch::Receiver<DrainState>,
     ) -> impl Future<Output = ()> + Send;
@@ -81,7 +81,7 @@ impl<F: Fn(&ConnInfo) -> bool + Send + Sync> AcceptGate for F {
 pub(super) trait ErasedHandler: Send + Sync {
     fn serve(
         self: Arc<Self>,
-        stream: EdgeStream,
+        stream: Box<EdgeStream>,
         info: Arc<ConnInfo>,
         drain: watch::Receiver<DrainState>,
     ) -> Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -90,7 +90,7 @@ pub(super) trait ErasedHandler: Send + Sync {
 impl<H: ConnectionHandler> ErasedHandler for H {
     fn serve(
         self: Arc<Self>,
-        stream: EdgeStream,
+        stream: Box<EdgeStream>,
         info: Arc<ConnInfo>,
         drain: watch::Receiver<DrainState>,
     ) -> Pin<Box<dyn Future<Output = ()> + Send>> {

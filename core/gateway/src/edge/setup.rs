@@ -69,7 +69,7 @@ pub(super) async fn establish(
     permit: &mut Permit,
     shared: &ListenerShared,
     drain: &mut watch::Receiver<DrainState>,
-) -> Result<(EdgeStream, Arc<ConnInfo>), SetupError> {
+) -> Result<(Box<EdgeStream>, Arc<ConnInfo>), SetupError> {
     let Accepted { mut tcp, peer, accepted_at, spec } = accepted;
     tcp.set_nodelay(true)?;
     let local = canonical(tcp.local_addr()?);
@@ -134,7 +134,8 @@ pub(super) async fn establish(
     if info.protocol == Protocol::Mmtp {
         stream.carry_mmtp()?;
     }
-    Ok((stream, Arc::new(info)))
+    // Boxed: each that hands it on would have room for it.
+    Ok((Box::new(stream), Arc::new(info)))
 }
 
 /// Reads until the PROXY header is whole; what follows it stays in `ahead`.

@@ -27,7 +27,7 @@ use tokio::net::TcpStream;
 use super::chunks::ChunkCheck;
 use super::gather::Gather;
 use super::tls::TlsStream;
-use super::transport::{Transport, read_ahead};
+use super::transport::{Ahead, Transport};
 
 /// How long [`Shutdown::shutdown`] may take to send what is unsent, and then to wait for the client to close.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
@@ -41,7 +41,7 @@ const MMTP_UNSENT: u32 = 16 * 1024;
 pub struct EdgeStream {
     inner: Inner,
     /// What [`Peek::try_peek`] looked at.
-    peeked: Bytes,
+    peeked: Ahead,
     gather: Gather,
     /// Where a chunked body is being read. Only its readers lock it; reading itself needs no lock.
     chunks: Mutex<Option<ChunkCheck>>,
@@ -73,7 +73,7 @@ impl EdgeStream {
     }
 
     fn new(inner: Inner, tls: Option<(Arc<SslDigest>, Option<ALPN>)>) -> Self {
-        let (peeked, gather, chunks) = (Bytes::new(), Gather::new(), Mutex::new(None));
+        let (peeked, gather, chunks) = (Ahead::default(), Gather::new(), Mutex::new(None));
         Self { inner, peeked, gather, chunks, socket: OnceLock::new(), tls }
     }
 
@@ -167,7 +167,7 @@ impl AsyncRead for EdgeStream {
         if let Poll::Ready(Err(error)) = gather.poll_push(inner.writer(), cx) {
             return Poll::Ready(Err(error));
         }
-        if read_ahead(peeked, buf) {
+        if peeked.read(buf) {
             return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();
@@ -234,8 +234,8 @@ impl Peek for EdgeStream {
     async fn try_peek(&mut self, buf: &mut [u8]) -> io::Result<bool> {
         self.read_exact(buf).await?;
         let mut peeked = BytesMut::from(&*buf);
-        peeked.extend_from_slice(&self.peeked);
-        self.peeked = peeked.freeze();
+        peeked.extend_from_slice(self.peeked.as_slice());
+        self.peeked = Ahead::new(peeked.freeze());
         Ok(true)
     }
 }

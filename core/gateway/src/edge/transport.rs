@@ -13,32 +13,43 @@ use tokio::net::TcpStream;
 #[derive(Debug)]
 pub(super) struct Transport {
     tcp: TcpStream,
-    ahead: Bytes,
+    ahead: Ahead,
+}
+
+/// Bytes that were read before whoever reads them came. Boxed: a connection has none for nearly all of its life.
+#[derive(Debug, Default)]
+pub(super) struct Ahead(Option<Box<Bytes>>);
+
+impl Ahead {
+    pub(super) fn new(bytes: Bytes) -> Self {
+        Self((!bytes.is_empty()).then(|| Box::new(bytes)))
+    }
+
+    pub(super) fn as_slice(&self) -> &[u8] {
+        self.0.as_deref().map_or(&[], |bytes| bytes)
+    }
+
+    /// Moves what fits into `buf`; false when there is nothing.
+    pub(super) fn read(&mut self, buf: &mut ReadBuf<'_>) -> bool {
+        let Some(bytes) = &mut self.0 else { return false };
+        let length = bytes.len().min(buf.remaining());
+        buf.put_slice(&bytes[..length]);
+        bytes.advance(length);
+        if bytes.is_empty() {
+            self.0 = None;
+        }
+        true
+    }
 }
 
 impl Transport {
     pub(super) fn new(tcp: TcpStream, ahead: Bytes) -> Self {
-        Self { tcp, ahead }
+        Self { tcp, ahead: Ahead::new(ahead) }
     }
 
     pub(super) fn tcp(&self) -> &TcpStream {
         &self.tcp
     }
-}
-
-/// Moves what fits from `ahead` into `buf`; false when there is nothing ahead.
-pub(super) fn read_ahead(ahead: &mut Bytes, buf: &mut ReadBuf<'_>) -> bool {
-    if ahead.is_empty() {
-        return false;
-    }
-    let length = ahead.len().min(buf.remaining());
-    buf.put_slice(&ahead[..length]);
-    ahead.advance(length);
-    if ahead.is_empty() {
-        // The connection may live for hours; its first bytes should not.
-        *ahead = Bytes::new();
-    }
-    true
 }
 
 impl AsyncRead for Transport {
@@ -47,7 +58,7 @@ impl AsyncRead for Transport {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if read_ahead(&mut self.ahead, buf) {
+        if self.ahead.read(buf) {
             return Poll::Ready(Ok(()));
         }
         Pin::new(&mut self.tcp).poll_read(cx, buf)

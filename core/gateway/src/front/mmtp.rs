@@ -23,7 +23,7 @@ impl<H: ConnectionHandler, M: ConnectionHandler> Fronts<H, M> {
 impl<H: ConnectionHandler, M: ConnectionHandler> ConnectionHandler for Fronts<H, M> {
     async fn serve(
         &self,
-        stream: EdgeStream,
+        stream: Box<EdgeStream>,
         info: Arc<ConnInfo>,
         drain: watch::Receiver<DrainState>,
     ) {
@@ -42,7 +42,7 @@ pub struct NoMmtp;
 impl ConnectionHandler for NoMmtp {
     async fn serve(
         &self,
-        _stream: EdgeStream,
+        _stream: Box<EdgeStream>,
         info: Arc<ConnInfo>,
         _drain: watch::Receiver<DrainState>,
     ) {
@@ -69,7 +69,7 @@ mod tests {
     impl ConnectionHandler for Named {
         async fn serve(
             &self,
-            mut stream: EdgeStream,
+            mut stream: Box<EdgeStream>,
             _info: Arc<ConnInfo>,
             _drain: watch::Receiver<DrainState>,
         ) {

@@ -61,7 +61,7 @@ impl<S: Service> ConnectionHandler for HttpFront<S> {
     /// finishes the streams it has. While its listener leaves, an idle connection may ask once more.
     async fn serve(
         &self,
-        stream: EdgeStream,
+        stream: Box<EdgeStream>,
         info: Arc<ConnInfo>,
         drain: watch::Receiver<DrainState>,
     ) {

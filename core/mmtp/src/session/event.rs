@@ -227,12 +227,23 @@ impl CallId {
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.length)]
     }
+
+    /// Lower-case hex, as `Idempotency-Key` has it, written into `buffer`.
+    #[must_use]
+    pub fn hex<'a>(&self, buffer: &'a mut [u8; 64]) -> &'a str {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        for (byte, digits) in self.as_bytes().iter().zip(buffer.chunks_exact_mut(2)) {
+            digits[0] = DIGITS[usize::from(byte >> 4)];
+            digits[1] = DIGITS[usize::from(byte & 15)];
+        }
+        std::str::from_utf8(&buffer[..2 * usize::from(self.length)]).unwrap_or_default()
+    }
 }
 
 impl std::fmt::Display for CallId {
-    /// Lower-case hex, as `Idempotency-Key` has it.
+    /// As [`Self::hex`].
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.as_bytes().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.pad(self.hex(&mut [0; 64]))
     }
 }
 

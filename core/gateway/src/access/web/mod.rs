@@ -11,22 +11,22 @@ mod examine;
 mod pipe;
 mod pump;
 
-use super::{AccessHost, carrier::Carrier, drain_of};
+use super::{AccessHost, carrier::Carrier, leave};
 use crate::{
     edge::ConnInfo,
     front::{HttpLimits, Incoming, Service, WatchDrain},
     live::{Dispatcher, Live},
 };
 use examine::{Begins, Refused, examine};
+use futures::{StreamExt, stream};
 use http::HeaderValue;
-use paifang_access::{Drain, Form, Server};
+use paifang_access::{Form, Server};
 use paifang_mmtp::web::{Side, WebSocket};
 use paifang_pipeline::{
     BodySize, ErrorCode, Frame, Front, FrontError, Response, Served, Termination,
 };
 use pump::{Pace, Wrapping, pump};
 use std::{pin::pin, sync::Arc};
-use tokio::sync::watch;
 
 /// Serves HTTP's calls by the release that is live, and MMTP's path by the access front.
 pub(crate) struct HttpDoors {
@@ -114,14 +114,8 @@ impl HttpDoors {
         let wrapping = Wrapping::Frames(Box::new(WebSocket::new(Side::Server)));
         let (stream, pieces) = pipe::pipe();
         let carrier = Arc::new(Carrier::within(incoming));
-        let (said, told) = watch::channel(Drain::Running);
-        let served = Box::pin(self.access.serve_as(Form::WebSocket, stream, carrier, told));
-        let served = async {
-            match drain {
-                Some(WatchDrain(drain)) => drain_of(served, drain, &said).await,
-                None => served.await,
-            }
-        };
+        let leave = stream::iter(drain).flat_map(|WatchDrain(drain)| leave(drain));
+        let served = self.access.serve_as(Form::WebSocket, stream, carrier, leave);
         run(served, pump(front, &pieces, wrapping)).await
     }
 }

@@ -99,7 +99,7 @@ async fn a_pingora_session_serves_two_requests_on_it() {
     let mut client = edge.connect("a").await;
     let request = b"GET /x HTTP/1.1\r\nhost: a.example\r\n\r\n";
     client.write_all(request).await.unwrap();
-    let mut stream: pingora_core::protocols::Stream = Box::new(edge.served().await.stream);
+    let mut stream: pingora_core::protocols::Stream = edge.served().await.stream;
     for round in 0..2 {
         let mut session = ServerSession::new_http1(stream);
         assert!(soon(session.read_request()).await.unwrap());

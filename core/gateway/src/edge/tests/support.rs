@@ -34,7 +34,7 @@ pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
 
 /// A connection in the test's hands. Its task ends when this is dropped.
 pub(crate) struct Served {
-    pub(crate) stream: EdgeStream,
+    pub(crate) stream: Box<EdgeStream>,
     pub(crate) info: Arc<ConnInfo>,
     pub(crate) drain: watch::Receiver<DrainState>,
     _task: oneshot::Sender<()>,
@@ -45,7 +45,7 @@ struct ToTest(mpsc::UnboundedSender<Served>);
 impl ConnectionHandler for ToTest {
     async fn serve(
         &self,
-        stream: EdgeStream,
+        stream: Box<EdgeStream>,
         info: Arc<ConnInfo>,
         drain: watch::Receiver<DrainState>,
     ) {

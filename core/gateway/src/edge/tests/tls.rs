@@ -96,7 +96,7 @@ async fn bytes_pass_both_ways() {
         served.stream.write_all(b"head").await.unwrap();
         served.stream.write_all(&received).await.unwrap();
         served.stream.flush().await.unwrap();
-        pingora_core::protocols::Shutdown::shutdown(&mut served.stream).await;
+        pingora_core::protocols::Shutdown::shutdown(&mut *served.stream).await;
     });
     client.write_all(&upload).await.unwrap();
     client.flush().await.unwrap();

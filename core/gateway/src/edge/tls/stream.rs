@@ -34,8 +34,8 @@ pub(in crate::edge) struct TlsStream<IO> {
     unsent: Waiting,
     /// Who waits for the socket to take it.
     writer: Option<Waker>,
-    /// Why nothing more can be read or written.
-    failed: Option<rustls::Error>,
+    /// Why nothing more can be read or written. Boxed: a connection that lives has none.
+    failed: Option<Box<rustls::Error>>,
     /// The client said that nothing more comes.
     peer_closed: bool,
     /// We said so.
@@ -235,7 +235,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> TlsStream<IO> {
         let (fed, result) = feed(&mut self.session, input, sink, &mut self.unsent);
         self.had_early |= fed.early;
         self.peer_closed |= fed.peer_closed;
-        self.failed = result.err();
+        self.failed = result.err().map(Box::new);
         fed.discard
     }
 

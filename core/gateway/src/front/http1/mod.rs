@@ -42,7 +42,7 @@ const READ: usize = 2048;
 
 /// Serves a connection to its end.
 pub(super) async fn serve<S: Service>(
-    stream: EdgeStream,
+    stream: Box<EdgeStream>,
     info: Arc<ConnInfo>,
     service: &S,
     drain: Drain,
@@ -57,7 +57,7 @@ pub(super) async fn serve<S: Service>(
         buffer: BytesMut::new(),
         served: 0,
     };
-    let mut stream: Option<Stream> = Some(Box::new(stream));
+    let mut stream: Option<Stream> = Some(stream);
     while let Some(open) = stream.take() {
         stream = connection.serve_next(open).await;
     }

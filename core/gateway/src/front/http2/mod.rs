@@ -63,13 +63,13 @@ fn options(limits: &HttpLimits) -> Builder {
 
 /// Serves a connection to its end.
 pub(super) async fn serve<S: Service>(
-    stream: EdgeStream,
+    stream: Box<EdgeStream>,
     info: Arc<ConnInfo>,
     service: &Arc<S>,
     mut drain: Drain,
 ) {
     let limits = service.limits(&info);
-    let handshake = handshake(Box::new(stream), Some(options(&limits)));
+    let handshake = handshake(stream, Some(options(&limits)));
     let handshake = tokio::time::timeout_at(after(limits.header_timeout), handshake);
     let connection = tokio::select! {
         biased;

@@ -194,7 +194,7 @@ impl<O: Origin + 'static> Setup<O> {
                 let mut info = ConnInfo::new(1, "test".into(), peer, address);
                 info.protocol = protocol;
                 let (front, draining) = (Arc::clone(&front), draining.clone());
-                let stream = EdgeStream::plain(tcp, Bytes::new());
+                let stream = Box::new(EdgeStream::plain(tcp, Bytes::new()));
                 connections.spawn(async move {
                     front.serve(stream, Arc::new(info), draining).await;
                 });

@@ -172,7 +172,7 @@ async fn a_socket_that_comes_to_carry_mmtp_holds_little_unsent() {
     let same = server.try_clone().unwrap();
     let unsent = || socket2::SockRef::from(&same).tcp_notsent_lowat().unwrap();
     let before = unsent();
-    let stream = EdgeStream::plain(TcpStream::from_std(server).unwrap(), Bytes::new());
+    let stream = Box::new(EdgeStream::plain(TcpStream::from_std(server).unwrap(), Bytes::new()));
     let info = Arc::new(ConnInfo::new(1, "a".into(), peer, address));
     let drain = watch::channel(DrainState::Running);
     let served = tokio::spawn(async move {
