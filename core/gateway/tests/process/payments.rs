@@ -156,7 +156,8 @@ async fn a_killed_gateway_lets_nobody_pay_twice() {
     let gateway = folder.start();
     let answer = safe.await.unwrap().unwrap();
     assert_eq!((answer.status(), &answer.body()[..]), (200, &b"paid"[..]));
-    assert_eq!(answer.head().attempts(), 2);
+    // A further one where the dying gateway has still taken a connection; it has asked the bank for nothing.
+    assert!((2..=3).contains(&answer.head().attempts()), "{}", answer.head().attempts());
     let safe_id = answer.head().call_id().to_string();
 
     // The app's own retry, under the key that it has chosen.
