@@ -94,6 +94,12 @@ impl Liveness {
         self.waiting = if waits { self.waiting.or(Some(now)) } else { None };
     }
 
+    /// This side may speak from here on: nothing that it waits for could be answered before.
+    pub(super) fn begin(&mut self, now: Millis) {
+        self.waiting = self.waiting.map(|_| now);
+        self.probes = 0;
+    }
+
     /// A PONG came. One that was not asked for changes nothing.
     pub(super) fn pong(&mut self, number: u8, now: Millis) {
         let behind = self.ping.wrapping_sub(number);

@@ -136,6 +136,7 @@ impl Session {
         welcome.encode(&mut self.control);
         self.control.extend_from_slice(&answers);
         self.greeting = Greeting::Done;
+        self.alive.begin(self.now);
         self.widen();
         // An early LOGIN has gone on from HELLO's epoch.
         if let Some(server) = self.as_server().filter(|server| server.logins == 0) {
