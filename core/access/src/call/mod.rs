@@ -81,6 +81,9 @@ pub(crate) fn is_forbidden(name: &HeaderName) -> bool {
     )
 }
 
+/// Room for the fields of most calls, with those that are added on the way to an upstream.
+const FIELDS: usize = 12;
+
 impl<T> Call<T> {
     /// Reads what a request says.
     ///
@@ -90,7 +93,7 @@ impl<T> Call<T> {
         let target = target(request)?;
         let mut headers = client.call_fields();
         // Its own fields take the place of the connection's, all of a name together.
-        let mut own = HeaderMap::new();
+        let mut own = HeaderMap::with_capacity(FIELDS);
         for field in request.fields() {
             let (name, value) = field?;
             let name = HeaderName::from_bytes(name.as_bytes());
@@ -104,7 +107,11 @@ impl<T> Call<T> {
                 own.append(name, value);
             }
         }
-        headers.extend(own);
+        if headers.is_empty() {
+            headers = own;
+        } else {
+            headers.extend(own);
+        }
         let id = request.call_id(&client.nonce);
         let left = |ms: u32| Instant::now() + Duration::from_millis(u64::from(ms));
         let (attempt, deadline) = (request.attempt, request.deadline_ms.map(left));

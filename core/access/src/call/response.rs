@@ -8,6 +8,9 @@ use paifang_mmtp::{
 };
 use paifang_pipeline::{ErrorCode, ResponseHead};
 
+/// Bytes of a FIELD beside its name and value, with two more for what follows them: kind, length, and the name's length.
+const FIELD_OVERHEAD: usize = 8;
+
 /// Fields of answers that clients do not need (spec section 5).
 fn is_left_out(name: &HeaderName) -> bool {
     matches!(name.as_str(), "date" | "server" | "alt-svc") || super::is_forbidden(name)
@@ -20,7 +23,10 @@ pub(super) fn block(
     asked: Option<&HeaderValue>,
     dictionary: Option<u32>,
 ) -> Option<Bytes> {
-    let mut tlvs = Vec::new();
+    let length = |(name, value): (&HeaderName, &HeaderValue)| {
+        name.as_str().len() + value.len() + FIELD_OVERHEAD
+    };
+    let mut tlvs = Vec::with_capacity(head.headers.iter().map(length).sum());
     let mut count = 0;
     let mut put = TlvWriter(&mut tlvs);
     for (name, value) in &head.headers {

@@ -144,10 +144,10 @@ impl Outgoing {
         }
         while taken.len() + joined.len() < room {
             // Small pieces go in one frame.
+            let Some(mut next) = self.data.pop_front() else { break };
             if joined.is_empty() {
                 joined.extend_from_slice(&std::mem::take(&mut taken));
             }
-            let Some(mut next) = self.data.pop_front() else { break };
             let missing = room - joined.len();
             if next.len() > missing {
                 let rest = next.split_off(missing);
@@ -176,8 +176,9 @@ impl Outgoing {
             Some(First::Delivery) => Frame::Delivery(part),
             None => Frame::Data(part),
         };
-        frame.encode(out);
         let cost = part.cost();
+        out.reserve(cost + OVERHEAD);
+        frame.encode(out);
         if self.first.take().is_some() {
             self.tlvs = Bytes::new();
         }

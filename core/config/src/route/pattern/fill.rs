@@ -39,7 +39,7 @@ impl PathPattern {
         slashes: bool,
         value: impl Fn(&str) -> Option<&'a str>,
     ) -> Result<Filled, FillError> {
-        let mut filled = Filled { path: String::new(), params: Vec::new() };
+        let mut filled = Filled { path: String::with_capacity(64), params: Vec::new() };
         for segment in self.segments() {
             filled.path.push('/');
             match segment {
