@@ -17,6 +17,7 @@ use super::limits::{ConnectionCounts, Permit};
 use super::settings::{ListenerSpec, ProxyProtocol, Trust};
 use super::setup::{Accepted, SetupError, establish};
 use super::stats::{EdgeStats, Refusal};
+use super::tls::Turns;
 
 /// What a listener, its connections and its owner share.
 pub(super) struct ListenerShared {
@@ -27,6 +28,8 @@ pub(super) struct ListenerShared {
     pub(super) trust: Arc<ArcSwap<Trust>>,
     pub(super) stats: Arc<EdgeStats>,
     pub(super) counts: Arc<ConnectionCounts>,
+    /// Of TLS handshakes.
+    pub(super) turns: Turns,
 }
 
 impl ListenerShared {
@@ -37,6 +40,7 @@ impl ListenerShared {
             spec: ArcSwap::from_pointee(spec),
             stats: Arc::default(),
             counts: ConnectionCounts::new(),
+            turns: Turns::default(),
         }
     }
 }

@@ -102,7 +102,7 @@ pub(super) async fn establish(
     let stream = match &spec.tls {
         Some(tls) => {
             let deadline = Instant::now() + spec.deadlines.handshake;
-            let handshake = accept(tls, Transport::new(tcp, ahead.freeze()));
+            let handshake = accept(tls, &shared.turns, Transport::new(tcp, ahead.freeze()));
             let (mut stream, hello) = timeout_at(deadline, handshake)
                 .await
                 .map_err(|_| SetupError::HandshakeTimeout)?

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::buffers::Buffer;
 use super::hello::{self, First, Hello};
-use super::{TlsConfig, TlsStream};
+use super::{TlsConfig, TlsStream, Turns};
 
 /// Read at once before the ClientHello is whole, at most, in bytes.
 const READ_MAX: usize = 16 * 1024;
@@ -21,6 +21,7 @@ const READ_MAX: usize = 16 * 1024;
 /// Those of the socket, and of [`io::ErrorKind::InvalidData`] where the handshake was broken off.
 pub(in crate::edge) async fn accept<IO: AsyncRead + AsyncWrite + Unpin>(
     tls: &TlsConfig,
+    turns: &Turns,
     mut io: IO,
 ) -> io::Result<(TlsStream<IO>, Hello)> {
     let mut first = Vec::new();
@@ -33,7 +34,13 @@ pub(in crate::edge) async fn accept<IO: AsyncRead + AsyncWrite + Unpin>(
     };
     let config = Arc::clone(tls.server(hello.as_ref()));
     let mut stream = TlsStream::new(io, config, first).map_err(io::Error::other)?;
-    stream.handshake().await?;
+    {
+        let mut handshake = pin!(stream.handshake());
+        match turns.poll(handshake.as_mut()).await {
+            Poll::Ready(shaken) => shaken?,
+            Poll::Pending => handshake.await?,
+        }
+    }
     // Otherwise a client that only rustls understands would be served without its facts.
     let hello = hello.ok_or_else(|| {
         io::Error::new(io::ErrorKind::InvalidData, "a ClientHello in too many or too large pieces")

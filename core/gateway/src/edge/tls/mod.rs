@@ -15,6 +15,7 @@ mod resolver;
 mod session;
 mod sessions;
 mod stream;
+mod turns;
 
 use std::fmt;
 use std::sync::Arc;
@@ -33,6 +34,7 @@ pub use certificate::{CertificateFacts, CertificateSpec};
 pub(super) use hello::Hello;
 pub use sessions::{SessionLimits, SessionStats};
 pub(super) use stream::TlsStream;
+pub(super) use turns::Turns;
 
 use keeping::Keeping;
 use resolver::SniResolver;

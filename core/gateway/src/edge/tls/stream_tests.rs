@@ -7,7 +7,7 @@ use tokio_rustls::client;
 
 use super::*;
 use crate::edge::tests::support::{Pki, server_certificate, soon};
-use crate::edge::tls::{TlsConfig, TlsSpec, accept};
+use crate::edge::tls::{TlsConfig, TlsSpec, Turns, accept};
 
 type Server<IO> = TlsStream<IO>;
 type Client = client::TlsStream<DuplexStream>;
@@ -71,8 +71,9 @@ impl Setup {
             true => self.pki.client_up_to_tls12(),
             false => self.pki.client(&[], None),
         };
-        let (client, server) =
-            tokio::join!(client.handshake(near, "a.example"), soon(accept(&self.tls, wrap(far))));
+        let turns = Turns::default();
+        let server = soon(accept(&self.tls, &turns, wrap(far)));
+        let (client, server) = tokio::join!(client.handshake(near, "a.example"), server);
         (client.unwrap(), server.unwrap().0)
     }
 }
@@ -226,7 +227,7 @@ async fn garbage_instead_of_a_handshake_is_answered_with_an_alert() {
     for garbage in [&b"GET / HTTP/1.1\r\n\r\n"[..], &[22, 3, 1, 0, 4, 1, 0, 0, 0]] {
         let (mut near, far) = duplex(1000);
         near.write_all(garbage).await.unwrap();
-        let error = soon(accept(&setup.tls, far)).await.err().unwrap();
+        let error = soon(accept(&setup.tls, &Turns::default(), far)).await.err().unwrap();
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
         let mut told = Vec::new();
         soon(near.read_to_end(&mut told)).await.unwrap();
@@ -239,7 +240,7 @@ async fn a_client_that_leaves_in_the_handshake_ends_it() {
     let setup = Setup::new();
     let (near, far) = duplex(1000);
     drop(near);
-    let error = soon(accept(&setup.tls, far)).await.err().unwrap();
+    let error = soon(accept(&setup.tls, &Turns::default(), far)).await.err().unwrap();
     assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
 
     // It says hello, and is gone before it has finished.
@@ -248,7 +249,7 @@ async fn a_client_that_leaves_in_the_handshake_ends_it() {
     let (mut near, far) = duplex(100_000);
     near.write_all(&hello).await.unwrap();
     near.shutdown().await.unwrap();
-    let error = soon(accept(&setup.tls, far)).await.err().unwrap();
+    let error = soon(accept(&setup.tls, &Turns::default(), far)).await.err().unwrap();
     assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
 }
 
