@@ -23,10 +23,15 @@ impl Coder {
 }
 
 /// Nothing is agreed on.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Agreed;
 
 impl Agreed {
+    /// Before the greeting.
+    pub(crate) fn none() -> Self {
+        Self
+    }
+
     pub(crate) fn begin(_: &Welcome, _: &Arc<Shared>) -> Self {
         Self
     }

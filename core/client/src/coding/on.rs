@@ -205,6 +205,11 @@ pub(crate) struct Agreed {
 }
 
 impl Agreed {
+    /// Before the greeting.
+    pub(crate) fn none() -> Self {
+        Self::default()
+    }
+
     /// WELCOME has come. What it names and the client has not is fetched.
     pub(crate) fn begin(welcome: &Welcome, shared: &Arc<Shared>) -> Self {
         let named = welcome.dictionaries.clone();

@@ -137,7 +137,7 @@ impl Driver {
             shared: shared.clone(),
             draining: false,
             silence: Silence::new(began),
-            agreed: Agreed::default(),
+            agreed: Agreed::none(),
             began,
             timer: Box::pin(tokio::time::sleep_until(began)),
             timer_at: None,
